@@ -1,0 +1,72 @@
+import Foundation
+
+/// One backup as the repository shows it: its manifest, and what came later.
+package struct Backup: Sendable, Equatable {
+  package var manifest: Manifest
+  /// Absolute path of its folder.
+  package var path: String
+  package var hold: Hold?
+  /// In the order in which they were made.
+  package var verifications: [Verification]
+
+  package init(manifest: Manifest, path: String, hold: Hold?, verifications: [Verification]) {
+    self.manifest = manifest
+    self.path = path
+    self.hold = hold
+    self.verifications = verifications
+  }
+
+  package var id: String { manifest.id }
+
+  /// Damaged as soon as one verification failed, until one at least as thorough has passed.
+  package var state: State {
+    var damage: VerificationLevel?
+    for verification in verifications {
+      if !verification.ok {
+        damage = max(damage ?? verification.level, verification.level)
+      } else if let level = damage, verification.level >= level {
+        damage = nil
+      }
+    }
+    return damage == nil ? .complete : .damaged
+  }
+
+  /// The last verification that passed at the most thorough level; when damaged, the one that says so.
+  package var verification: Verification? {
+    switch state {
+    case .damaged: verifications.last { !$0.ok }
+    case .complete:
+      verifications.filter(\.ok).max { ($0.level, $0.at) < ($1.level, $1.at) }
+    }
+  }
+
+  package enum State: String, Sendable, Codable { case complete, damaged }
+}
+
+/// One line of `verifications.jsonl`.
+package struct Verification: Sendable, Equatable, Codable {
+  package var level: VerificationLevel
+  package var ok: Bool
+  package var at: Date
+  package var seconds: Double
+  package var problems: [Problem]
+
+  package init(level: VerificationLevel, ok: Bool, at: Date, seconds: Double, problems: [Problem]) {
+    self.level = level
+    self.ok = ok
+    self.at = at
+    self.seconds = seconds
+    self.problems = problems
+  }
+}
+
+/// `hold.json`: why a backup is kept from pruning.
+package struct Hold: Sendable, Equatable, Codable {
+  package var reason: String
+  package var at: Date
+
+  package init(reason: String, at: Date) {
+    self.reason = reason
+    self.at = at
+  }
+}

@@ -1,0 +1,166 @@
+/// What belongs to a database but not to its content: pg_dump leaves it out unless it also creates the database.
+package struct DatabaseProperties: Sendable, Equatable, Codable {
+  package var owner: String
+  package var encoding: String
+  package var collate: String
+  package var ctype: String
+  /// `libc`, `icu` or `builtin`.
+  package var localeProvider: String
+  /// The ICU or builtin locale.
+  package var locale: String?
+  package var icuRules: String?
+  package var tablespace: String
+  /// -1: no limit.
+  package var connectionLimit: Int
+  package var comment: String?
+  /// Nil when the database has the default privileges.
+  package var privileges: [Privilege]?
+  package var settings: [Setting]
+
+  package init(
+    owner: String, encoding: String, collate: String, ctype: String, localeProvider: String, locale: String?,
+    icuRules: String?, tablespace: String, connectionLimit: Int, comment: String?, privileges: [Privilege]?,
+    settings: [Setting]
+  ) {
+    self.owner = owner
+    self.encoding = encoding
+    self.collate = collate
+    self.ctype = ctype
+    self.localeProvider = localeProvider
+    self.locale = locale
+    self.icuRules = icuRules
+    self.tablespace = tablespace
+    self.connectionLimit = connectionLimit
+    self.comment = comment
+    self.privileges = privileges
+    self.settings = settings
+  }
+
+  /// One entry of the database's access list.
+  package struct Privilege: Sendable, Equatable, Codable {
+    /// Nil: PUBLIC.
+    package var grantee: String?
+    /// `CONNECT`, `CREATE`, `TEMPORARY`.
+    package var privilege: String
+    package var grantable: Bool
+
+    package init(grantee: String?, privilege: String, grantable: Bool) {
+      self.grantee = grantee
+      self.privilege = privilege
+      self.grantable = grantable
+    }
+  }
+
+  /// `ALTER DATABASE … SET`, or with a role `ALTER ROLE … IN DATABASE … SET`.
+  package struct Setting: Sendable, Equatable, Codable {
+    package var role: String?
+    package var name: String
+    /// As the catalog keeps it.
+    package var value: String
+
+    package init(role: String?, name: String, value: String) {
+      self.role = role
+      self.name = name
+      self.value = value
+    }
+  }
+}
+
+/// SQL that gives a database its properties.
+extension DatabaseProperties {
+  /// `CREATE DATABASE` with everything that can only be given there. Not in a transaction.
+  package func createStatement(name: SQLFragment) -> String {
+    var parts = [
+      "CREATE DATABASE \(name.text) TEMPLATE template0", "ENCODING \(quoteLiteral(encoding))",
+      "LC_COLLATE \(quoteLiteral(collate))", "LC_CTYPE \(quoteLiteral(ctype))",
+    ]
+    if let locale, localeProvider == "icu" {
+      parts += ["LOCALE_PROVIDER icu", "ICU_LOCALE \(quoteLiteral(locale))"]
+      if let icuRules { parts.append("ICU_RULES \(quoteLiteral(icuRules))") }
+    } else if let locale, localeProvider == "builtin" {
+      parts += ["LOCALE_PROVIDER builtin", "BUILTIN_LOCALE \(quoteLiteral(locale))"]
+    }
+    if tablespace != "pg_default" { parts.append("TABLESPACE \(quoteIdentifier(tablespace))") }
+    return parts.joined(separator: " ")
+  }
+
+  /// The statements after it: owner, limit, comment, privileges, settings.
+  package func statements(name: SQLFragment) -> [String] {
+    var sql = ["ALTER DATABASE \(name.text) OWNER TO \(quoteIdentifier(owner))"]
+    if connectionLimit != -1 { sql.append("ALTER DATABASE \(name.text) CONNECTION LIMIT \(connectionLimit)") }
+    if let comment { sql.append("COMMENT ON DATABASE \(name.text) IS \(quoteLiteral(comment))") }
+    if let privileges { sql += privilegeStatements(privileges, name: name) }
+    return sql + settings.map { settingStatement($0, name: name) }
+  }
+
+  private func privilegeStatements(_ privileges: [Privilege], name: SQLFragment) -> [String] {
+    let revoked = ["PUBLIC", quoteIdentifier(owner)].map { "REVOKE ALL ON DATABASE \(name.text) FROM \($0)" }
+    return revoked
+      + privileges.map {
+        "GRANT \($0.privilege) ON DATABASE \(name.text) TO \($0.grantee.map(quoteIdentifier) ?? "PUBLIC")"
+          + ($0.grantable ? " WITH GRANT OPTION" : "")
+      }
+  }
+
+  private func settingStatement(_ setting: Setting, name: SQLFragment) -> String {
+    let subject =
+      setting.role.map { "ALTER ROLE \(quoteIdentifier($0)) IN DATABASE \(name.text)" }
+      ?? "ALTER DATABASE \(name.text)"
+    // The catalog keeps list settings already quoted, element by element; taken as one string they would be one element.
+    let value =
+      Self.listSettings.contains(setting.name.lowercased())
+      ? elements(ofList: setting.value).map(quoteLiteral).joined(separator: ", ") : quoteLiteral(setting.value)
+    let parts = setting.name.split(separator: ".").map { quoteIdentifier(String($0)) }.joined(separator: ".")
+    return "\(subject) SET \(parts) TO \(value.isEmpty ? "''" : value)"
+  }
+
+  /// Settings with PostgreSQL's flag GUC_LIST_QUOTE; extensions may not define such.
+  private static let listSettings: Set<String> = [
+    "local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries",
+    "temp_tablespaces", "unix_socket_directories",
+  ]
+
+  /// `"$user", public` → `$user`, `public`.
+  private func elements(ofList value: String) -> [String] {
+    var elements: [String] = []
+    var current = ""
+    var quoted = false
+    var characters = Array(value)[...]
+    while let character = characters.popFirst() {
+      switch character {
+      case "\"" where quoted && characters.first == "\"":
+        current.append("\"")
+        characters.removeFirst()
+      case "\"": quoted.toggle()
+      case "," where !quoted:
+        elements.append(current)
+        current = ""
+      case " " where !quoted: break
+      default: current.append(character)
+      }
+    }
+    if !value.isEmpty { elements.append(current) }
+    return elements
+  }
+}
+
+/// A piece of SQL that is already quoted; or psql's variable for it.
+package struct SQLFragment: Sendable, Equatable {
+  package let text: String
+
+  /// A quoted identifier.
+  package init(identifier: String) { text = quoteIdentifier(identifier) }
+  /// `:"name"`: psql fills it in and quotes it.
+  package init(psqlVariable: String) { text = ":\"\(psqlVariable)\"" }
+}
+
+/// `"name"`, with quotes doubled: an identifier that PostgreSQL takes as it is.
+package func quoteIdentifier(_ name: String) -> String {
+  "\"" + name.replacing("\"", with: "\"\"") + "\""
+}
+
+/// `'text'`; with a backslash in it `E'text'`, so that it means the same whatever the session's settings are.
+package func quoteLiteral(_ text: String) -> String {
+  let quoted = text.replacing("'", with: "''")
+  return quoted.contains("\\") ? " E'" + quoted.replacing("\\", with: "\\\\") + "'" : "'" + quoted + "'"
+}

@@ -1,0 +1,191 @@
+import Foundation
+
+/// `manifest.json`: what a backup is, written last and never changed.
+package struct Manifest: Sendable, Equatable, Codable {
+  /// The version of the on-disk format that this program reads and writes.
+  package static let currentVersion = 1
+
+  package var version: Int
+  package var id: String
+  package var policy: String
+  package var environment: String
+  /// `manual`, `pre-deploy`, or what `--reason` said.
+  package var reason: String
+  package var createdAt: Date
+  package var finishedAt: Date
+  /// The version of Holdfast that wrote it.
+  package var holdfast: String
+  package var source: Source
+  package var tools: [Tool]
+  package var format: String
+  package var compression: String
+  /// `none` until encryption exists.
+  package var encryption: String
+  package var snapshot: Snapshot
+  package var files: [StoredFile]
+  package var digests: DatabaseDigest
+  package var needs: Needs
+  package var excludeTableData: [String]
+  /// Deploy that the backup belongs to.
+  package var deploy: String?
+  package var timings: [Timing]
+
+  package init(
+    id: String, policy: String, environment: String, reason: String, createdAt: Date, finishedAt: Date,
+    holdfast: String, source: Source, tools: [Tool], format: String, compression: String, snapshot: Snapshot,
+    files: [StoredFile], digests: DatabaseDigest, needs: Needs, excludeTableData: [String], timings: [Timing]
+  ) {
+    version = Self.currentVersion
+    self.id = id
+    self.policy = policy
+    self.environment = environment
+    self.reason = reason
+    self.createdAt = createdAt
+    self.finishedAt = finishedAt
+    self.holdfast = holdfast
+    self.source = source
+    self.tools = tools
+    self.format = format
+    self.compression = compression
+    encryption = "none"
+    self.snapshot = snapshot
+    self.files = files
+    self.digests = digests
+    self.needs = needs
+    self.excludeTableData = excludeTableData
+    deploy = nil
+    self.timings = timings
+  }
+
+  /// Bytes of all stored files.
+  package var storedBytes: UInt64 { files.reduce(0) { $0 + $1.bytes } }
+  /// Bytes of the files before compression.
+  package var rawBytes: UInt64 { files.reduce(0) { $0 + ($1.rawBytes ?? $1.bytes) } }
+
+  package struct Source: Sendable, Equatable, Codable {
+    package var systemIdentifier: String
+    package var database: String
+    package var oid: UInt32
+    package var serverVersion: String
+    /// As `server_version_num` has it: 150020.
+    package var serverVersionNumber: Int
+    /// `host:port` or the socket's folder.
+    package var host: String
+    package var standby: Bool
+    /// `pg_database_size`, bytes on the server's disk.
+    package var bytes: UInt64
+    package var properties: DatabaseProperties
+
+    package init(
+      systemIdentifier: String, database: String, oid: UInt32, serverVersion: String, serverVersionNumber: Int,
+      host: String, standby: Bool, bytes: UInt64, properties: DatabaseProperties
+    ) {
+      self.systemIdentifier = systemIdentifier
+      self.database = database
+      self.oid = oid
+      self.serverVersion = serverVersion
+      self.serverVersionNumber = serverVersionNumber
+      self.host = host
+      self.standby = standby
+      self.bytes = bytes
+      self.properties = properties
+    }
+  }
+
+  package struct Tool: Sendable, Equatable, Codable {
+    package var name: String
+    package var version: String
+
+    package init(name: String, version: String) {
+      self.name = name
+      self.version = version
+    }
+  }
+
+  /// The MVCC snapshot that the dump shows, and where the write-ahead log stood.
+  package struct Snapshot: Sendable, Equatable, Codable {
+    /// `pg_current_snapshot()` of the exporting transaction: `xmin:xmax:xip,…`.
+    package var pgCurrentSnapshot: String
+    package var walLsn: String
+
+    package init(pgCurrentSnapshot: String, walLsn: String) {
+      self.pgCurrentSnapshot = pgCurrentSnapshot
+      self.walLsn = walLsn
+    }
+  }
+
+  /// What a server must have before this backup can be restored into it.
+  package struct Needs: Sendable, Equatable, Codable {
+    package var roles: [String]
+    package var extensions: [Extension]
+    package var tablespaces: [String]
+
+    package init(roles: [String], extensions: [Extension], tablespaces: [String]) {
+      self.roles = roles
+      self.extensions = extensions
+      self.tablespaces = tablespaces
+    }
+
+    package struct Extension: Sendable, Equatable, Codable {
+      package var name: String
+      package var version: String
+
+      package init(name: String, version: String) {
+        self.name = name
+        self.version = version
+      }
+    }
+  }
+
+  package struct Timing: Sendable, Equatable, Codable {
+    package var phase: String
+    package var seconds: Double
+
+    package init(phase: String, seconds: Double) {
+      self.phase = phase
+      self.seconds = seconds
+    }
+  }
+}
+
+/// One file of a backup.
+package struct StoredFile: Sendable, Equatable, Codable {
+  /// Inside the backup's folder, `/` between the parts.
+  package var path: String
+  /// Size as stored.
+  package var bytes: UInt64
+  /// SHA-256 of the stored bytes, 64 hexadecimal digits.
+  package var sha256: String
+  /// Size before compression; nil for a file stored as it was written.
+  package var rawBytes: UInt64?
+  /// `schema.name` of the table whose rows these are.
+  package var table: String?
+  /// For a differential backup: the file of the base that this one is a patch against. Always nil in this version.
+  package var base: String?
+
+  package init(path: String, bytes: UInt64, sha256: String, rawBytes: UInt64? = nil, table: String? = nil) {
+    self.path = path
+    self.bytes = bytes
+    self.sha256 = sha256
+    self.rawBytes = rawBytes
+    self.table = table
+    base = nil
+  }
+}
+
+extension Manifest {
+  package static func encoder() -> JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.dateEncodingStrategy = .iso8601
+    return encoder
+  }
+
+  package static func decoder() -> JSONDecoder {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    decoder.dateDecodingStrategy = .iso8601
+    return decoder
+  }
+}

@@ -1,0 +1,87 @@
+import Diagnostics
+
+/// One policy file, validated: which database, where to, how, and how well proven.
+///
+/// Only what this version acts on is here; PolicyFiles checks the other keys of the contract and refuses to be told
+/// to do what Holdfast cannot do yet.
+package struct Policy: Sendable, Equatable {
+  /// The stem of the policy's file.
+  package var name: String
+  /// Shown everywhere; `production` is protected.
+  package var environment: String
+  /// As written, after `${NAME}` was filled in: Prisma's or libpq's form.
+  package var databaseURL: Secret
+  /// Where the PostgreSQL tools are, when the policy says so.
+  package var toolsDirectory: String?
+  /// Absolute path of the repository.
+  package var repository: String
+  package var backup: BackupSettings
+  package var verifyAfterBackup: VerificationLevel
+
+  package init(
+    name: String, environment: String, databaseURL: Secret, toolsDirectory: String? = nil, repository: String,
+    backup: BackupSettings = BackupSettings(), verifyAfterBackup: VerificationLevel = .archive
+  ) {
+    self.name = name
+    self.environment = environment
+    self.databaseURL = databaseURL
+    self.toolsDirectory = toolsDirectory
+    self.repository = repository
+    self.backup = backup
+    self.verifyAfterBackup = verifyAfterBackup
+  }
+}
+
+/// The `backup` section of a policy.
+package struct BackupSettings: Sendable, Equatable {
+  package var compression: Compression
+  /// Parallel jobs of pg_dump, and of the pass behind it; nil: as many as there are cores.
+  package var jobs: Int?
+  /// Whether roles and tablespaces are saved too.
+  package var globals: Bool
+  /// How long pg_dump waits for a table lock before it gives way.
+  package var lockWaitTimeout: Duration
+  /// Patterns of tables whose rows are left out, as pg_dump's `--exclude-table-data` takes them.
+  package var excludeTableData: [String]
+
+  package init(
+    compression: Compression = .auto, jobs: Int? = nil, globals: Bool = true,
+    lockWaitTimeout: Duration = .seconds(30), excludeTableData: [String] = []
+  ) {
+    self.compression = compression
+    self.jobs = jobs
+    self.globals = globals
+    self.lockWaitTimeout = lockWaitTimeout
+    self.excludeTableData = excludeTableData
+  }
+}
+
+/// How the data files of a backup are stored.
+package enum Compression: Sendable, Equatable {
+  case none
+  /// zstd at a level from 1 to 19.
+  case zstd(level: Int)
+
+  /// Level 2: on dumps of application databases it is as small as 3 and a fifth faster (docs/design.md).
+  package static let auto = Compression.zstd(level: 2)
+
+  /// As a policy writes it.
+  package var name: String {
+    switch self {
+    case .none: "none"
+    case .zstd(let level): "zstd:\(level)"
+    }
+  }
+}
+
+/// How far a backup is proven, from cheap to certain.
+package enum VerificationLevel: String, Sendable, Codable, CaseIterable, Comparable {
+  /// Every file's size and SHA-256 against the manifest.
+  case checksum
+  /// Also: the archive read to its very end, and every digest computed again.
+  case archive
+
+  package static func < (left: VerificationLevel, right: VerificationLevel) -> Bool {
+    left == .checksum && right == .archive
+  }
+}

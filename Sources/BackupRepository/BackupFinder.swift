@@ -1,0 +1,47 @@
+import BackupModel
+import Diagnostics
+
+/// Finds the backup that a person means by an id, a part of one, or `latest`.
+package struct BackupFinder {
+  private let listing: Listing
+
+  package init(_ listing: Listing) { self.listing = listing }
+
+  /// - Throws: `no_such_backup`, `ambiguous_backup`; what is wrong with it when the id names a broken one.
+  package func find(_ wanted: String) throws(Failure) -> Backup {
+    if wanted == "latest" { return try latest() }
+    let backups = listing.backups.filter { $0.id.hasPrefix(wanted) }
+    let broken = listing.broken.filter { $0.id.hasPrefix(wanted) }
+    if let exact = backups.first(where: { $0.id == wanted }) { return exact }
+    if backups.count == 1, broken.isEmpty, let backup = backups.first { return backup }
+    if backups.isEmpty, broken.count == 1, let broken = broken.first { throw broken.failure }
+    if backups.isEmpty, broken.isEmpty {
+      throw Failure(
+        "no_such_backup", exit: .notFound, what: "backup \(wanted)", why: "no backup's id begins so",
+        nextStep: listing.backups.first.map { "holdfast list shows them; the newest is \($0.id)" }
+          ?? "there is no backup yet: holdfast backup")
+    }
+    throw Failure(
+      "ambiguous_backup", exit: .notFound, what: "backup \(wanted)",
+      why: "\(backups.count + broken.count) ids begin so", nextStep: "give more of the id",
+      details: backups.map(\.id) + broken.map(\.id))
+  }
+
+  /// The newest that is not damaged.
+  private func latest() throws(Failure) -> Backup {
+    let good = listing.backups.filter { $0.state == .complete }
+    let policies = Set(good.map(\.manifest.policy)).sorted()
+    guard policies.count <= 1 else {
+      throw Failure(
+        "ambiguous_backup", exit: .usage, what: "backup latest", why: "\(policies.count) policies have backups",
+        nextStep: "say which: --policy \(policies[0])", details: policies)
+    }
+    guard let newest = good.first else {
+      throw Failure(
+        "no_such_backup", exit: .notFound, what: "backup latest",
+        why: listing.backups.isEmpty && listing.broken.isEmpty ? "there is no backup yet" : "every backup is damaged",
+        nextStep: "holdfast backup takes one")
+    }
+    return newest
+  }
+}

@@ -1,0 +1,99 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import StreamPipeline
+
+/// Reads a backup's folder. A folder without a valid manifest is no backup.
+enum BackupReader {
+  /// - Throws: `not_a_backup`, `newer_backup`, `backup_damaged`.
+  static func read(_ path: String, id: String, policy: String) throws(Failure) -> Backup {
+    guard fileKind(path) == .folder else {
+      throw broken(path, fileKind(path) == .link ? "it is a symbolic link" : "it is no folder")
+    }
+    let manifest = try manifest(path)
+    guard manifest.id == id, manifest.policy == policy else {
+      throw broken(path, "its manifest is that of \(manifest.policy)/\(manifest.id)")
+    }
+    return Backup(
+      manifest: manifest, path: path, hold: try hold(path), verifications: try verifications(path))
+  }
+
+  private static func manifest(_ path: String) throws(Failure) -> Manifest {
+    guard fileKind("\(path)/manifest.json") == .file,
+      let data = FileManager.default.contents(atPath: "\(path)/manifest.json")
+    else { throw broken(path, "it has no manifest.json") }
+    // The version first: a newer format may have anything else.
+    if let version = try? JSONDecoder().decode(Version.self, from: data).version, version > Manifest.currentVersion {
+      throw Failure(
+        "newer_backup", exit: .dataDamaged, what: "backup \(path)",
+        why: "it is of format version \(version), and this Holdfast knows version \(Manifest.currentVersion)",
+        nextStep: "use a newer Holdfast")
+    }
+    guard let manifest = try? Manifest.decoder().decode(Manifest.self, from: data) else {
+      throw damaged(path, "manifest.json cannot be read")
+    }
+    let sums = FileManager.default.contents(atPath: "\(path)/SHA256SUMS") ?? Data()
+    guard try Array(sums) == checksumList(of: manifest, encoded: Array(data)) else {
+      throw damaged(path, "manifest.json and SHA256SUMS do not agree")
+    }
+    return manifest
+  }
+
+  private struct Version: Decodable {
+    var version: Int
+  }
+
+  private static func hold(_ path: String) throws(Failure) -> Hold? {
+    guard let text = try text("\(path)/hold.json") else { return nil }
+    guard let hold = SealedLine.open(text.dropLast(), as: Hold.self), text.hasSuffix("\n") else {
+      throw damaged(path, "hold.json was changed")
+    }
+    return hold
+  }
+
+  /// A last line without its newline was being written when its writer was killed: it is not counted.
+  private static func verifications(_ path: String) throws(Failure) -> [Verification] {
+    guard let text = try text("\(path)/verifications.jsonl") else { return [] }
+    var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    lines.removeLast()
+    return try lines.map { (line) throws(Failure) in
+      guard let verification = SealedLine.open(line, as: Verification.self) else {
+        throw damaged(path, "verifications.jsonl was changed")
+      }
+      return verification
+    }
+  }
+
+  private static func text(_ path: String) throws(Failure) -> String? {
+    switch fileKind(path) {
+    case .missing: return nil
+    case .file: break
+    default: throw damaged(parent(of: path), "\(path) is no plain file")
+    }
+    guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
+      throw damaged(parent(of: path), "\(path) cannot be read")
+    }
+    return text
+  }
+
+  private static func broken(_ path: String, _ why: String) -> Failure {
+    Failure(
+      "not_a_backup", exit: .dataDamaged, what: "folder \(path)", why: "it is not a backup: \(why)",
+      nextStep: "holdfast never uses it; look where it came from, and remove it by hand")
+  }
+
+  private static func damaged(_ path: String, _ why: String) -> Failure {
+    Failure(
+      "backup_damaged", exit: .dataDamaged, what: "backup \(path)", why: why,
+      nextStep: "it will not be used; choose another one from holdfast list")
+  }
+}
+
+/// `SHA256SUMS`: every file of the manifest, and the manifest itself. It follows from the manifest byte for byte, so that each
+/// guards the other.
+func checksumList(of manifest: Manifest, encoded: [UInt8]) throws(Failure) -> [UInt8] {
+  let sha = try SHA256()
+  encoded.withUnsafeBytes { sha.update($0) }
+  let lines = manifest.files.map { "\($0.sha256)  \($0.path)\n" } + ["\(sha.finish())  manifest.json\n"]
+  return Array(lines.joined().utf8)
+}

@@ -1,0 +1,38 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import StreamPipeline
+
+/// What may be written beside a finished backup.
+extension Backup {
+  /// Appends a result to `verifications.jsonl`, durable on return.
+  package mutating func record(_ verification: Verification) throws(Failure) {
+    let file = "\(path)/verifications.jsonl"
+    let descriptor = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw cannotWrite(file, errno) }
+    let output = FileDescriptor(adopting: descriptor, path: file)
+    try output.write(try SealedLine.seal(verification))
+    try output.synchronize()
+    try synchronizeFolder(path)
+    verifications.append(verification)
+  }
+
+  /// Marks the backup as held.
+  package mutating func place(_ hold: Hold) throws(Failure) {
+    try writeAtomically(try SealedLine.seal(hold), to: "\(path)/hold.json", by: "\(path)/\(temporaryHold)")
+    self.hold = hold
+  }
+
+  /// Takes the mark away; without one nothing happens.
+  package mutating func release() throws(Failure) {
+    guard unlink("\(path)/hold.json") == 0 || errno == ENOENT else { throw cannotWrite("\(path)/hold.json", errno) }
+    try synchronizeFolder(path)
+    hold = nil
+  }
+}
+
+/// Names that may stand in a backup's folder beside the files of its manifest.
+let recordNames: Set<String> = [
+  "manifest.json", "SHA256SUMS", "hold.json", "verifications.jsonl", temporaryHold,
+]
+private let temporaryHold = ".partial-hold.json"

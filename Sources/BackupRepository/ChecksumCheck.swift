@@ -1,0 +1,69 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import StreamPipeline
+
+/// Checks a backup's files against its manifest: every size, every SHA-256, nothing missing, nothing foreign.
+///
+/// The manifest itself was checked against SHA256SUMS when the backup was read.
+package struct ChecksumCheck: Sendable {
+  private let path: String
+  private let files: [StoredFile]
+
+  package init(_ backup: Backup) {
+    path = backup.path
+    files = backup.manifest.files
+  }
+
+  /// - Parameters:
+  ///   - threads: files hashed at once.
+  ///   - progress: told of the bytes of each file done.
+  package func problems(
+    threads: Int, cancellation: Cancellation, progress: @escaping @Sendable (UInt64) -> Void
+  ) throws(Failure) -> [Problem] {
+    let files = files
+    // The large ones first, so that no core is left with one at the end.
+    let order = files.indices.sorted { files[$0].bytes > files[$1].bytes }
+    let found = try inParallel(order, threads: threads, cancellation: cancellation) { (index) throws(Failure) in
+      defer { progress(files[index].bytes) }
+      return check(files[index])
+    }
+    return foreign() + zip(order, found).sorted { $0.0 < $1.0 }.compactMap(\.1)
+  }
+
+  private func check(_ file: StoredFile) -> Problem? {
+    guard isInside(file.path) else {
+      return Problem(file: file.path, problem: "the manifest names a path outside the backup")
+    }
+    let full = "\(path)/\(file.path)"
+    switch fileKind(full) {
+    case .missing: return Problem(file: file.path, table: file.table, problem: "is missing")
+    case .file: break
+    case .link, .folder, .other: return Problem(file: file.path, table: file.table, problem: "is no plain file")
+    }
+    do throws(Failure) {
+      let (bytes, sha) = try hashFile(full)
+      if bytes != file.bytes {
+        return Problem(file: file.path, table: file.table, problem: "has \(bytes) bytes instead of \(file.bytes)")
+      }
+      return sha == file.sha256
+        ? nil : Problem(file: file.path, table: file.table, problem: "SHA-256 differs from the manifest")
+    } catch { return Problem(file: file.path, table: file.table, problem: "cannot be read: \(error.why)") }
+  }
+
+  private func isInside(_ path: String) -> Bool {
+    !path.hasPrefix("/") && !path.split(separator: "/").contains("..") && fileKind("\(self.path)/data") == .folder
+  }
+
+  private func foreign() -> [Problem] {
+    let expected = Set(files.map(\.path)).union(recordNames).union(["data"])
+    var problems: [Problem] = []
+    for folder in ["", "data/"] {
+      for name in ((try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)")) ?? []).sorted()
+      where !expected.contains(folder + name) {
+        problems.append(Problem(file: folder + name, problem: "does not belong to the backup"))
+      }
+    }
+    return problems
+  }
+}

@@ -1,0 +1,64 @@
+import CProcess
+import Diagnostics
+import Foundation
+import StreamPipeline
+
+/// Creates a folder, 0700, and those above it that are missing.
+///
+/// - Throws: `cannot_write`.
+func makeFolder(_ path: String) throws(Failure) {
+  if mkdir(path, 0o700) == 0 { return try synchronizeFolder(parent(of: path)) }
+  switch errno {
+  case EEXIST where fileKind(path, following: true) == .folder: return
+  case ENOENT where parent(of: path) != path:
+    try makeFolder(parent(of: path))
+    guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw cannotWrite(path, errno) }
+  default: throw cannotWrite(path, errno)
+  }
+}
+
+func parent(of path: String) -> String { (path as NSString).deletingLastPathComponent }
+
+/// Writes a small file so that only the whole of it is ever visible under its name, and durable.
+///
+/// - Parameter temporary: a name on the same file system; one left by a killed run is replaced.
+func writeAtomically(_ bytes: [UInt8], to path: String, by temporary: String) throws(Failure) {
+  unlink(temporary)
+  try writeDurably(bytes, to: temporary)
+  guard rename(temporary, path) == 0 else { throw cannotWrite(path, errno) }
+  try synchronizeFolder(parent(of: path))
+}
+
+/// Writes a new file and returns once it is on the disk.
+func writeDurably(_ bytes: [UInt8], to path: String) throws(Failure) {
+  let file = try FileDescriptor.creating(path)
+  do throws(Failure) {
+    try file.write(bytes)
+    try file.synchronize()
+  } catch {
+    unlink(path)
+    throw error
+  }
+}
+
+/// Makes the names in a folder durable.
+func synchronizeFolder(_ path: String) throws(Failure) {
+  let descriptor = open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw cannotWrite(path, errno) }
+  defer { close(descriptor) }
+  guard fsync(descriptor) == 0 else { throw cannotWrite(path, errno) }
+}
+
+enum FileKind { case file, folder, link, other, missing }
+
+/// What stands at a path. A symbolic link is a link unless it is to be followed.
+func fileKind(_ path: String, following: Bool = false) -> FileKind {
+  var status = stat()
+  guard (following ? stat(path, &status) : lstat(path, &status)) == 0 else { return .missing }
+  switch status.st_mode & S_IFMT {
+  case S_IFREG: return .file
+  case S_IFDIR: return .folder
+  case S_IFLNK: return .link
+  default: return .other
+  }
+}

@@ -1,0 +1,82 @@
+import BackupModel
+import CProcess
+import Diagnostics
+import Foundation
+import StreamPipeline
+
+/// A backup being written: `.partial-<id>`, seen by nobody until it is whole.
+package final class PartialBackup {
+  package let id: String
+  /// Absolute path of the partial folder.
+  package let path: String
+  private let folder: String
+  private var committed = false
+
+  /// - Throws: `cannot_write`.
+  package init(_ repository: Repository, policy: String, id: String) throws(Failure) {
+    self.id = id
+    folder = repository.folder(of: policy)
+    path = "\(folder)/.partial-\(id)"
+    guard mkdir(path, 0o700) == 0, mkdir("\(path)/data", 0o700) == 0 else { throw cannotWrite(path, errno) }
+  }
+
+  /// An unfinished one goes with its object.
+  deinit {
+    // What cannot be removed now is swept by the next run.
+    if !committed { try? FileManager.default.removeItem(atPath: path) }
+  }
+
+  /// A name that sorts by time. Nothing is ever parsed out of it.
+  package static func makeID(now: Date) -> String {
+    let stamp = timestamp(now).filter { $0 != "-" && $0 != ":" }
+    let random = String(UInt32.random(in: 0...0xFF_FFFF), radix: 16)
+    return "\(stamp)-\(String(repeating: "0", count: 6 - random.count))\(random)"
+  }
+
+  /// Writes a small text file.
+  ///
+  /// - Returns: its entry for the manifest.
+  package func write(_ text: String, to name: String) throws(Failure) -> StoredFile {
+    try writeDurably(Array(text.utf8), to: "\(path)/\(name)")
+    return StoredFile(path: name, bytes: UInt64(text.utf8.count), sha256: try SHA256.hash(of: text))
+  }
+
+  /// Marks the backup as held before anyone can see it.
+  package func place(_ hold: Hold) throws(Failure) {
+    try writeDurably(try SealedLine.seal(hold), to: "\(path)/hold.json")
+  }
+
+  /// Makes every data file durable. With many files one flush of the file system is quicker than one for each.
+  package func synchronizeData() throws(Failure) {
+    let data = "\(path)/data"
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: data)) ?? []
+    if names.count > 200 {
+      let directory = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      defer { close(directory) }
+      let result = cprocess_sync_file_system(directory)
+      guard directory >= 0, result == 0 else { throw cannotWrite(data, -result) }
+    } else {
+      for name in names { try FileDescriptor.reading("\(data)/\(name)").synchronize() }
+    }
+    try synchronizeFolder(data)
+  }
+
+  /// Makes the backup visible: sums, manifest, folder, rename, parent folder, in this order.
+  ///
+  /// - Returns: the backup's final path.
+  package func commit(_ manifest: Manifest) throws(Failure) -> String {
+    guard let data = try? Manifest.encoder().encode(manifest) else {
+      throw .internalError("the manifest cannot be encoded")
+    }
+    let encoded = Array(data) + [0x0A]
+    try writeDurably(try checksumList(of: manifest, encoded: encoded), to: "\(path)/SHA256SUMS")
+    try writeDurably(encoded, to: "\(path)/manifest.json")
+    try synchronizeFolder(path)
+    let final = "\(folder)/\(id)"
+    let result = cprocess_rename_new(path, final)
+    guard result == 0 else { throw cannotWrite(final, -result) }
+    committed = true
+    try synchronizeFolder(folder)
+    return final
+  }
+}

@@ -1,0 +1,46 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import StreamPipeline
+
+/// The lock of one policy's folder in a repository: one writer at a time.
+///
+/// A lock of the kernel on the file `.lock`: it goes with its owner, however that ends, and children do not inherit it.
+/// What the file says only names the owner to others.
+package final class PolicyLock {
+  private let descriptor: Int32
+
+  /// - Throws: `locked`, naming the holder.
+  package init(_ repository: Repository, policy: String, purpose: String, now: Date) throws(Failure) {
+    let folder = repository.folder(of: policy)
+    guard fileKind(folder) != .link else {
+      throw Failure(
+        "symbolic_link", exit: .dataDamaged, what: "repository \(repository.path)", why: "\(policy) is a symbolic link",
+        nextStep: "put a real folder there: a link could lead a backup anywhere")
+    }
+    try makeFolder(folder)
+    let path = "\(folder)/.lock"
+    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw cannotWrite(path, errno) }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let holder = Self.holder(path)
+      close(descriptor)
+      throw Failure(
+        "locked", exit: .locked, what: "\(purpose) of \(policy)", why: "another run holds the lock: \(holder)",
+        nextStep: "wait until it has ended, then run the same command again")
+    }
+    let text = "\(purpose), pid \(getpid()) on \(ProcessInfo.processInfo.hostName), since \(timestamp(now))"
+    ftruncate(descriptor, 0)
+    _ = Array(text.utf8).withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+  }
+
+  deinit { close(descriptor) }
+
+  private static func holder(_ path: String) -> String {
+    let text = FileManager.default.contents(atPath: path).map { String(decoding: $0.prefix(500), as: UTF8.self) } ?? ""
+    return text.isEmpty ? "it has not said who it is yet" : text
+  }
+}
+
+/// `2026-11-22T02:15:00Z`
+package func timestamp(_ date: Date) -> String { date.formatted(.iso8601) }

@@ -1,0 +1,123 @@
+import BackupModel
+import CProcess
+import Diagnostics
+import Foundation
+import StreamPipeline
+
+/// The place that keeps backups, as a folder on a file system. Its files are the only truth.
+///
+/// Layout and write order: docs/design.md. Readers take no lock and change nothing.
+package struct Repository: Sendable {
+  package let path: String
+
+  /// Opens a repository, and makes it where there is none.
+  ///
+  /// - Throws: `cannot_write`, `foreign_repository`, `newer_repository`.
+  package static func openOrCreate(_ path: String) throws(Failure) -> Repository {
+    try makeFolder(path)
+    let marker = "\(path)/holdfast.json"
+    if access(marker, F_OK) != 0 {
+      let text = "{\"version\":1,\"id\":\"\(UUID().uuidString.lowercased())\"}\n"
+      try writeAtomically(Array(text.utf8), to: marker, by: "\(path)/.partial-holdfast.json")
+    }
+    return try open(path)
+  }
+
+  /// Opens an existing one.
+  ///
+  /// - Throws: `no_repository`, `foreign_repository`, `newer_repository`.
+  package static func open(_ path: String) throws(Failure) -> Repository {
+    guard let data = FileManager.default.contents(atPath: "\(path)/holdfast.json") else {
+      throw Failure(
+        "no_repository", exit: .notFound, what: "repository \(path)", why: "there is none: it has no holdfast.json",
+        nextStep: "check `repository` in the policy; holdfast backup makes a new one")
+    }
+    guard let marker = try? JSONDecoder().decode(Marker.self, from: data) else {
+      throw Failure(
+        "foreign_repository", exit: .dataDamaged, what: "repository \(path)", why: "its holdfast.json cannot be read",
+        nextStep: "look at the file: it should read {\"version\":1,\"id\":…}")
+    }
+    guard marker.version == Manifest.currentVersion else {
+      throw Failure(
+        "newer_repository", exit: .dataDamaged, what: "repository \(path)",
+        why: "its format is version \(marker.version), and this Holdfast knows version \(Manifest.currentVersion)",
+        nextStep: "use a newer Holdfast")
+    }
+    return Repository(path: path)
+  }
+
+  private struct Marker: Decodable {
+    var version: Int
+  }
+
+  /// The folder of one policy's backups.
+  package func folder(of policy: String) -> String { "\(path)/\(policy)" }
+
+  /// Names of the policies that have a folder here.
+  package func policies() -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    return names.filter { !$0.hasPrefix(".") && fileKind("\(path)/\($0)") == .folder }.sorted()
+  }
+
+  /// All backups of a policy, newest first, and what stands among them without being one.
+  package func listing(of policy: String) -> Listing {
+    var listing = Listing()
+    let folder = folder(of: policy)
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where isBackupName(name) {
+      do throws(Failure) {
+        listing.backups.append(try BackupReader.read("\(folder)/\(name)", id: name, policy: policy))
+      } catch {
+        listing.broken.append(Listing.Broken(policy: policy, id: name, path: "\(folder)/\(name)", failure: error))
+      }
+    }
+    listing.sort()
+    return listing
+  }
+
+  /// Hidden names are locks and runs in progress; `deploys` is what the contract keeps beside the backups.
+  private func isBackupName(_ name: String) -> Bool { !name.hasPrefix(".") && name != "deploys" }
+
+  /// Removes what killed runs left. Call it under the policy's lock.
+  ///
+  /// - Returns: the names that were removed.
+  package func sweep(policy: String) throws(Failure) -> [String] {
+    let folder = folder(of: policy)
+    let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
+      $0.hasPrefix(".partial-")
+    }
+    for name in names {
+      do { try FileManager.default.removeItem(atPath: "\(folder)/\(name)") } catch {
+        throw cannotWrite("\(folder)/\(name)", errno)
+      }
+    }
+    return names.sorted()
+  }
+}
+
+/// The backups of a policy.
+package struct Listing: Sendable {
+  /// Newest first.
+  package var backups: [Backup] = []
+  package var broken: [Broken] = []
+
+  package init() {}
+
+  /// A folder that should be a backup and is not: no manifest, a foreign one, one of a newer version.
+  package struct Broken: Sendable {
+    package var policy: String
+    package var id: String
+    package var path: String
+    package var failure: Failure
+  }
+
+  mutating func sort() {
+    backups.sort { ($0.manifest.createdAt, $0.id) > ($1.manifest.createdAt, $1.id) }
+    broken.sort { $0.id > $1.id }
+  }
+
+  package mutating func merge(_ other: Listing) {
+    backups += other.backups
+    broken += other.broken
+    sort()
+  }
+}

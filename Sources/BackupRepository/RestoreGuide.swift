@@ -1,0 +1,80 @@
+import BackupModel
+import Foundation
+
+/// `RESTORE.md`: how to restore a backup with PostgreSQL's own programs and zstd.
+package struct RestoreGuide {
+  private let manifest: Manifest
+
+  /// - Parameter manifest: its files may still lack RESTORE.md itself.
+  package init(_ manifest: Manifest) { self.manifest = manifest }
+
+  package var text: String {
+    let major = manifest.source.serverVersionNumber / 10_000
+    return """
+      # Restore this backup by hand
+
+      Backup `\(manifest.id)` of database `\(oneLine(manifest.source.database))`, PostgreSQL \(manifest.source.serverVersion),
+      taken \(timestamp(manifest.createdAt)). Holdfast is not needed for this; `pg_restore` \(major) or newer, `psql`,
+      `sha256sum` and `zstd` are.
+
+      Set `PGHOST`, `PGPORT` and `PGUSER` for the server to restore into (as a superuser), go to this folder in a shell, and
+      choose the name of the new database and a folder with \(expandedSize) to spare:
+
+      ```sh
+      target=restored
+      scratch=$(mktemp -d)
+      ```
+
+      1. Every file is as it was written:
+
+         ```sh
+         sha256sum --check --quiet SHA256SUMS
+         ```
+
+      2. Expand the data into the other folder; the backup stays as it is:
+
+         ```sh
+         cp -R data "$scratch/data"
+      \(expandCommand)
+         ```
+      \(globalsStep)
+      3. Create the database, fill it, and give it its owner, privileges and settings:
+
+         ```sh
+         psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres <<'SQL'
+         \(manifest.source.properties.createStatement(name: SQLFragment(psqlVariable: "database")));
+         SQL
+         pg_restore -Fd -j 2 --exit-on-error -d "$target" "$scratch/data"
+         psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres -f database.sql
+         psql -X -d "$target" -c ANALYZE
+         rm -r "$scratch"
+         ```
+
+      The database must not exist yet. A restore that failed half way: drop the new database, mend the cause, begin again.
+
+      """
+  }
+
+  private var expandCommand: String {
+    manifest.compression == "none"
+      ? "   # the data files are not compressed" : "   find \"$scratch/data\" -name '*.zst' -exec zstd -d -q --rm {} +"
+  }
+
+  private var globalsStep: String {
+    guard manifest.files.contains(where: { $0.path == "globals.sql" }) else { return "" }
+    let roles = manifest.needs.roles.map { "`\(oneLine($0))`" }.joined(separator: ", ")
+    return """
+
+         The server needs the roles \(roles). Where they are missing:
+         `psql -X -d postgres -f globals.sql` (a role that exists already gives an error, which does no harm).
+
+      """
+  }
+
+  private var expandedSize: String { "\(manifest.rawBytes / 1_000_000 + 1) MB" }
+
+  /// A name may hold anything; the guide's text must not be broken by it.
+  private func oneLine(_ name: String) -> String {
+    String(name.map { $0.isNewline || $0 == "`" ? " " : $0 })
+  }
+}

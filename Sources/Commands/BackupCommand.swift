@@ -1,0 +1,16 @@
+import Diagnostics
+import Workflows
+
+struct BackupCommand {
+  let context: CommandContext
+
+  func run() throws(Failure) -> CommandResult {
+    let reason = context.invocation.value("reason") ?? "manual"
+    let outcome = try TakeBackup(policy: try context.policy(), surroundings: context.surroundings)
+      .run(reason: reason, hold: context.invocation.flag("hold"))
+    let backup = outcome.backup
+    let failure = outcome.damage(insteadUse: nil)
+    return CommandResult(
+      json: ["backup": backup.json], text: failure == nil ? "\(backup.id) is good." : "", failure: failure)
+  }
+}

@@ -1,0 +1,38 @@
+import BackupModel
+import BackupRepository
+import Foundation
+
+extension Backup {
+  /// The object that the contract promises.
+  var json: JSONValue {
+    [
+      "id": .string(id), "policy": .string(manifest.policy), "reason": .string(manifest.reason),
+      "created_at": .time(manifest.createdAt), "state": .string(state.rawValue), "format": .string(manifest.format),
+      "bytes": .integer(manifest.storedBytes), "held": .bool(hold != nil), "path": .string(path),
+      "deploy": .optional(manifest.deploy), "verification": verification?.json ?? .null,
+    ]
+  }
+
+  /// Without it the person who reads cannot tell whether the backup is worth anything.
+  func proofText(now: Date) -> String {
+    guard let verification else { return "not yet" }
+    if state == .damaged {
+      return "DAMAGED: " + (verification.problems.first.map { $0.file ?? $0.sentence } ?? "verification failed")
+    }
+    return "\(verification.level.rawValue), \(ageText(verification.at, now: now)) ago"
+  }
+}
+
+extension Verification {
+  var json: JSONValue { ["level": .string(level.rawValue), "ok": .bool(ok), "at": .time(at)] }
+}
+
+extension Problem {
+  var json: JSONValue { ["file": .optional(file), "table": .optional(table), "problem": .string(problem)] }
+}
+
+extension Listing.Broken {
+  var json: JSONValue {
+    ["policy": .string(policy), "id": .string(id), "path": .string(path), "problem": .string(failure.why)]
+  }
+}

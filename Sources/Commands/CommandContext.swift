@@ -1,0 +1,97 @@
+import BackupModel
+import BackupRepository
+import CommandSyntax
+import Diagnostics
+import Foundation
+import PolicyFiles
+import Workflows
+
+/// One command being run: what was typed, and what it works with.
+struct CommandContext {
+  let invocation: Invocation
+  let environment: [String: String]
+  let console: Console
+  let cancellation: Cancellation
+
+  func execute() throws(Failure) -> CommandResult {
+    switch invocation.command {
+    case "init": try InitCommand(context: self).run()
+    case "check": try CheckCommand(context: self).run()
+    case "backup": try BackupCommand(context: self).run()
+    case "list": try ListCommand(context: self).run()
+    case "show": try ShowCommand(context: self).run()
+    case "verify": try VerifyCommand(context: self).run()
+    case "restore": try RestoreCommand(context: self).run()
+    case "hold": try HoldCommand(context: self).hold()
+    case "release": try HoldCommand(context: self).release()
+    default: throw .internalError("the command \(invocation.command) is in the table but not built")
+    }
+  }
+
+  // MARK: Surroundings
+
+  var surroundings: Surroundings {
+    Surroundings(cancellation: cancellation, log: log, reporter: reporter)
+  }
+
+  private var reporter: any Reporter {
+    invocation.flag("quiet") ? SilentReporter() : ProgressReporter(console: console)
+  }
+
+  private var log: Log {
+    let threshold = LogLevel(name: invocation.value("log-level") ?? "") ?? .warning
+    let console = console
+    return Log { level, text in
+      if level <= threshold { console.say("\(level.name): \(text)") }
+    }
+  }
+
+  // MARK: Policies
+
+  var policiesFolder: PolicyFolder { PolicyFolder(path: invocation.value("policies") ?? "policies") }
+
+  /// Variables for `${NAME}`: the environment, else the `.env` beside the policies' folder.
+  var reader: PolicyReader {
+    let absolute = URL(fileURLWithPath: policiesFolder.path).standardizedFileURL
+    let file = EnvironmentFile(path: absolute.deletingLastPathComponent().appendingPathComponent(".env").path)
+    return PolicyReader(environment: file.variables.merging(environment) { _, own in own })
+  }
+
+  func policy() throws(Failure) -> Policy {
+    try policiesFolder.load(invocation.operand("POLICY"), reader: reader)
+  }
+
+  /// The policy named by `--policy`, or every one that there is.
+  func policies() throws(Failure) -> [Policy] {
+    if let name = invocation.value("policy") { return [try policiesFolder.load(name, reader: reader)] }
+    let names = try policiesFolder.names()
+    guard !names.isEmpty else { return [try policiesFolder.load(nil, reader: reader)] }
+    return try names.map { (name) throws(Failure) in try policiesFolder.load(name, reader: reader) }
+  }
+
+  // MARK: Backups
+
+  /// The backups of some policies; a repository that does not exist yet has none.
+  func listing(of policies: [Policy]) throws(Failure) -> Listing {
+    var listing = Listing()
+    for policy in policies {
+      do throws(Failure) {
+        listing.merge(try Repository.open(policy.repository).listing(of: policy.name))
+      } catch {
+        guard error.code == "no_repository" else { throw error }
+      }
+    }
+    return listing
+  }
+
+  /// The backup that the operand ID means, and its policy.
+  func backup() throws(Failure) -> (backup: Backup, policy: Policy, listing: Listing) {
+    let policies = try policies()
+    let listing = try listing(of: policies)
+    let backup = try BackupFinder(listing).find(invocation.operand("ID") ?? "latest")
+    guard let policy = policies.first(where: { $0.name == backup.manifest.policy }) else {
+      throw .internalError("backup \(backup.id) belongs to no policy")
+    }
+    return (backup, policy, listing)
+  }
+}

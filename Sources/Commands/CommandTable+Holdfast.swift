@@ -1,0 +1,111 @@
+import CommandSyntax
+import Workflows
+
+extension CommandTable {
+  /// Everything that Holdfast's command line can say.
+  package static let holdfast = CommandTable(
+    program: "holdfast",
+    summary: "PostgreSQL backups that are proven, and restores that are whole",
+    version: "holdfast \(holdfastVersion)",
+    globalOptions: [
+      Option(
+        "policies", value: "DIR", help: "folder with the policy files", default: "policies",
+        environment: "HOLDFAST_POLICIES"),
+      Option("json", help: "print exactly one JSON document to stdout"),
+      Option("quiet", short: "q", help: "print no progress"),
+      Option(
+        "log-level", value: "LEVEL", help: "what is logged to stderr", allowed: ["error", "warning", "info", "debug"],
+        default: "warning"),
+      Option("no-color", help: "no colours on a terminal", environment: "NO_COLOR"),
+    ],
+    commands: [initialize, check, backup, list, show, verify, restore, hold, release])
+
+  private static let policyOperand = Operand(
+    "POLICY", help: "name of the policy: its file's name without .yaml; may be left out when there is only one",
+    required: false)
+  private static let idOperand = Operand(
+    "ID", help: "a backup's id, or so much of it that only one begins so; or `latest`")
+  private static let policyOption = Option(
+    "policy", value: "NAME", help: "look only among this policy's backups")
+
+  private static let initialize = Command(
+    "init", summary: "write a policy and a repository for a database, and check them",
+    options: [
+      Option("name", value: "NAME", help: "name of the policy; otherwise the database's"),
+      Option("environment", value: "NAME", help: "what kind of environment it is", default: "development"),
+    ],
+    discussion: """
+      Finds DATABASE_URL in the environment or in .env, and a Prisma project in the current folder. Writes a commented \
+      policy, makes the repository, runs check, and prints the next three commands. Nothing that exists is overwritten.
+      """,
+    examples: [Example("holdfast init --environment production", comment: "a policy for the database of .env")])
+
+  private static let check = Command(
+    "check", summary: "look for everything that would make a backup or a restore fail", operands: [policyOperand],
+    options: [
+      Option("wait", value: "DURATION", help: "wait so long for the server to come up, for example 60s")
+    ],
+    discussion: "All problems in one list, each with its fix. Exit 0 when there is none, 2 otherwise.",
+    examples: [Example("holdfast check production --wait 60s", comment: "in a container that starts beside its server")]
+  )
+
+  private static let backup = Command(
+    "backup", summary: "take a backup now and verify it to the policy's level", operands: [policyOperand],
+    options: [
+      Option("reason", value: "TEXT", help: "why it is taken; goes into its manifest", default: "manual"),
+      Option("hold", help: "keep it from pruning until it is released"),
+    ],
+    examples: [Example("holdfast backup --reason \"before the move\" --hold", comment: "a backup that stays")])
+
+  private static let list = Command(
+    "list", summary: "list the backups, newest first", operands: [policyOperand],
+    examples: [Example("holdfast list --json", comment: "for scripts")])
+
+  private static let show = Command(
+    "show", summary: "show one backup in full", operands: [idOperand], options: [policyOption],
+    examples: [Example("holdfast show latest", comment: "the newest good backup")])
+
+  private static let verify = Command(
+    "verify", summary: "prove a backup, and record the result beside it",
+    operands: [
+      Operand("ID", help: "a backup's id or the beginning of it; `latest` when left out", required: false)
+    ],
+    options: [
+      Option("all", help: "every backup"),
+      Option(
+        "level", value: "LEVEL",
+        help: "checksum: every file's size and SHA-256; archive: also read to its end, and every digest compared",
+        allowed: ["checksum", "archive"], default: "archive"),
+      policyOption,
+    ],
+    forms: ["[ID]", "--all"],
+    discussion: "Exit 65 when a backup is damaged. It is marked, and never used again.",
+    examples: [Example("holdfast verify 20261122 --level checksum", comment: "by the beginning of its id")])
+
+  private static let restore = Command(
+    "restore", summary: "restore a backup into a new database", operands: [idOperand],
+    options: [
+      Option("into", value: "NAME", help: "the database to make; it must not exist", required: true),
+      Option(
+        "verify", value: "HOW",
+        help: "how the new database is compared: not at all, by rows per table, or by every digest",
+        allowed: RestoreProof.allCases.map(\.rawValue), default: RestoreProof.digest.rawValue),
+      Option("no-analyze", help: "leave out the statistics for the planner"), policyOption,
+    ],
+    discussion: """
+      The database appears under its name only when it is whole and proven; a restore that fails leaves nothing. It is \
+      made on the server of the policy's database.url.
+      """,
+    examples: [Example("holdfast restore latest --into app_copy", comment: "beside the live database")])
+
+  private static let hold = Command(
+    "hold", summary: "keep a backup from pruning", operands: [idOperand],
+    options: [
+      Option("reason", value: "TEXT", help: "why it is held", default: "held by hand"), policyOption,
+    ],
+    examples: [Example("holdfast hold 20261122T021500Z --reason audit", comment: "until it is released")])
+
+  private static let release = Command(
+    "release", summary: "let a held backup be pruned again", operands: [idOperand], options: [policyOption],
+    examples: [Example("holdfast release 20261122T021500Z", comment: "the inverse of hold")])
+}

@@ -1,0 +1,104 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import PolicyFiles
+import PostgresTools
+
+/// `holdfast init`: a policy and a repository for the database that the project in the current folder uses.
+struct InitCommand {
+  let context: CommandContext
+
+  func run() throws(Failure) -> CommandResult {
+    let found = try databaseURL()
+    let target = try ConnectionURL.parse(found.url)
+    let name = context.invocation.value("name") ?? policyName(target.database)
+    let file = try writePolicy(name)
+    let policy = try context.policiesFolder.load(name, reader: readerKnowing(found.url))
+    _ = try Repository.openOrCreate(policy.repository)
+
+    let check = try CheckCommand(context: context).check(policy)
+    let prisma = PrismaProject.find()
+    let next = ["holdfast backup \(name)", "holdfast list", "holdfast restore latest --into \(name)_copy"]
+    let json: JSONValue = [
+      "policy": .string(name), "file": .string(file), "repository": .string(policy.repository),
+      "prisma_migrations": .optional(prisma?.migrations), "check": check.document,
+      "next": .array(next.map { .string($0) }),
+    ]
+    var lines = [
+      "DATABASE_URL comes from \(found.origin): database \(target.database) on \(target.endpoint)",
+      "policy      \(file)", "repository  \(policy.repository)",
+    ]
+    if let prisma { lines.append("prisma      migrations in \(prisma.migrations)") }
+    let text = lines.joined(separator: "\n") + "\n\n" + check.text + "\nnext:\n" + next.map { "  \($0)\n" }.joined()
+    return CommandResult(json: json, text: text, exit: check.exit)
+  }
+
+  // MARK: The database
+
+  private func databaseURL() throws(Failure) -> (url: Secret, origin: String) {
+    if let url = context.environment["DATABASE_URL"], !url.isEmpty { return (Secret(url), "the environment") }
+    for path in [".env", "prisma/.env"] {
+      if let url = EnvironmentFile(path: path).variables["DATABASE_URL"], !url.isEmpty { return (Secret(url), path) }
+    }
+    throw Failure(
+      "no_database_url", exit: .configuration, what: "init",
+      why: "there is no DATABASE_URL in the environment, in .env or in prisma/.env",
+      nextStep: "export DATABASE_URL=postgresql://user:password@host:5432/database, then run holdfast init again")
+  }
+
+  private func readerKnowing(_ url: Secret) -> PolicyReader {
+    PolicyReader(environment: context.environment.merging(["DATABASE_URL": url.reveal()]) { own, _ in own })
+  }
+
+  // MARK: The policy
+
+  /// The database's name, as far as a folder may be called so.
+  private func policyName(_ database: String) -> String {
+    let allowed = database.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "_" }
+    let name = String(allowed.prefix(60))
+    return name.isEmpty || name.hasPrefix(".") || name.hasPrefix("-") ? "app" : name
+  }
+
+  /// - Returns: the file's path.
+  private func writePolicy(_ name: String) throws(Failure) -> String {
+    let folder = context.policiesFolder.path
+    let file = "\(folder)/\(name).yaml"
+    do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
+      throw cannotWrite(folder, "the folder cannot be made")
+    }
+    let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+      throw cannotWrite(file, errno == EEXIST ? "it exists already" : String(cString: strerror(errno)))
+    }
+    defer { close(descriptor) }
+    let text = PolicyTemplate.text(
+      environment: context.invocation.value("environment") ?? "development", databaseURLVariable: "DATABASE_URL",
+      repository: "../backups")
+    let bytes = Array(text.utf8)
+    guard write(descriptor, bytes, bytes.count) == bytes.count else {
+      unlink(file)
+      throw cannotWrite(file, String(cString: strerror(errno)))
+    }
+    return file
+  }
+
+  private func cannotWrite(_ path: String, _ why: String) -> Failure {
+    Failure(
+      "cannot_write", exit: .cannotWrite, what: "writing \(path)", why: why,
+      nextStep: "choose another name with --name, or another folder with --policies")
+  }
+}
+
+/// A Prisma project in the current folder.
+struct PrismaProject {
+  var migrations: String
+
+  static func find() -> PrismaProject? {
+    for schema in ["prisma/schema.prisma", "schema.prisma", "prisma/schema"] where access(schema, F_OK) == 0 {
+      let folder = schema == "schema.prisma" ? "" : "prisma/"
+      return PrismaProject(migrations: folder + "migrations")
+    }
+    return nil
+  }
+}

@@ -1,0 +1,110 @@
+import BackupModel
+import BackupRepository
+import CommandSyntax
+import Diagnostics
+import Foundation
+
+struct ListCommand {
+  let context: CommandContext
+
+  func run() throws(Failure) -> CommandResult {
+    let policies = context.invocation.operand("POLICY") == nil ? try context.policies() : [try context.policy()]
+    let listing = try context.listing(of: policies)
+    for broken in listing.broken where !context.console.json {
+      context.console.say("warning: \(broken.policy)/\(broken.id): \(broken.failure.why)")
+    }
+    return CommandResult(
+      json: ["backups": .array(listing.backups.map(\.json)), "broken": .array(listing.broken.map(\.json))],
+      text: listing.backups.isEmpty
+        ? "There is no backup yet. Take one: holdfast backup\n"
+        : text(listing.backups, severalPolicies: policies.count > 1))
+  }
+
+  private func text(_ backups: [Backup], severalPolicies: Bool) -> String {
+    let now = context.surroundings.now()
+    let header = ["ID", "taken (UTC)", "age", "size", "held", "verified"]
+    let rows = backups.map { backup in
+      [
+        backup.id, minuteText(backup.manifest.createdAt), ageText(backup.manifest.createdAt, now: now),
+        sizeText(backup.manifest.storedBytes), backup.hold.map { shortened($0.reason) } ?? "-",
+        backup.proofText(now: now),
+      ]
+    }
+    guard severalPolicies else { return tableText([header] + rows, rightAligned: [2, 3]) }
+    let policies = ["policy"] + backups.map(\.manifest.policy)
+    return tableText(zip([header] + rows, policies).map { [$0[0], $1] + $0.dropFirst() }, rightAligned: [3, 4])
+  }
+
+  private func shortened(_ reason: String) -> String {
+    let line = String(reason.map { $0.isNewline ? " " : $0 })
+    return line.count > 24 ? line.prefix(23) + "…" : line
+  }
+}
+
+struct ShowCommand {
+  let context: CommandContext
+
+  func run() throws(Failure) -> CommandResult {
+    let backup = try context.backup().backup
+    return CommandResult(json: ["backup": detailed(backup)], text: text(backup))
+  }
+
+  /// The contract's object, and the rest of what the manifest tells.
+  private func detailed(_ backup: Backup) -> JSONValue {
+    guard case .object(let members) = backup.json else { return backup.json }
+    let manifest = backup.manifest
+    let more: [JSONValue.Member] = [
+      JSONValue.Member(key: "environment", value: .string(manifest.environment)),
+      JSONValue.Member(key: "compression", value: .string(manifest.compression)),
+      JSONValue.Member(key: "raw_bytes", value: .integer(manifest.rawBytes)),
+      JSONValue.Member(key: "database", value: .string(manifest.source.database)),
+      JSONValue.Member(key: "server_version", value: .string(manifest.source.serverVersion)),
+      JSONValue.Member(key: "pg_current_snapshot", value: .string(manifest.snapshot.pgCurrentSnapshot)),
+      JSONValue.Member(key: "wal_lsn", value: .string(manifest.snapshot.walLsn)),
+      JSONValue.Member(key: "rows", value: .integer(manifest.digests.rows)),
+      JSONValue.Member(key: "tables", value: .integer(UInt64(manifest.digests.tables.count))),
+    ]
+    return .object(members + more)
+  }
+
+  private func text(_ backup: Backup) -> String {
+    let manifest = backup.manifest
+    let now = context.surroundings.now()
+    let digests = manifest.digests
+    var rows = [
+      ["backup", backup.id],
+      ["state", backup.state == .complete ? "complete" : "DAMAGED: never used, never counted"],
+      ["policy", "\(manifest.policy) (\(manifest.environment)), reason: \(manifest.reason)"],
+      ["taken", "\(minuteText(manifest.createdAt)) UTC, \(ageText(manifest.createdAt, now: now)) ago"],
+      ["verified", backup.proofText(now: now)],
+      ["held", backup.hold.map { "since \(minuteText($0.at)) UTC: \($0.reason)" } ?? "no"],
+      [
+        "database",
+        "\(manifest.source.database) on \(manifest.source.host), PostgreSQL \(manifest.source.serverVersion)",
+      ],
+      [
+        "content",
+        [
+          counted(digests.tables.count, "table"), counted(digests.rows, "row"),
+          counted(digests.sequences.count, "sequence"),
+          counted(digests.largeObjects.count, "large object"),
+        ].joined(separator: ", "),
+      ],
+      [
+        "size",
+        "\(sizeText(manifest.storedBytes)) stored (\(manifest.format), \(manifest.compression)), \(sizeText(manifest.rawBytes)) raw",
+      ],
+      ["snapshot", "\(manifest.snapshot.pgCurrentSnapshot), WAL \(manifest.snapshot.walLsn)"],
+      ["path", backup.path],
+    ]
+    if backup.state == .damaged { rows += (backup.verification?.problems ?? []).map { ["", $0.sentence] } }
+    return tableText(rows) + "\nlargest tables\n" + tableText(largest(manifest), rightAligned: [1, 2])
+  }
+
+  private func largest(_ manifest: Manifest) -> [[String]] {
+    let rows = Dictionary(manifest.digests.tables.map { ($0.qualifiedName, $0.rows) }) { first, _ in first }
+    return manifest.files.filter { $0.table != nil }.sorted { ($0.rawBytes ?? 0) > ($1.rawBytes ?? 0) }.prefix(8).map {
+      ["  \($0.table ?? "")", "\(rows[$0.table ?? ""] ?? 0) rows", sizeText($0.rawBytes ?? $0.bytes)]
+    }
+  }
+}

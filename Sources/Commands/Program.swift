@@ -1,0 +1,38 @@
+import BackupModel
+import CommandSyntax
+import Diagnostics
+import Foundation
+import PostgresTools
+
+/// The process: its set-up, one command, its end.
+package enum Program {
+  /// Runs the command line that the process was started with, and ends the process with its exit code.
+  package static func main() -> Never {
+    let cancellation = Cancellation()
+    ProcessSetUp.prepare(cancellation)
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    exit(run(arguments, environment: ProcessInfo.processInfo.environment, cancellation: cancellation).rawValue)
+  }
+
+  private static func run(
+    _ arguments: [String], environment: [String: String], cancellation: Cancellation
+  ) -> ExitCode {
+    let table = CommandTable.holdfast
+    let console = Console(
+      json: table.asks(for: "json", arguments: arguments, environment: environment),
+      colors: !table.asks(for: "no-color", arguments: arguments, environment: environment))
+    do throws(Failure) {
+      switch try table.parse(arguments: arguments, environment: environment) {
+      case .help(let text), .version(let text):
+        console.print(text)
+        return .done
+      case .run(let invocation):
+        let context = CommandContext(
+          invocation: invocation, environment: environment, console: console, cancellation: cancellation)
+        return console.show(try context.execute())
+      }
+    } catch {
+      return console.show(CommandResult(failure: error))
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import Diagnostics
+import Workflows
+
+struct RestoreCommand {
+  let context: CommandContext
+
+  func run() throws(Failure) -> CommandResult {
+    let (backup, policy, _) = try context.backup()
+    let invocation = context.invocation
+    let proof = RestoreProof(rawValue: invocation.value("verify") ?? "") ?? .digest
+    let outcome = try RestoreBackup(policy: policy, surroundings: context.surroundings)
+      .run(backup, into: invocation.value("into") ?? "", proof: proof, analyze: !invocation.flag("no-analyze"))
+    return CommandResult(
+      json: [
+        "backup": .string(outcome.backup.id), "database": .string(outcome.database),
+        "seconds": .number(outcome.seconds),
+        "verification": ["level": .string(outcome.proof.rawValue), "ok": outcome.proof == .none ? .null : .bool(true)],
+        "kept_as": .null,
+      ],
+      text: text(outcome))
+  }
+
+  private func text(_ outcome: RestoreBackup.Outcome) -> String {
+    let proof =
+      switch outcome.proof {
+      case .none: "It was not compared with the backup."
+      case .rows: "Its rows per table are the backup's."
+      case .digest: "Its content is the backup's."
+      }
+    return "\(outcome.database) is restored from \(outcome.backup.id) in \(secondsText(outcome.seconds)). \(proof)\n"
+  }
+}

@@ -1,0 +1,76 @@
+import BackupModel
+import BackupRepository
+import CommandSyntax
+import Diagnostics
+import Foundation
+import Workflows
+
+struct VerifyCommand {
+  let context: CommandContext
+
+  func run() throws(Failure) -> CommandResult {
+    let level = VerificationLevel(rawValue: context.invocation.value("level") ?? "") ?? .archive
+    guard context.invocation.flag("all") else { return try one(level) }
+    guard context.invocation.operand("ID") == nil else {
+      throw CommandTable.holdfast.usageFailure(
+        command: "verify", what: "--all", why: "it stands for every backup, so no ID goes with it")
+    }
+    return try all(level)
+  }
+
+  private func one(_ level: VerificationLevel) throws(Failure) -> CommandResult {
+    let (backup, policy, listing) = try context.backup()
+    let outcome = try VerifyBackup(surroundings: context.surroundings)
+      .examine(backup, level: level, toolsDirectory: policy.toolsDirectory)
+    let good = listing.backups.first { $0.id != backup.id && $0.state == .complete }
+    return CommandResult(
+      json: json(outcome), text: outcome.verification.ok ? goodText(outcome) : "",
+      failure: outcome.damage(insteadUse: good))
+  }
+
+  private func all(_ level: VerificationLevel) throws(Failure) -> CommandResult {
+    let policies = try context.policies()
+    let listing = try context.listing(of: policies)
+    let tools = Dictionary(policies.map { ($0.name, $0.toolsDirectory) }) { first, _ in first }
+    var outcomes: [VerifyBackup.Outcome] = []
+    for backup in listing.backups {
+      outcomes.append(
+        try VerifyBackup(surroundings: context.surroundings)
+          .examine(backup, level: level, toolsDirectory: tools[backup.manifest.policy] ?? nil))
+    }
+    let damaged = outcomes.filter { !$0.verification.ok }.map(\.backup.id) + listing.broken.map(\.id)
+    return CommandResult(
+      json: [
+        "ok": .bool(damaged.isEmpty), "results": .array(outcomes.map(json)),
+        "broken": .array(listing.broken.map(\.json)),
+      ],
+      text: outcomes.map { $0.verification.ok ? goodText($0) : "\($0.backup.id) is DAMAGED.\n" }.joined(),
+      failure: failure(outcomes, listing.broken, damaged))
+  }
+
+  private func failure(
+    _ outcomes: [VerifyBackup.Outcome], _ broken: [Listing.Broken], _ damaged: [String]
+  ) -> Failure? {
+    guard !damaged.isEmpty else { return nil }
+    let good = outcomes.first { $0.verification.ok }?.backup.id
+    return Failure(
+      "backup_damaged", exit: .dataDamaged, what: "verify --all",
+      why: "\(damaged.count) of \(outcomes.count + broken.count) backups are damaged",
+      nextStep: good.map { "they will not be used; the newest good one is \($0)" } ?? "take a new one: holdfast backup",
+      details: outcomes.flatMap { outcome in
+        outcome.verification.problems.prefix(3).map { "\(outcome.backup.id): \($0.sentence)" }
+      } + broken.map { "\($0.id): \($0.failure.why)" })
+  }
+
+  private func goodText(_ outcome: VerifyBackup.Outcome) -> String {
+    "\(outcome.backup.id) is good (\(outcome.verification.level.rawValue), \(secondsText(outcome.verification.seconds))).\n"
+  }
+
+  private func json(_ outcome: VerifyBackup.Outcome) -> JSONValue {
+    [
+      "backup": .string(outcome.backup.id), "level": .string(outcome.verification.level.rawValue),
+      "ok": .bool(outcome.verification.ok), "seconds": .number(outcome.verification.seconds),
+      "problems": .array(outcome.verification.problems.map(\.json)),
+    ]
+  }
+}

@@ -1,0 +1,49 @@
+import BackupModel
+import BackupRepository
+import Foundation
+
+/// `4 s`, `0.3 s`, `2 m 05 s`, `1 h 10 m`.
+func secondsText(_ seconds: Double) -> String {
+  if seconds < 9.95 { return "\(fixed(seconds, 1)) s" }
+  let whole = Int(seconds.rounded())
+  if whole < 60 { return "\(whole) s" }
+  if whole < 3600 { return "\(whole / 60) m \(twoDigits(whole % 60)) s" }
+  return "\(whole / 3600) h \(twoDigits(whole % 3600 / 60)) m"
+}
+
+/// How long ago: `40 s`, `7 m`, `31 h`, `2 d`.
+func ageText(_ date: Date, now: Date) -> String {
+  let seconds = max(0, Int(now.timeIntervalSince(date)))
+  return switch seconds {
+  case ..<120: "\(seconds) s"
+  case ..<7200: "\(seconds / 60) m"
+  case ..<(48 * 3600): "\(seconds / 3600) h"
+  default: "\(seconds / 86_400) d"
+  }
+}
+
+/// `2026-11-22 02:15`, in UTC.
+func minuteText(_ date: Date) -> String {
+  String(timestamp(date).prefix(16).map { $0 == "T" ? " " : $0 })
+}
+
+private func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+
+/// Fills up with spaces to a width; what is longer gets two spaces after it.
+func padded(_ text: String, _ width: Int) -> String {
+  text.count < width ? text + String(repeating: " ", count: width - text.count) : text + "  "
+}
+
+/// Columns as wide as their widest cell; numbers at the right.
+func tableText(_ rows: [[String]], rightAligned: Set<Int> = []) -> String {
+  let columns = rows.map(\.count).max() ?? 0
+  let widths = (0..<columns).map { column in rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
+  }
+  let lines = rows.map { row in
+    row.enumerated().map { column, cell in
+      let fill = String(repeating: " ", count: widths[column] - cell.count)
+      return rightAligned.contains(column) ? fill + cell : cell + fill
+    }.joined(separator: "  ")
+  }
+  return lines.map { line in String(line.reversed().drop { $0 == " " }.reversed()) + "\n" }.joined()
+}

@@ -1,0 +1,51 @@
+/// What every error of Holdfast carries to the person who reads it: what failed, why, and what to type next.
+///
+/// Code matches on `code`, never on the texts.
+package struct Failure: Error, Sendable, Equatable {
+  /// A stable word for scripts, in snake_case: `wrong_password`, `backup_damaged`.
+  package var code: String
+  package var exit: ExitCode
+  /// What was being done: "backup of app", "policy production".
+  package var what: String
+  package var why: String
+  /// The next step, as an instruction or a command.
+  package var nextStep: String
+  /// More of the same kind, a line each: every bad key of a policy, the last lines of a child's stderr.
+  package var details: [String]
+
+  package init(
+    _ code: String, exit: ExitCode, what: String, why: String, nextStep: String, details: [String] = []
+  ) {
+    self.code = code
+    self.exit = exit
+    self.what = what
+    self.why = why
+    self.nextStep = nextStep
+    self.details = details
+  }
+
+  /// The two lines that every error is printed as, with its details between them.
+  package var lines: [String] {
+    ["error: \(what): \(why)"] + details.map { "       \($0)" } + ["hint: \(nextStep)"]
+  }
+}
+
+extension Failure {
+  /// The run was asked to stop by SIGINT or SIGTERM.
+  package static func stopped(by signal: Int32) -> Failure {
+    signal == 2
+      ? Failure(
+        "interrupted", exit: .interrupted, what: "interrupted", why: "SIGINT was received; what was begun was undone",
+        nextStep: "run the same command again")
+      : Failure(
+        "terminated", exit: .terminated, what: "terminated", why: "SIGTERM was received; what was begun was undone",
+        nextStep: "run the same command again")
+  }
+
+  /// A bug in Holdfast itself: an invariant that does not hold.
+  package static func internalError(_ why: String) -> Failure {
+    Failure(
+      "internal_error", exit: .internalError, what: "internal error", why: why,
+      nextStep: "report this with the command that you ran; nothing is counted as done that was not proven")
+  }
+}

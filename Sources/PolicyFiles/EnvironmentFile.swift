@@ -1,0 +1,35 @@
+import Foundation
+
+/// A `.env` file: `NAME=value` lines, as dotenv and Prisma read them.
+package struct EnvironmentFile: Sendable {
+  /// Empty when there is no file.
+  package let variables: [String: String]
+
+  package init(path: String) {
+    let data = FileManager.default.contents(atPath: path) ?? Data()
+    self.init(text: String(decoding: data, as: UTF8.self))
+  }
+
+  package init(text: String) {
+    var variables: [String: String] = [:]
+    for line in text.split(whereSeparator: \.isNewline) {
+      guard let match = line.wholeMatch(of: /\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*/) else {
+        continue
+      }
+      variables[String(match.1)] = Self.value(match.2)
+    }
+    self.variables = variables
+  }
+
+  /// In quotes everything is meant; bare, a ` #` begins a comment.
+  private static func value(_ text: Substring) -> String {
+    if let quote = text.first, quote == "\"" || quote == "'" || quote == "`",
+      let end = text.dropFirst().firstIndex(of: quote)
+    {
+      let inner = String(text[text.index(after: text.startIndex)..<end])
+      return quote == "\"" ? inner.replacing("\\n", with: "\n") : inner
+    }
+    let bare = text.firstRange(of: /\s#/).map { text[..<$0.lowerBound] } ?? text
+    return bare.trimmingCharacters(in: .whitespaces)
+  }
+}

@@ -1,0 +1,32 @@
+import BackupModel
+
+/// The checked values of a policy, with the table's defaults behind them, as the model's types.
+struct PolicySettings {
+  private let values: [String: PolicyValue]
+
+  init(values: [String: PolicyValue]) { self.values = values }
+
+  private subscript(_ path: String) -> PolicyValue? { values[path] ?? PolicyTable.byPath[path]?.fallback }
+
+  func text(_ path: String) -> String? {
+    if case .text(let text) = self[path] { text } else { nil }
+  }
+
+  func backup() -> BackupSettings {
+    var settings = BackupSettings()
+    if case .compression(let word, let level) = self["backup.compression"] {
+      settings.compression = compression(word, level: level)
+    }
+    if case .integer(let jobs) = self["backup.jobs"] { settings.jobs = jobs }
+    if case .boolean(let globals) = self["backup.globals"] { settings.globals = globals }
+    if case .duration(let timeout) = self["backup.lock_wait_timeout"] { settings.lockWaitTimeout = timeout }
+    if case .list(let patterns) = self["backup.exclude_table_data"] { settings.excludeTableData = patterns }
+    return settings
+  }
+
+  /// zstd without a level is zstd at the level that `auto` takes.
+  private func compression(_ word: String, level: Int?) -> Compression {
+    if word == "none" { return .none }
+    return level.map { .zstd(level: $0) } ?? .auto
+  }
+}

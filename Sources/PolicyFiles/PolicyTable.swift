@@ -1,0 +1,108 @@
+/// Every key of a policy: its path, what it may hold, what holds when it is left out, and whether this version has
+/// the feature behind it. A feature that arrives changes its rows here, and nothing else in this target's checks.
+package enum PolicyTable {
+  package static let keys: [PolicyKey] =
+    general + backup + scheduling + rotation + verification + migrations + others
+
+  private static let general: [PolicyKey] = [
+    .now("version", .integer(1...1), default: .integer(1)),
+    .now("environment", .text, default: .text("development")),
+    .required("database.url", .secret),
+    .now("tools.directory", .path, default: .null),
+    .later("tools.wrapper", .texts, off: .list([]), "tools behind a wrapper are not in this version: take the key out"),
+    .now("repository", .path, default: .text("../backups")),
+  ]
+
+  private static let backup: [PolicyKey] = [
+    .now(
+      "backup.format", .choice(["directory", "custom", "plain"]), default: .text("directory"),
+      .only([.text("directory")], "only the directory format is in this version: write directory, or take the key out")),
+    .now(
+      "backup.compression", .compression, default: .compression("auto", level: nil),
+      .except("gzip", "gzip is not in this version: write auto, zstd or none")),
+    .now("backup.jobs", .integerOr("auto", 1...64), default: .text("auto")),
+    .now(
+      "backup.full_every", .duration(days: 3660), default: .duration(.zero),
+      .only([.duration(.zero)], "differential backups are not in this version; every backup is full: write 0s")),
+    .now("backup.globals", .boolean, default: .boolean(true)),
+    // pg_dump takes milliseconds in 31 bits.
+    .now("backup.lock_wait_timeout", .duration(days: 24), default: .duration(.seconds(30))),
+    .now("backup.exclude_table_data", .texts, default: .list([])),
+  ]
+
+  private static let noSchedule =
+    "the scheduler is not in this version; start backups with cron or systemd: take the key out"
+
+  private static let scheduling: [PolicyKey] = [
+    .later("schedule.cron", .cron, noSchedule),
+    .later("schedule.timezone", .timeZone, noSchedule),
+    .later("schedule.jitter", .duration(days: 7), off: .duration(.zero), noSchedule),
+    .later("schedule.catch_up", .boolean, off: .boolean(false), noSchedule),
+  ]
+
+  private static let noRotation = "rotation is not in this version; nothing is ever removed: take the key out"
+
+  private static let rotation: [PolicyKey] =
+    ["keep_last", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly"].map {
+      .later("retention.\($0)", .integer(0...100_000), off: .integer(0), noRotation)
+    } + [
+      .later("retention.keep_within", .duration(days: 36_600), off: .duration(.zero), noRotation),
+      .later("retention.minimum_verified", .integer(0...100_000), off: .integer(0), noRotation),
+    ]
+
+  private static let verification: [PolicyKey] = [
+    .now(
+      "verify.after_backup", .choice(["checksum", "archive", "drill"]), default: .text("archive"),
+      .only(
+        [.text("checksum"), .text("archive")],
+        "restore drills are not in this version: write archive, which is the most thorough level")),
+    .later("verify.drill_cron", .cron, "restore drills are not in this version: take the key out"),
+  ]
+
+  private static let noDeploy = "deploys are not in this version; no migration is ever run: take the key out"
+
+  private static let migrations: [PolicyKey] = [
+    .unused("migrations.directory", .path),
+    .later("migrations.command", .texts, off: .list([]), noDeploy),
+    .later("migrations.rehearse", .boolean, off: .boolean(false), noDeploy),
+    .later("migrations.lock_timeout", .duration(days: 24), noDeploy),
+    .later("migrations.statement_timeout", .duration(days: 24), noDeploy),
+    .later("migrations.on_failure", .choice(["stop", "rollback"]), off: .text("stop"), noDeploy),
+    .later("migrations.max_rollback_time", .duration(days: 366), noDeploy),
+    .later("migrations.standby_copy", .choice(["off", "restored", "cloned"]), off: .text("off"), noDeploy),
+    .later("migrations.health_checks", .entries, off: .list([]), noDeploy),
+    .later("migrations.hold_for", .duration(days: 3660), noDeploy),
+  ]
+
+  private static let noSeed = "seeding is not in this version: take the key out"
+  private static let noHooks = "hooks are not in this version; nothing is called: take the key out"
+  private static let noEncryption =
+    "encryption is not in this version; backups are stored as they are: take the key out, and protect the repository"
+
+  private static let others: [PolicyKey] =
+    ["command", "sql", "required"].map { .later("seed.\($0)", .texts, off: .list([]), noSeed) }
+    + [
+      // Without anything to seed, the usual numbers ask for nothing.
+      .later("seed.attempts", .integer(1...100), off: .integer(3), noSeed),
+      .later("seed.backoff", .duration(days: 1), off: .duration(.seconds(2)), noSeed),
+    ]
+    + ["before_backup", "after_backup", "before_swap", "after_swap", "on_failure"].map {
+      .later("hooks.\($0)", .entries, off: .list([]), noHooks)
+    }
+    + [
+      .later("notify", .entries, off: .list([]), "alerts are not in this version; nobody is told: take the key out"),
+      .later("encryption.recipients", .texts, off: .list([]), noEncryption),
+      .later("encryption.identity_file", .path, noEncryption),
+    ]
+}
+
+extension PolicyTable {
+  static let byPath = Dictionary(keys.map { ($0.path, $0) }) { first, _ in first }
+
+  /// The names that may stand in a section, or with nil at the top of the file.
+  static func names(in section: String?) -> [String] {
+    let parts = keys.map { $0.path.split(separator: ".").map(String.init) }
+    guard let section else { return Array(Set(parts.compactMap(\.first))) }
+    return parts.compactMap { $0.count == 2 && $0.first == section ? $0.last : nil }
+  }
+}

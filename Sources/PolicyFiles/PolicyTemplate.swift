@@ -1,0 +1,59 @@
+/// The starter policy that `holdfast init` writes: every key that works now, with its default and a comment.
+package enum PolicyTemplate {
+  /// - Parameters:
+  ///   - databaseURLVariable: the environment variable that holds the connection; only its name is written.
+  ///   - repository: relative to the policy's file, or absolute.
+  package static func text(environment: String, databaseURLVariable: String, repository: String) -> String {
+    """
+    # A policy of Holdfast: which database is backed up, where to, and how well each backup is proven.
+    # Every key but database.url may be left out. ${NAME} takes an environment variable. Check it with: holdfast check
+
+    version: 1                      # of this format
+
+    # Shown everywhere. A target named production is protected.
+    environment: \(scalar(environment))
+
+    database:
+      # As Prisma or libpq write it: postgresql://USER:PASSWORD@HOST:5432/NAME. Keep the password out of this file.
+      url: ${\(databaseURLVariable)}
+
+    tools:
+      # The folder with pg_dump and pg_restore, for example /usr/lib/postgresql/15/bin.
+      # null: those of the server's major version, else the newest installed above it.
+      directory: null
+
+    # Where the backups are kept, relative to this file. Best on another disk than the database's.
+    repository: \(scalar(repository))
+
+    backup:
+      format: directory             # one file per table
+      compression: auto             # auto, zstd, zstd:1 (fast) to zstd:19 (small), none
+      jobs: auto                    # tables dumped at the same time, 1 to 64; auto: one per core
+      full_every: 0s                # 0s: every backup is complete in itself
+      globals: true                 # also roles and tablespaces, and the database's own settings and privileges
+      lock_wait_timeout: 30s        # how long to wait for a table that is locked before giving way
+      exclude_table_data: []        # tables saved without their rows, as patterns: [public.sessions, "audit.log_*"]
+
+    verify:
+      # checksum: every file's size and SHA-256. archive: also reads every row again and compares the digests.
+      after_backup: archive
+
+    """
+  }
+
+  /// In quotes, unless it is a plain word or path.
+  private static func scalar(_ text: String) -> String {
+    let safe = text.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+      case UInt8(ascii: "/"), UInt8(ascii: "."), UInt8(ascii: "_"): true
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+      default: false
+      }
+    }
+    if safe, !text.isEmpty, text.lowercased() != "null" { return text }
+    let oneLine = String(
+      String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+    return "'" + oneLine.replacing("'", with: "''") + "'"
+  }
+}

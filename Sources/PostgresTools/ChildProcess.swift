@@ -1,0 +1,216 @@
+import CProcess
+import Diagnostics
+import Foundation
+
+/// A program to run: nothing is inherited but what stands here.
+package struct ChildCommand: Sendable {
+  /// Absolute path.
+  package var executable: String
+  package var arguments: [String]
+  package var environment: [String: String]
+  /// Taken out of whatever the child prints.
+  package var secrets: [Secret]
+
+  package init(executable: String, arguments: [String], environment: [String: String], secrets: [Secret] = []) {
+    self.executable = executable
+    self.arguments = arguments
+    self.environment = environment
+    self.secrets = secrets
+  }
+
+  package var name: String { String(executable.split(separator: "/").last ?? "") }
+}
+
+/// How a child ended.
+package struct ChildExit: Sendable, Equatable {
+  package enum Status: Sendable, Equatable {
+    case exited(Int32)
+    case signalled(Int32)
+  }
+  package var status: Status
+  /// The last 64 KiB of what it wrote to stderr, secrets taken out.
+  package var standardError: String
+
+  package var succeeded: Bool { status == .exited(0) }
+
+  /// Its end in words: "exit 1", "killed by signal 9".
+  package var description: String {
+    switch status {
+    case .exited(let code): "exit \(code)"
+    case .signalled(let signal): "killed by signal \(signal)"
+    }
+  }
+
+  /// The last lines of its stderr.
+  package var lastLines: [String] {
+    Array(standardError.split(whereSeparator: \.isNewline).suffix(6).map(String.init))
+  }
+}
+
+/// The one place that every child goes through.
+///
+/// A child runs in a process group of its own and gets SIGTERM when Holdfast is killed. Whoever starts one must
+/// `wait()` for it: the status decides, never the end of its output.
+package final class ChildProcess: @unchecked Sendable {
+  package let pid: pid_t
+  private let pidfd: Int32
+  private let errorTail: TailReader
+  private let command: ChildCommand
+  private let lock = NSLock()
+  private var reaped = false
+  /// Read end of the child's stdout; nil when it goes nowhere.
+  package let output: Int32?
+
+  /// Starts a child.
+  ///
+  /// - Parameter capturesOutput: give its stdout to `output`; else it goes to /dev/null.
+  /// - Throws: `tool_missing`, `tool_cannot_run`.
+  package init(starting command: ChildCommand, capturesOutput: Bool) throws(Failure) {
+    let errorPipe = try Pipe()
+    let outputPipe = capturesOutput ? try Pipe() : nil
+    let null = open("/dev/null", O_RDWR | O_CLOEXEC)
+    defer { close(null) }
+    let started = SpawningThread.shared.spawn(
+      command, input: null, output: outputPipe?.write ?? null, error: errorPipe.write)
+    close(errorPipe.write)
+    if let outputPipe { close(outputPipe.write) }
+    guard started > 0 else {
+      close(errorPipe.read)
+      if let outputPipe { close(outputPipe.read) }
+      throw Self.notStarted(command, -started)
+    }
+    pid = started
+    pidfd = cprocess_pidfd(started)
+    output = outputPipe?.read
+    errorTail = TailReader(descriptor: errorPipe.read)
+    self.command = command
+  }
+
+  deinit {
+    if let output { close(output) }
+    if pidfd >= 0 { close(pidfd) }
+  }
+
+  private static func notStarted(_ command: ChildCommand, _ number: Int32) -> Failure {
+    Failure(
+      number == ENOENT ? "tool_missing" : "tool_cannot_run", exit: .unavailable, what: "running \(command.name)",
+      why: "\(command.executable): \(String(cString: strerror(number)))",
+      nextStep: "install the PostgreSQL client programs, or set tools.directory in the policy")
+  }
+
+  /// Waits for the end of the child and of its stderr.
+  package func wait() -> ChildExit {
+    var waiting = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+    while pidfd >= 0, poll(&waiting, 1, -1) < 0, errno == EINTR {}
+    var status: Int32 = 0
+    lock.withLock {
+      while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+      reaped = true
+    }
+    var text = errorTail.finish()
+    for secret in command.secrets { text = secret.redacted(from: text) }
+    let signal = status & 0x7F
+    return ChildExit(status: signal == 0 ? .exited((status >> 8) & 0xFF) : .signalled(signal), standardError: text)
+  }
+
+  /// Asks the child's whole group to end, and after a grace period makes it.
+  package func terminate(graceSeconds: Double = 5) {
+    signalGroup(SIGTERM)
+    DispatchQueue.global().asyncAfter(deadline: .now() + graceSeconds) { [weak self] in self?.signalGroup(SIGKILL) }
+  }
+
+  private func signalGroup(_ number: Int32) {
+    lock.withLock { if !reaped { kill(-pid, number) } }
+  }
+}
+
+private struct Pipe {
+  let read: Int32
+  let write: Int32
+
+  init() throws(Failure) {
+    var ends: [Int32] = [0, 0]
+    let result = cprocess_pipe(&ends)
+    guard result == 0 else { throw .internalError("no pipe: \(String(cString: strerror(-result)))") }
+    (read, write) = (ends[0], ends[1])
+  }
+}
+
+/// Reads a descriptor to its end on a thread of its own and keeps only the last 64 KiB, so that a talkative child can
+/// neither block nor fill the memory.
+private final class TailReader: @unchecked Sendable {
+  private var tail: [UInt8] = []
+  private let ended = DispatchSemaphore(value: 0)
+  private static let limit = 64 << 10
+
+  init(descriptor: Int32) {
+    Thread.detachNewThread { [self] in
+      var buffer = [UInt8](repeating: 0, count: 64 << 10)
+      while true {
+        let count = read(descriptor, &buffer, buffer.count)
+        if count < 0, errno == EINTR { continue }
+        if count <= 0 { break }
+        tail += buffer[..<count]
+        if tail.count > 2 * Self.limit { tail.removeFirst(tail.count - Self.limit) }
+      }
+      close(descriptor)
+      ended.signal()
+    }
+  }
+
+  /// The tail once the child is gone. A grandchild that holds the descriptor is not waited for longer than a second.
+  func finish() -> String {
+    guard ended.wait(timeout: .now() + 1) == .success else { return "" }
+    return String(decoding: tail.suffix(Self.limit), as: UTF8.self)
+  }
+}
+
+/// The thread that starts all children. PR_SET_PDEATHSIG is bound to the thread that forks: one that ended would take
+/// its children along.
+private final class SpawningThread: @unchecked Sendable {
+  static let shared = SpawningThread()
+  private let condition = NSCondition()
+  private var jobs: [() -> Void] = []
+
+  private init() {
+    Thread.detachNewThread { [self] in
+      while true { next()() }
+    }
+  }
+
+  private func next() -> () -> Void {
+    condition.lock()
+    defer { condition.unlock() }
+    while jobs.isEmpty { condition.wait() }
+    return jobs.removeFirst()
+  }
+
+  /// - Returns: the pid, or -errno.
+  func spawn(_ command: ChildCommand, input: Int32, output: Int32, error: Int32) -> pid_t {
+    let done = DispatchSemaphore(value: 0)
+    nonisolated(unsafe) var pid: pid_t = -EIO
+    condition.lock()
+    jobs.append {
+      pid = Self.start(command, input: input, output: output, error: error)
+      done.signal()
+    }
+    condition.signal()
+    condition.unlock()
+    done.wait()
+    return pid
+  }
+
+  private static func start(_ command: ChildCommand, input: Int32, output: Int32, error: Int32) -> pid_t {
+    let arguments = ([command.executable] + command.arguments).map { strdup($0) } + [nil]
+    let environment = command.environment.sorted { $0.key < $1.key }.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    defer { for text in arguments + environment { free(text) } }
+    return arguments.withUnsafeBufferPointer { argv in
+      environment.withUnsafeBufferPointer { envp in
+        guard let argv = argv.baseAddress, let envp = envp.baseAddress else { return -ENOMEM }
+        var request = cprocess_request(
+          path: argv.pointee, argv: argv, envp: envp, input: input, output: output, error: error)
+        return cprocess_spawn(&request)
+      }
+    }
+  }
+}

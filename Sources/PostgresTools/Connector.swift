@@ -1,0 +1,154 @@
+import BackupModel
+import CLibPQ
+import Diagnostics
+import Foundation
+
+/// Opens sessions.
+package struct Connector: Sendable {
+  private let cancellation: Cancellation
+  private let log: Log
+
+  package init(cancellation: Cancellation, log: Log) {
+    self.cancellation = cancellation
+    self.log = log
+  }
+
+  /// Connects. A server that is just starting, has no free connection or refuses them is asked again twice: connecting
+  /// is safe to repeat.
+  ///
+  /// - Parameter purpose: follows `holdfast` in `application_name`.
+  /// - Throws: `wrong_password`, `login_refused`, `no_such_database`, `server_unreachable`, `server_starting`,
+  ///   `too_many_connections`.
+  package func connect(_ target: ConnectionTarget, purpose: String) throws(Failure) -> Session {
+    for delay in [0.3, 1.0] {
+      do { return try attempt(target, purpose: purpose).get() } catch {
+        guard error.isPassing else { throw error.failure }
+        log.info("connecting to \(target.endpoint): \(error.message); trying again")
+        try pause(seconds: delay)
+      }
+    }
+    do { return try attempt(target, purpose: purpose).get() } catch { throw error.failure }
+  }
+
+  /// Connects within `limit` seconds, however long the server takes to come up. A wrong password or a missing
+  /// database is no matter of waiting.
+  package func connect(
+    _ target: ConnectionTarget, purpose: String, waitingAtMost limit: Duration
+  ) throws(Failure) -> Session {
+    let clock = ContinuousClock()
+    let deadline = clock.now + limit
+    while true {
+      do { return try attempt(target, purpose: purpose).get() } catch {
+        guard error.isWorthWaiting, clock.now < deadline else { throw error.failure }
+        try pause(seconds: 0.5)
+      }
+    }
+  }
+
+  private func pause(seconds: Double) throws(Failure) {
+    let end = Date(timeIntervalSinceNow: seconds)
+    while Date() < end {
+      try cancellation.check()
+      usleep(50_000)
+    }
+  }
+
+  private func attempt(_ target: ConnectionTarget, purpose: String) -> Result<Session, ConnectionError> {
+    var settings = target.parameters
+    settings["application_name"] = "holdfast \(purpose)"
+    settings["client_encoding"] = "UTF8"
+    settings["password"] = target.password?.reveal()
+    let names = settings.keys.sorted()
+    let keywords = names.map { strdup($0) } + [nil]
+    let values = names.map { strdup(settings[$0] ?? "") } + [nil]
+    defer { for text in keywords + values { free(text) } }
+    let connection = keywords.map { UnsafePointer($0) }.withUnsafeBufferPointer { keywords in
+      values.map { UnsafePointer($0) }.withUnsafeBufferPointer {
+        PQconnectStartParams(keywords.baseAddress, $0.baseAddress, 0)
+      }
+    }
+    guard let connection else { return .failure(ConnectionError(message: "libpq has no memory", target: target)) }
+    // Verbose errors carry the SQLSTATE, the only word about a refused login that does not depend on the language.
+    PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
+    let seconds = target.parameters["connect_timeout"].flatMap(Double.init) ?? 5
+    if let failure = complete(connection, target: target, seconds: seconds == 0 ? 3600 : seconds) {
+      PQfinish(connection)
+      return .failure(failure)
+    }
+    return .success(Session(adopting: connection, target: target, cancellation: cancellation, log: log))
+  }
+
+  /// - Returns: nil once connected.
+  private func complete(_ connection: OpaquePointer, target: ConnectionTarget, seconds: Double) -> ConnectionError? {
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    var wanted = PGRES_POLLING_WRITING
+    while PQstatus(connection) != CONNECTION_BAD {
+      switch wanted {
+      case PGRES_POLLING_OK: return nil
+      case PGRES_POLLING_FAILED: return error(of: connection, target: target)
+      default:
+        let events = wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT
+        var waiting = pollfd(fd: PQsocket(connection), events: Int16(events), revents: 0)
+        let ready = poll(&waiting, 1, 100)
+        if let signal = cancellation.signal { return ConnectionError(stopped: signal, target: target) }
+        if ready > 0 { wanted = PQconnectPoll(connection) }
+        if Date() > deadline {
+          return ConnectionError(message: "no answer within \(Int(seconds)) s", target: target)
+        }
+      }
+    }
+    return error(of: connection, target: target)
+  }
+
+  private func error(of connection: OpaquePointer, target: ConnectionTarget) -> ConnectionError {
+    ConnectionError(message: String(cString: PQerrorMessage(connection)), target: target)
+  }
+}
+
+/// Why a connection did not come about.
+struct ConnectionError: Error {
+  let sqlState: String?
+  let message: String
+  private let target: ConnectionTarget
+  private var stopped: Int32?
+
+  init(message: String, target: ConnectionTarget) {
+    // "FATAL:  28P01: password authentication failed …" and a line that tells the place in the server's source.
+    let line = message.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("LOCATION:") }.joined(separator: "; ")
+    let match = line.firstMatch(of: /[A-Z]+: +([0-9A-Z]{5}): (.*)/)
+    sqlState = match.map { String($0.1) }
+    self.message = match.map { String($0.2) } ?? line
+    self.target = target
+  }
+
+  init(stopped: Int32, target: ConnectionTarget) {
+    self.init(message: "stopped", target: target)
+    self.stopped = stopped
+  }
+
+  /// Likely over in a second.
+  var isPassing: Bool { stopped == nil && (sqlState == "57P03" || sqlState == "53300") }
+  /// Over when the server is up.
+  var isWorthWaiting: Bool { stopped == nil && (isPassing || sqlState == nil) }
+
+  var failure: Failure {
+    if let stopped { return .stopped(by: stopped) }
+    let user = target.parameters["user"] ?? ""
+    let (code, exit, next): (String, ExitCode, String) =
+      switch sqlState {
+      case "28P01":
+        ("wrong_password", .noPermission, "check user and password in database.url (special characters as %XX)")
+      case "28000":
+        ("login_refused", .noPermission, "let role \(user) in by pg_hba.conf, or change database.url")
+      case "3D000":
+        ("no_such_database", .unavailable, "check the name in database.url: \(target.database)")
+      case "57P03": ("server_starting", .unavailable, "wait until the server is up: holdfast check --wait 60s")
+      case "53300":
+        ("too_many_connections", .unavailable, "free connections on the server, then run the same command again")
+      case "42501": ("login_refused", .noPermission, "GRANT CONNECT ON DATABASE … TO \(quoteIdentifier(user))")
+      default:
+        ("server_unreachable", .unavailable, "check host and port in database.url, and that the server runs")
+      }
+    return Failure(code, exit: exit, what: "connecting to \(target.endpoint)", why: message, nextStep: next)
+  }
+}

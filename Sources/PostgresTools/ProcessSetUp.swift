@@ -1,0 +1,26 @@
+import CProcess
+import Diagnostics
+import Foundation
+
+/// What has to be so in the process before its first thread and child.
+package enum ProcessSetUp {
+  /// Ignores SIGPIPE, makes new files private, and turns SIGINT and SIGTERM into a cancellation.
+  package static func prepare(_ cancellation: Cancellation) {
+    signal(SIGPIPE, SIG_IGN)
+    umask(0o077)
+    // Blocked before any thread is made, so that only the waiting thread ever takes them.
+    _ = cprocess_block_stop_signals()
+    Thread.detachNewThread {
+      while true {
+        let number = cprocess_wait_stop_signal()
+        if number > 0 { cancellation.cancel(signal: number) }
+      }
+    }
+  }
+
+  /// Columns of the terminal on a descriptor; nil when it is none.
+  package static func terminalColumns(_ descriptor: Int32) -> Int? {
+    let columns = Int(cprocess_terminal_columns(descriptor))
+    return columns > 0 ? columns : nil
+  }
+}

@@ -1,0 +1,56 @@
+import CLibPQ
+import Diagnostics
+
+/// An error that the server reported, or the loss of the connection (no SQLSTATE).
+package struct ServerError: Error, Sendable {
+  package let sqlState: String?
+  package let message: String
+  package let detail: String?
+  package let hint: String?
+  /// The signal by which the run is being stopped; the error is then only its consequence.
+  let stopped: Int32?
+  let endpoint: String
+
+  init(sqlState: String?, message: String, detail: String?, hint: String?, stopped: Int32?, endpoint: String) {
+    self.sqlState = sqlState
+    self.message = message.trimmedOfNewlines
+    self.detail = detail
+    self.hint = hint
+    self.stopped = stopped
+    self.endpoint = endpoint
+  }
+
+  init(_ result: OpaquePointer, cancellation: Cancellation, endpoint: String) {
+    self.init(
+      sqlState: Self.field("C", of: result), message: Self.field("M", of: result) ?? "unknown error",
+      detail: Self.field("D", of: result), hint: Self.field("H", of: result), stopped: cancellation.signal,
+      endpoint: endpoint)
+  }
+
+  static func field(_ code: Unicode.Scalar, of result: OpaquePointer) -> String? {
+    PQresultErrorField(result, Int32(code.value)).map { String(cString: $0) }
+  }
+
+  package var failure: Failure {
+    if let stopped { return .stopped(by: stopped) }
+    let details = [detail, hint].compactMap { $0 }
+    guard let sqlState, !sqlState.hasPrefix("57P"), !sqlState.hasPrefix("08") else {
+      return Failure(
+        "connection_lost", exit: .unavailable, what: "server \(endpoint)", why: "the connection was lost: \(message)",
+        nextStep: "look at the server's log; when it runs again, run the same command again", details: details)
+    }
+    let exit: ExitCode = sqlState == "42501" ? .noPermission : sqlState == "53100" ? .cannotWrite : .failed
+    return Failure(
+      "server_error", exit: exit, what: "server \(endpoint)", why: "\(sqlState): \(message)",
+      nextStep: sqlState == "42501"
+        ? "grant what is missing (docs/roles of PostgreSQL: GRANT), then run the same command again"
+        : "mend what the server says, then run the same command again", details: details)
+  }
+}
+
+extension String {
+  /// libpq ends its messages with a newline, and writes several in one.
+  var trimmedOfNewlines: String {
+    split(whereSeparator: \.isNewline).map(String.init).joined(separator: "; ")
+  }
+}

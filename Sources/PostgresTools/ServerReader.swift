@@ -1,0 +1,185 @@
+import BackupModel
+import Diagnostics
+
+/// What has to be known of a server and the connection to it before anything is done.
+package struct ServerFacts: Sendable, Equatable {
+  package var systemIdentifier: String
+  /// `15.20`
+  package var version: String
+  /// 150020
+  package var versionNumber: Int
+  package var standby: Bool
+  /// A pooler stands between: the session's process is not the one that the connection announced.
+  package var pooled: Bool
+  package var superuser: Bool
+  package var bypassesRowSecurity: Bool
+
+  package var major: Int { versionNumber / 10_000 }
+}
+
+/// Reads facts from the catalogs.
+package struct ServerReader {
+  private let session: Session
+
+  package init(_ session: Session) { self.session = session }
+
+  package func facts() throws(Failure) -> ServerFacts {
+    let rows = try session.query(
+      """
+      SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system()),
+        pg_catalog.current_setting('server_version'), pg_catalog.pg_is_in_recovery(), pg_catalog.pg_backend_pid(),
+        r.rolsuper, r.rolbypassrls
+      FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
+      """)
+    let row = try Row(rows.first)
+    let process = Int(try row.text(3))
+    return ServerFacts(
+      systemIdentifier: try row.text(0), version: String(try row.text(1).prefix { $0 != " " }),
+      versionNumber: session.serverVersion, standby: try row.flag(2), pooled: process != session.announcedProcess,
+      superuser: try row.flag(4), bypassesRowSecurity: try row.flag(5))
+  }
+
+  /// The snapshot of the session's transaction and the position of the write-ahead log.
+  package func snapshot(standby: Bool) throws(Failure) -> Manifest.Snapshot {
+    let position = standby ? "pg_last_wal_replay_lsn" : "pg_current_wal_lsn"
+    let rows = try session.query("SELECT pg_catalog.pg_current_snapshot(), pg_catalog.\(position)()")
+    let row = try Row(rows.first)
+    return Manifest.Snapshot(pgCurrentSnapshot: try row.text(0), walLsn: row[1] ?? "0/0")
+  }
+
+  package func database() throws(Failure) -> (oid: UInt32, bytes: UInt64) {
+    let rows = try session.query(
+      """
+      SELECT oid, pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database
+      WHERE datname = pg_catalog.current_database()
+      """)
+    let row = try Row(rows.first)
+    return (UInt32(try row.text(0)) ?? 0, UInt64(try row.text(1)) ?? 0)
+  }
+
+  // MARK: Properties
+
+  package func properties() throws(Failure) -> DatabaseProperties {
+    let version = session.serverVersion
+    let provider =
+      version >= 150_000
+      ? "CASE d.datlocprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END" : "'libc'"
+    let locale = version >= 170_000 ? "d.datlocale" : version >= 150_000 ? "d.daticulocale" : "NULL"
+    let rules = version >= 160_000 ? "d.daticurules" : "NULL"
+    let rows = try session.query(
+      """
+      SELECT pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
+        \(provider), \(locale), \(rules), t.spcname, d.datconnlimit,
+        pg_catalog.shobj_description(d.oid, 'pg_database'), d.datacl IS NULL
+      FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
+      WHERE d.datname = pg_catalog.current_database()
+      """)
+    let row = try Row(rows.first)
+    return DatabaseProperties(
+      owner: try row.text(0), encoding: try row.text(1), collate: try row.text(2), ctype: try row.text(3),
+      localeProvider: try row.text(4), locale: row[5], icuRules: row[6], tablespace: try row.text(7),
+      connectionLimit: Int(try row.text(8)) ?? -1, comment: row[9],
+      privileges: try row.flag(10) ? nil : try privileges(), settings: try settings())
+  }
+
+  private func privileges() throws(Failure) -> [DatabaseProperties.Privilege] {
+    try session.query(
+      """
+      SELECT CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END, a.privilege_type, a.is_grantable
+      FROM pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
+      WHERE d.datname = pg_catalog.current_database() ORDER BY 1 NULLS FIRST, 2
+      """
+    ).map { (values) throws(Failure) in
+      let row = try Row(values)
+      return DatabaseProperties.Privilege(grantee: row[0], privilege: try row.text(1), grantable: try row.flag(2))
+    }
+  }
+
+  private func settings() throws(Failure) -> [DatabaseProperties.Setting] {
+    try session.query(
+      """
+      SELECT CASE WHEN s.setrole <> 0 THEN pg_catalog.pg_get_userbyid(s.setrole) END,
+        pg_catalog.split_part(c.entry, '=', 1), pg_catalog.substr(c.entry, pg_catalog.strpos(c.entry, '=') + 1)
+      FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase,
+        pg_catalog.unnest(s.setconfig) WITH ORDINALITY c (entry, place)
+      WHERE d.datname = pg_catalog.current_database() ORDER BY 1 NULLS FIRST, c.place
+      """
+    ).map { (values) throws(Failure) in
+      let row = try Row(values)
+      return DatabaseProperties.Setting(role: row[0], name: try row.text(1), value: try row.text(2))
+    }
+  }
+
+  // MARK: Needs
+
+  /// Roles, extensions and tablespaces that the database's content refers to.
+  package func needs(owners: Set<String>, properties: DatabaseProperties) throws(Failure) -> Manifest.Needs {
+    let referred = try column(
+      """
+      SELECT DISTINCT pg_catalog.pg_get_userbyid(s.refobjid) FROM pg_catalog.pg_shdepend s
+      JOIN pg_catalog.pg_database d ON d.oid = s.dbid AND d.datname = pg_catalog.current_database()
+      JOIN pg_catalog.pg_roles r ON r.oid = s.refobjid
+      WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+      """)
+    var roles = owners.union(referred).union([properties.owner])
+    roles.formUnion((properties.privileges ?? []).compactMap(\.grantee))
+    roles.formUnion(properties.settings.compactMap(\.role))
+    let extensions = try session.query(
+      "SELECT extname, extversion FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY 1"
+    ).map { (values) throws(Failure) in
+      let row = try Row(values)
+      return Manifest.Needs.Extension(name: try row.text(0), version: try row.text(1))
+    }
+    let tablespaces = try column(
+      """
+      SELECT spcname FROM pg_catalog.pg_tablespace t WHERE spcname NOT IN ('pg_default', 'pg_global')
+        AND (EXISTS (SELECT FROM pg_catalog.pg_class WHERE reltablespace = t.oid)
+          OR EXISTS (SELECT FROM pg_catalog.pg_database
+            WHERE dattablespace = t.oid AND datname = pg_catalog.current_database()))
+      ORDER BY 1
+      """)
+    // Roles that begin with pg_ belong to the server.
+    return Manifest.Needs(
+      roles: roles.filter { !$0.hasPrefix("pg_") }.sorted(), extensions: extensions, tablespaces: tablespaces)
+  }
+
+  /// Of what a backup needs, what this server lacks: a sentence and its fix each.
+  package func missing(of needs: Manifest.Needs) throws(Failure) -> [(what: String, fix: String)] {
+    let roles = Set(try column("SELECT rolname FROM pg_catalog.pg_roles"))
+    let extensions = Set(try column("SELECT name FROM pg_catalog.pg_available_extensions"))
+    let tablespaces = Set(try column("SELECT spcname FROM pg_catalog.pg_tablespace"))
+    return needs.roles.filter { !roles.contains($0) }
+      .map { ("role \(quoteIdentifier($0)) does not exist", "CREATE ROLE \(quoteIdentifier($0)), or run globals.sql") }
+      + needs.extensions.filter { !extensions.contains($0.name) }
+      .map { ("extension \($0.name) is not installed", "install the package that has it on the server") }
+      + needs.tablespaces.filter { !tablespaces.contains($0) }
+      .map {
+        ("tablespace \(quoteIdentifier($0)) does not exist", "CREATE TABLESPACE \(quoteIdentifier($0)) LOCATION …")
+      }
+  }
+
+  private func column(_ sql: String) throws(Failure) -> [String] {
+    try session.query(sql).compactMap { $0.first ?? nil }
+  }
+}
+
+/// One row of a result, its columns checked.
+package struct Row {
+  private let values: [String?]
+
+  /// - Throws: `internal_error` when there is no row.
+  package init(_ values: [String?]?) throws(Failure) {
+    guard let values else { throw .internalError("a query of the catalogs returned no row") }
+    self.values = values
+  }
+
+  package subscript(_ column: Int) -> String? { values.indices.contains(column) ? values[column] : nil }
+
+  /// - Throws: `internal_error` when it is NULL.
+  package func text(_ column: Int) throws(Failure) -> String {
+    guard let value = self[column] else { throw .internalError("column \(column) of a catalog query is NULL") }
+    return value
+  }
+
+  package func flag(_ column: Int) throws(Failure) -> Bool { try text(column) == "t" }
+}

@@ -1,0 +1,128 @@
+import BackupModel
+import CLibPQ
+import Diagnostics
+import Foundation
+
+/// One libpq session. Calls block the calling thread, never longer than the cancellation allows.
+///
+/// Every session is named `holdfast <purpose>` on the server, so that an administrator can tell it.
+package final class Session: @unchecked Sendable {
+  private let connection: OpaquePointer
+  private let lock = NSRecursiveLock()
+  private let cancellation: Cancellation
+  private let notices: Unmanaged<NoticeBox>
+  package let target: ConnectionTarget
+
+  init(
+    adopting connection: OpaquePointer, target: ConnectionTarget, cancellation: Cancellation, log: Log
+  ) {
+    self.connection = connection
+    self.target = target
+    self.cancellation = cancellation
+    notices = Unmanaged.passRetained(NoticeBox(log: log))
+    PQsetNoticeReceiver(connection, receiveNotice, notices.toOpaque())
+    PQsetErrorVerbosity(connection, PQERRORS_DEFAULT)
+  }
+
+  deinit {
+    PQfinish(connection)
+    notices.release()
+  }
+
+  /// As `server_version_num` has it: 150020.
+  package var serverVersion: Int { Int(PQserverVersion(connection)) }
+
+  /// The process id the server gave at connection; a pooler makes one up.
+  var announcedProcess: Int { Int(PQbackendPID(connection)) }
+
+  /// Runs one statement and returns its rows as text, nil for NULL.
+  ///
+  /// - Throws: `ServerError` mapped to a `Failure`; `Failure.stopped` after the statement was cancelled.
+  @discardableResult
+  package func query(_ sql: String, _ parameters: [String?] = []) throws(Failure) -> [[String?]] {
+    do { return try attempt(sql, parameters).get() } catch { throw error.failure }
+  }
+
+  /// Like `query`, with the server's error as a value to look at.
+  package func attempt(_ sql: String, _ parameters: [String?] = []) -> Result<[[String?]], ServerError> {
+    lock.withLock {
+      guard send(sql, parameters) else { return .failure(lost()) }
+      var outcome: Result<[[String?]], ServerError> = .success([])
+      while true {
+        guard waitForResult() else { return .failure(lost()) }
+        guard let result = PQgetResult(connection) else { break }
+        defer { PQclear(result) }
+        if case .failure = outcome { continue }
+        outcome = read(result)
+      }
+      return outcome
+    }
+  }
+
+  private func send(_ sql: String, _ parameters: [String?]) -> Bool {
+    // The simple protocol unless there are parameters: some statements (CREATE DATABASE) need it to be alone, all allow it.
+    if parameters.isEmpty { return PQsendQuery(connection, sql) == 1 }
+    let values = parameters.map { $0.flatMap { strdup($0) } }
+    defer { for value in values { free(value) } }
+    return values.map { UnsafePointer($0) }.withUnsafeBufferPointer {
+      PQsendQueryParams(connection, sql, Int32($0.count), nil, $0.baseAddress, nil, nil, 0)
+    } == 1
+  }
+
+  /// Waits until a result can be read without blocking, and cancels the statement when the run is to stop.
+  private func waitForResult() -> Bool {
+    var asked = false
+    while PQisBusy(connection) == 1 {
+      if cancellation.signal != nil, !asked {
+        asked = true
+        cancelStatement()
+      }
+      var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
+      _ = poll(&waiting, 1, 100)
+      if waiting.revents != 0, PQconsumeInput(connection) != 1 { return false }
+    }
+    return true
+  }
+
+  private func cancelStatement() {
+    guard let handle = PQgetCancel(connection) else { return }
+    defer { PQfreeCancel(handle) }
+    var message = [CChar](repeating: 0, count: 256)
+    PQcancel(handle, &message, Int32(message.count))
+  }
+
+  private func read(_ result: OpaquePointer) -> Result<[[String?]], ServerError> {
+    switch PQresultStatus(result) {
+    case PGRES_TUPLES_OK: return .success(rows(of: result))
+    case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: return .success([])
+    default:
+      return .failure(ServerError(result, cancellation: cancellation, endpoint: target.endpoint))
+    }
+  }
+
+  private func rows(of result: OpaquePointer) -> [[String?]] {
+    (0..<PQntuples(result)).map { row in
+      (0..<PQnfields(result)).map { column in
+        PQgetisnull(result, row, column) == 1 ? nil : String(cString: PQgetvalue(result, row, column))
+      }
+    }
+  }
+
+  private func lost() -> ServerError {
+    ServerError(
+      sqlState: nil, message: String(cString: PQerrorMessage(connection)), detail: nil, hint: nil,
+      stopped: cancellation.signal, endpoint: target.endpoint)
+  }
+}
+
+/// Logs what the server says besides results.
+private final class NoticeBox {
+  let log: Log
+  init(log: Log) { self.log = log }
+}
+
+private func receiveNotice(_ box: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
+  guard let box, let result, let message = ServerError.field("M", of: result) else { return }
+  let severity = ServerError.field("V", of: result) ?? "NOTICE"
+  Unmanaged<NoticeBox>.fromOpaque(box).takeUnretainedValue().log.debug("server: \(severity): \(message)")
+}

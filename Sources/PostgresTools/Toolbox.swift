@@ -1,0 +1,106 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import Planning
+
+/// The PostgreSQL programs of one installation, and how they are called.
+package struct Toolbox: Sendable {
+  package let installation: ClientInstallation
+
+  package init(installation: ClientInstallation) { self.installation = installation }
+
+  package func path(_ tool: String) -> String { "\(installation.directory)/\(tool)" }
+
+  /// Every installation on this machine, or the one that the policy names.
+  package static func installed(demanded: String?, runner: ChildRunner) throws(Failure) -> [ClientInstallation] {
+    var found: [ClientInstallation] = []
+    for directory in demanded.map({ [$0] }) ?? candidateFolders() {
+      let command = ChildCommand(
+        executable: "\(directory)/pg_dump", arguments: ["--version"], environment: baseEnvironment())
+      guard access(command.executable, X_OK) == 0 else { continue }
+      let printed = try runner.output(of: command)
+      guard let version = ClientVersion(printed: printed) else { continue }
+      found.append(ClientInstallation(directory: directory, version: version))
+    }
+    return found
+  }
+
+  /// Where Debian, Red Hat and the rest put them. Debian's wrapper in /usr/bin comes after the programs themselves.
+  private static func candidateFolders() -> [String] {
+    var folders: [String] = []
+    for (parent, suffix) in [("/usr/lib/postgresql", "/bin"), ("/usr", "/bin")] {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []
+      folders += names.filter { parent != "/usr" || $0.hasPrefix("pgsql-") }.map { "\(parent)/\($0)\(suffix)" }
+    }
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+    folders += path.split(separator: ":").map(String.init)
+    folders = folders.filter { access("\($0)/pg_dump", X_OK) == 0 }
+    var seen: Set<String> = []
+    return folders.filter { seen.insert(URL(fileURLWithPath: $0).resolvingSymlinksInPath().path).inserted }
+  }
+
+  /// A command of this installation on a database.
+  ///
+  /// - Parameters:
+  ///   - passwordFile: a 0600 file in PGPASSFILE's format, when there is a password.
+  ///   - settings: of the tool's own sessions: they override what role and database set.
+  package func command(
+    _ tool: String, _ arguments: [String], on target: ConnectionTarget, purpose: String, passwordFile: String?,
+    settings: [String: String]
+  ) -> ChildCommand {
+    var environment = Self.baseEnvironment()
+    var rest: [String: String] = [:]
+    for (keyword, value) in target.parameters where keyword != "options" {
+      if let variable = Self.variables[keyword] { environment[variable] = value } else { rest[keyword] = value }
+    }
+    let own = settings.sorted { $0.key < $1.key }.map { "-c \($0.key)=\($0.value.replacing(" ", with: "\\ "))" }
+    environment["PGOPTIONS"] = ([target.parameters["options"]].compactMap { $0 } + own).joined(separator: " ")
+    environment["PGAPPNAME"] = "holdfast \(purpose)"
+    environment["PGCLIENTENCODING"] = "UTF8"
+    // An empty file keeps the user's own ~/.pgpass out of it only when there is a password of ours.
+    environment["PGPASSFILE"] = passwordFile
+    return ChildCommand(
+      executable: path(tool), arguments: ["-w", "-d", Self.connectionString(rest)] + arguments,
+      environment: environment, secrets: [target.password].compactMap { $0 })
+  }
+
+  /// A name that begins like a URL or has a `=` in it must not be taken for a connection string.
+  private static func connectionString(_ values: [String: String]) -> String {
+    values.sorted { $0.key < $1.key }.map { keyword, value in
+      let escaped = value.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
+      return "\(keyword)='\(escaped)'"
+    }.joined(separator: " ")
+  }
+
+  /// Nothing of the caller's PG* variables: they would change what is dumped.
+  package static func baseEnvironment() -> [String: String] {
+    let inherited = ProcessInfo.processInfo.environment
+    var environment = ["LC_ALL": "C.UTF-8", "PATH": inherited["PATH"] ?? "/usr/bin:/bin"]
+    for name in ["HOME", "TMPDIR", "KRB5CCNAME", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH"] {
+      environment[name] = inherited[name]
+    }
+    return environment
+  }
+
+  private static let variables = [
+    "host": "PGHOST", "hostaddr": "PGHOSTADDR", "port": "PGPORT", "user": "PGUSER", "sslmode": "PGSSLMODE",
+    "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY", "sslrootcert": "PGSSLROOTCERT", "sslcrl": "PGSSLCRL",
+    "sslsni": "PGSSLSNI", "connect_timeout": "PGCONNECT_TIMEOUT", "channel_binding": "PGCHANNELBINDING",
+    "gssencmode": "PGGSSENCMODE", "krbsrvname": "PGKRBSRVNAME", "requirepeer": "PGREQUIREPEER",
+    "target_session_attrs": "PGTARGETSESSIONATTRS", "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+  ]
+
+  /// Settings under which a value's text does not depend on role, database or machine: the digests are of that text.
+  package static let dumpSettings = [
+    "TimeZone": "UTC", "bytea_output": "hex", "idle_in_transaction_session_timeout": "0", "statement_timeout": "0",
+    "lock_timeout": "0",
+  ]
+
+  /// Settings that make a restore fast, and keep a role's or a database's own from breaking it.
+  package static let restoreSettings = [
+    "synchronous_commit": "off", "maintenance_work_mem": "256MB", "max_parallel_maintenance_workers": "2",
+    "default_transaction_read_only": "off", "statement_timeout": "0", "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0", "TimeZone": "UTC",
+  ]
+}

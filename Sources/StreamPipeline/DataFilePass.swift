@@ -1,0 +1,117 @@
+import BackupModel
+import CProcess
+import Diagnostics
+import Foundation
+
+/// The one pass over a data file of a directory archive: read, digest, compress, hash, write; and its inverse.
+///
+/// One object serves one thread, file after file.
+package final class DataFilePass {
+  /// What the pass found and left.
+  package struct Result: Sendable {
+    package var stored: StoredFile
+    package var content: ContentDigest?
+  }
+
+  private let compressor: ZstdCompressor?
+
+  package init(compression: Compression) throws(Failure) {
+    compressor = if case .zstd(let level) = compression { try ZstdCompressor(level: level) } else { nil }
+  }
+
+  /// Follows a raw file that pg_dump is still writing, to its end, and stores it beside.
+  ///
+  /// What was read is given back to the file system at once where that can do it, so that a table needs no room for its
+  /// raw form; at the end the raw file is removed. Without compression the raw file is the stored one.
+  /// - Parameters:
+  ///   - name: the raw file, in `folder`.
+  ///   - waitForMore: called at the end of the file; false once the writer has closed it.
+  ///   - progress: told of each piece's bytes.
+  package func follow(
+    _ name: String, in folder: String, waitForMore: () throws(Failure) -> Bool, progress: (Int) -> Void
+  ) throws(Failure) -> Result {
+    let raw = "\(folder)/\(name)"
+    let storedName = compressor == nil ? name : name + ".zst"
+    let input = try FileDescriptor.reading(raw)
+    let writer = try StoredFileWriter(
+      path: compressor == nil ? nil : "\(folder)/\(storedName)", compressor: compressor)
+    var scanner = ContentScanner(DataFileKind(name: name))
+    var hole = compressor == nil ? nil : HoleDigger(descriptor: input.number)
+    try withDataBuffer { (buffer) throws(Failure) in
+      var closed = false
+      while true {
+        let count = try input.read(into: buffer)
+        if count == 0 {
+          if closed { return }
+          // Once more after the close: for what was written between the last read and it.
+          closed = try !waitForMore()
+          continue
+        }
+        let piece = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])
+        scanner.scan(piece)
+        try writer.write(piece)
+        hole?.consumed(count)
+        progress(count)
+      }
+    }
+    let sha = try writer.finish()
+    let content = try scanner.finish(name: name)
+    if compressor != nil, unlink(raw) != 0 { throw cannotWrite(raw, errno) }
+    return Result(
+      stored: StoredFile(path: storedName, bytes: writer.storedBytes, sha256: sha, rawBytes: writer.rawBytes),
+      content: content)
+  }
+
+  /// Reads a stored file back: its raw bytes go to `sink`.
+  ///
+  /// - Throws: `damaged_stream` when it cannot be decompressed to a whole frame's end; what `sink` throws.
+  package static func expand(
+    _ path: String, sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) {
+    let input = try FileDescriptor.reading(path)
+    let decompressor = path.hasSuffix(".zst") ? try ZstdDecompressor() : nil
+    try withDataBuffer { (buffer) throws(Failure) in
+      while true {
+        let count = try input.read(into: buffer)
+        if count == 0 { break }
+        let piece = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])
+        if let decompressor {
+          try decompressor.decompress(piece, sink: sink)
+        } else {
+          try sink(piece)
+        }
+      }
+    }
+    guard decompressor?.frameEnded ?? true else {
+      throw Failure(
+        "damaged_stream", exit: .dataDamaged, what: "decompressing \(path)", why: "it ends within a frame",
+        nextStep: "use another backup")
+    }
+  }
+
+  /// Reads a stored data file to its end and digests its content.
+  package static func digest(_ path: String, rawName: String) throws(Failure) -> ContentDigest? {
+    var scanner = ContentScanner(DataFileKind(name: rawName))
+    try expand(path) { scanner.scan($0) }
+    return try scanner.finish(name: rawName)
+  }
+}
+
+/// Gives the read part of a file back to its file system while the rest is still being written.
+private struct HoleDigger {
+  let descriptor: Int32
+  private var read = 0
+  private var dug = 0
+  private var works = true
+  private static let step = 8 << 20
+
+  init(descriptor: Int32) { self.descriptor = descriptor }
+
+  mutating func consumed(_ count: Int) {
+    read += count
+    guard works, read - dug >= Self.step else { return }
+    // Where it cannot be done the file simply stays whole until its end.
+    works = cprocess_dig_hole(descriptor, Int64(dug), Int64(read - dug)) == 0
+    dug = read
+  }
+}

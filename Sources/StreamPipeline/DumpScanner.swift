@@ -1,0 +1,144 @@
+import BackupModel
+import Diagnostics
+import Foundation
+
+/// Reads the SQL text of a dump (`pg_dump`, `pg_restore -f -`) and computes every digest from it.
+///
+/// Pieces may be split at any byte. Rows are never held; of the schema one statement at a time is.
+/// What is left out of the schema's digest, because it differs between two dumps of equal databases: comments, psql's
+/// `\restrict` keys, session settings, and two spellings of one array cast (`SchemaStatement`).
+package final class DumpScanner {
+  private var lexer = StatementLexer()
+  private var copy: OpenCopy?
+  private var tables: [TableDigest] = []
+  private var objects = LargeObjectCollector()
+  private var sequences = MultisetHash()
+  private var schema = SchemaCollector()
+  private var sawEnd = false
+
+  /// Names of the roles that own something, as the statements say.
+  package var owners: Set<String> { schema.owners }
+  /// The schema's statements as they were digested; empty unless asked for at `init`.
+  package var statements: [String] { schema.statements }
+  /// First row of each table's block, when asked for at `init`: `schema.name` to text.
+  package private(set) var firstRows: [(table: TableDigest, row: String)] = []
+  private let keepFirstRows: Bool
+
+  /// - Parameters:
+  ///   - keepStatements: keep the schema's statements, to show what differs.
+  ///   - keepFirstRows: keep the first row of each table: for an archive whose data files are markers.
+  package init(keepStatements: Bool = false, keepFirstRows: Bool = false) {
+    self.keepFirstRows = keepFirstRows
+    schema.keepStatements = keepStatements
+  }
+
+  /// - Throws: `insert_mode_dump`, `foreign_meta_command`, `unreadable_dump`.
+  package func scan(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+    var rest = bytes
+    while !rest.isEmpty {
+      let taken = copy == nil || lexer.isBeforeData ? try scanStatements(rest) : scanRows(rest)
+      rest = UnsafeRawBufferPointer(rebasing: rest[taken...])
+    }
+  }
+
+  /// The digests of everything scanned.
+  ///
+  /// - Throws: `dump_cut_short` unless the dump came to its end.
+  package func finish() throws(Failure) -> DatabaseDigest {
+    guard copy == nil, lexer.isBetweenStatements, sawEnd else {
+      throw Failure(
+        "dump_cut_short", exit: .dataDamaged, what: "reading the dump",
+        why: copy.map { "it ends within the rows of \($0.schema).\($0.name)" }
+          ?? "its last line, \"PostgreSQL database dump complete\", is missing",
+        nextStep: "the dump is not whole: take another backup")
+    }
+    return DatabaseDigest(
+      tables: tables, sequences: CountedDigest(sequences), largeObjects: CountedDigest(objects.multiset),
+      schema: CountedDigest(schema.multiset))
+  }
+
+  // MARK: Statements
+
+  private func scanStatements(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Int {
+    let (taken, event) = try lexer.take(bytes)
+    switch event {
+    case .none: break
+    case .comment(let text): if text == " PostgreSQL database dump complete" { sawEnd = true }
+    case .metaCommand(let line): try check(metaCommand: line)
+    case .statement(let text): try take(statement: text)
+    }
+    return taken
+  }
+
+  /// `\restrict` and `\unrestrict` guard a dump; any other command in it was planted, or the dump is not one database's.
+  private func check(metaCommand line: String) throws(Failure) {
+    guard line.hasPrefix("\\restrict ") || line.hasPrefix("\\unrestrict ") else {
+      throw Failure(
+        "foreign_meta_command", exit: .dataDamaged, what: "reading the dump",
+        why: "it has the psql command \(line.prefix(40)), which pg_dump does not write",
+        nextStep: "do not run this dump: find out where it came from")
+    }
+  }
+
+  private func take(statement: [UInt8]) throws(Failure) {
+    switch DumpStatement(statement) {
+    case .copy(let schema, let name):
+      copy = OpenCopy(schema: schema, name: name)
+      lexer.expectData()
+    case .unreadableCopy:
+      throw Failure(
+        "unreadable_dump", exit: .dataDamaged, what: "reading the dump", why: "a COPY statement names no table",
+        nextStep: "take another backup")
+    case .insert:
+      throw Failure(
+        "insert_mode_dump", exit: .dataDamaged, what: "reading the dump",
+        why: "its rows are INSERT statements, which cannot be digested",
+        nextStep: "dump without --inserts, --column-inserts and --rows-per-insert")
+    case .sequence: statement.withUnsafeBytes { sequences.insert($0) }
+    case .largeObject(let call): try objects.take(call)
+    case .session: break
+    case .context(let name, let value): schema.context[name] = value
+    case .schema: schema.take(statement)
+    }
+  }
+
+  // MARK: Rows
+
+  private struct OpenCopy {
+    var schema: String
+    var name: String
+    var rows = CopyRows()
+    var firstRow: [UInt8] = []
+    var firstRowEnded = false
+  }
+
+  private func scanRows(_ bytes: UnsafeRawBufferPointer) -> Int {
+    guard var open = copy else { return 0 }
+    copy = nil  // so that `open` is the only reference to its hash state
+    if keepFirstRows, !open.firstRowEnded {
+      let row = bytes.prefix { $0 != 0x0A }
+      open.firstRow += row
+      open.firstRowEnded = row.count < bytes.count
+    }
+    let taken = open.rows.take(bytes)
+    if open.rows.finished {
+      let table = TableDigest(
+        schema: open.schema, name: open.name, rows: open.rows.rows, digest: open.rows.digest)
+      tables.append(table)
+      if keepFirstRows { firstRows.append((table, String(decoding: open.firstRow, as: UTF8.self))) }
+    } else {
+      copy = open
+    }
+    return taken
+  }
+}
+
+extension MultisetHash {
+  /// Adds the hash of some bytes.
+  mutating func insert(_ bytes: UnsafeRawBufferPointer) {
+    var hasher = RowHasher()
+    if let base = bytes.baseAddress { hasher.append(base, bytes.count) }
+    hasher.finishItem()
+    merge(hasher.multiset)
+  }
+}

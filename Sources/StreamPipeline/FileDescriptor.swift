@@ -1,0 +1,107 @@
+import Diagnostics
+import Foundation
+
+/// An open file that is closed with its last reference; every call is checked.
+package final class FileDescriptor: Sendable {
+  package let number: Int32
+  private let path: String
+
+  /// Takes over an open descriptor.
+  package init(adopting number: Int32, path: String) {
+    self.number = number
+    self.path = path
+  }
+
+  /// Opens a file for reading. A symbolic link as the last part is refused.
+  ///
+  /// - Throws: `cannot_read`.
+  package static func reading(_ path: String) throws(Failure) -> FileDescriptor {
+    let number = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard number >= 0 else {
+      throw Failure(
+        "cannot_read", exit: .dataDamaged, what: "reading \(path)",
+        why: errno == ELOOP ? "it is a symbolic link" : systemError(errno),
+        nextStep: "check the file and its permissions")
+    }
+    return FileDescriptor(adopting: number, path: path)
+  }
+
+  /// Creates a new file, 0600.
+  ///
+  /// - Throws: `cannot_write`.
+  package static func creating(_ path: String) throws(Failure) -> FileDescriptor {
+    let number = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard number >= 0 else { throw cannotWrite(path, errno) }
+    return FileDescriptor(adopting: number, path: path)
+  }
+
+  deinit { close(number) }
+
+  /// Reads into a buffer; 0 at the end.
+  package func read(into buffer: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
+    while true {
+      let count = Foundation.read(number, buffer.baseAddress, buffer.count)
+      if count >= 0 { return count }
+      guard errno == EINTR else {
+        throw Failure(
+          "cannot_read", exit: .dataDamaged, what: "reading \(path)", why: systemError(errno),
+          nextStep: "check the disk")
+      }
+    }
+  }
+
+  /// Writes everything.
+  package func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+    var rest = bytes
+    while !rest.isEmpty {
+      let count = Foundation.write(number, rest.baseAddress, rest.count)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw cannotWrite(path, errno)
+      }
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    }
+  }
+
+  /// Writes everything.
+  package func write(_ bytes: [UInt8]) throws(Failure) {
+    let outcome: Result<Void, Failure> = bytes.withUnsafeBytes { buffer in
+      do throws(Failure) { return .success(try write(buffer)) } catch { return .failure(error) }
+    }
+    try outcome.get()
+  }
+
+  /// Returns once the file is on the disk.
+  package func synchronize() throws(Failure) {
+    guard fsync(number) == 0 else { throw cannotWrite(path, errno) }
+  }
+}
+
+/// `ENOSPC` → "No space left on device".
+package func systemError(_ number: Int32) -> String { String(cString: strerror(number)) }
+
+/// The failure to write a file: exit 73.
+package func cannotWrite(_ path: String, _ number: Int32) -> Failure {
+  let full = number == ENOSPC || number == EDQUOT
+  return Failure(
+    full ? "no_space" : "cannot_write", exit: .cannotWrite, what: "writing \(path)", why: systemError(number),
+    nextStep: full
+      ? "make room on that file system, then run the same command again"
+      : "let the user that runs holdfast write there")
+}
+
+/// A buffer of the size that suits reads and writes of data.
+package func withDataBuffer<Result>(
+  _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
+) throws(Failure) -> Result {
+  let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
+  defer { buffer.deallocate() }
+  return try body(buffer)
+}
+
+/// Bytes that an ordinary user may still write on the file system of a path; 0 when that cannot be known.
+package func freeBytes(_ path: String) -> UInt64 {
+  var status = statvfs()
+  guard statvfs(path, &status) == 0 else { return 0 }
+  return UInt64(status.f_bavail) * UInt64(status.f_frsize)
+}

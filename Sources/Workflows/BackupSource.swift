@@ -1,0 +1,52 @@
+import BackupModel
+import Diagnostics
+import Planning
+import PostgresTools
+
+/// The database that is backed up: a session on it, what is known of its server, and the client that fits.
+struct BackupSource {
+  let target: ConnectionTarget
+  let session: Session
+  let facts: ServerFacts
+  let toolbox: Toolbox
+  private let policy: Policy
+
+  /// - Throws: `bad_database_url`, connection failures, `pooler`, `client_too_old`.
+  init(policy: Policy, surroundings: Surroundings) throws(Failure) {
+    self.policy = policy
+    target = try ConnectionURL.parse(policy.databaseURL)
+    session = try surroundings.connector.connect(target, purpose: "backup")
+    facts = try ServerReader(session).facts()
+    if let refusal = facts.poolerRefusal(endpoint: target.endpoint) { throw refusal }
+    toolbox = try surroundings.toolbox(forMajor: facts.major, demanded: policy.toolsDirectory)
+  }
+
+  var headline: String {
+    let kind = facts.standby ? " (standby)" : ""
+    return
+      "\(policy.name) (\(policy.environment)): \(target.database) on \(target.endpoint)\(kind) · PostgreSQL \(facts.version)"
+  }
+
+  /// - Throws: `missing_privileges`, all of them at once.
+  func checkPrivileges() throws(Failure) {
+    let findings = try PrivilegeAudit(session).findings()
+    guard let first = findings.first else { return }
+    throw Failure(
+      "missing_privileges", exit: .noPermission, what: "backup of \(policy.name)",
+      why: findings.count == 1 ? first.problem : "\(findings.count) privileges are missing",
+      nextStep: findings.count == 1 ? first.fix : "holdfast check shows them; run as an owner: the statements above",
+      details: findings.count == 1 ? [] : findings.map { "\($0.problem): \($0.fix)" })
+  }
+}
+
+extension ServerFacts {
+  /// A pooler shares sessions: what one statement sets another session sees. The failure to show, nil on a direct connection.
+  package func poolerRefusal(endpoint: String) -> Failure? {
+    guard pooled else { return nil }
+    return Failure(
+      "pooler", exit: .configuration, what: "connection to \(endpoint)",
+      why:
+        "a connection pooler (PgBouncer or the like) stands between: snapshots and session settings do not survive it",
+      nextStep: "give the server's own host and port in database.url")
+  }
+}

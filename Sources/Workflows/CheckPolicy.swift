@@ -1,0 +1,146 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import Planning
+import PostgresTools
+
+/// One line of `holdfast check`.
+package struct CheckFinding: Sendable, Equatable {
+  package enum Kind: String, Sendable { case fine, warning, problem }
+  package var kind: Kind
+  package var text: String
+  /// What to do about it.
+  package var fix: String?
+}
+
+/// The workflow of `holdfast check`: everything that would make a backup or a restore fail, in one list.
+package struct CheckPolicy {
+  private let policy: Policy
+  private let surroundings: Surroundings
+  /// How long to wait for the server to come up.
+  private let wait: Duration?
+
+  package init(policy: Policy, surroundings: Surroundings, wait: Duration?) {
+    self.policy = policy
+    self.surroundings = surroundings
+    self.wait = wait
+  }
+
+  /// - Throws: only `Failure.stopped`; everything else is a finding.
+  package func run() throws(Failure) -> [CheckFinding] {
+    var findings: [CheckFinding] = []
+    try collect(into: &findings) { () throws(Failure) in try RepositoryCheck(policy: policy).findings() }
+    var session: Session?
+    try collect(into: &findings) { () throws(Failure) in
+      let opened = try connect()
+      session = opened
+      return []
+    }
+    if let session {
+      try collect(into: &findings) { () throws(Failure) in try serverFindings(session) }
+    } else {
+      try collect(into: &findings) { () throws(Failure) in try toolFindings(serverMajor: 0) }
+    }
+    return findings
+  }
+
+  /// A failure of one check is a finding too, and the others go on.
+  private func collect(
+    into findings: inout [CheckFinding], _ check: () throws(Failure) -> [CheckFinding]
+  ) throws(Failure) {
+    do throws(Failure) { findings += try check() } catch {
+      try surroundings.cancellation.check()
+      findings.append(CheckFinding(kind: .problem, text: "\(error.what): \(error.why)", fix: error.nextStep))
+      findings += error.details.map { CheckFinding(kind: .problem, text: $0) }
+    }
+  }
+
+  private func connect() throws(Failure) -> Session {
+    let target = try ConnectionURL.parse(policy.databaseURL)
+    guard let wait else { return try surroundings.connector.connect(target, purpose: "check") }
+    return try surroundings.connector.connect(target, purpose: "check", waitingAtMost: wait)
+  }
+
+  // MARK: Server
+
+  private func serverFindings(_ session: Session) throws(Failure) -> [CheckFinding] {
+    var findings: [CheckFinding] = []
+    let reader = ServerReader(session)
+    let facts = try reader.facts()
+    findings += placeFindings(facts, endpoint: session.target.endpoint)
+    try collect(into: &findings) { () throws(Failure) in try toolFindings(serverMajor: facts.major) }
+    try collect(into: &findings) { () throws(Failure) in try privilegeFindings(session, facts) }
+    try collect(into: &findings) { () throws(Failure) in try restoreFindings(session, reader, facts) }
+    return findings
+  }
+
+  private func placeFindings(_ facts: ServerFacts, endpoint: String) -> [CheckFinding] {
+    var findings = [
+      CheckFinding(kind: .fine, text: "connection to \(endpoint), PostgreSQL \(facts.version)")
+    ]
+    if let refusal = facts.poolerRefusal(endpoint: endpoint) {
+      findings.append(CheckFinding(kind: .problem, text: refusal.why, fix: refusal.nextStep))
+    }
+    findings.append(
+      facts.standby
+        ? CheckFinding(
+          kind: .warning, text: "the server is a standby: backups can be taken of it, restores cannot be made on it",
+          fix: "for restores, a policy with the primary's address")
+        : CheckFinding(kind: .fine, text: "the server is a primary"))
+    return findings
+  }
+
+  private func toolFindings(serverMajor: Int) throws(Failure) -> [CheckFinding] {
+    let installed = try Toolbox.installed(demanded: policy.toolsDirectory, runner: surroundings.runner)
+    let chosen = try chooseClient(for: serverMajor, among: installed, demanded: policy.toolsDirectory)
+    var findings = [CheckFinding(kind: .fine, text: "PostgreSQL client \(chosen.version) in \(chosen.directory)")]
+    for tool in ["pg_restore", "pg_dumpall", "vacuumdb"] where access("\(chosen.directory)/\(tool)", X_OK) != 0 {
+      findings.append(
+        CheckFinding(
+          kind: .problem, text: "\(tool) is missing in \(chosen.directory)",
+          fix: "install the whole client package, or set tools.directory"))
+    }
+    if let floor = chosen.version.floor {
+      findings.append(
+        CheckFinding(
+          kind: .warning, text: "client \(chosen.version) has known security holes in pg_dump and pg_restore",
+          fix: "upgrade it to \(floor) or newer"))
+    }
+    return findings
+  }
+
+  private func privilegeFindings(_ session: Session, _ facts: ServerFacts) throws(Failure) -> [CheckFinding] {
+    let missing = try PrivilegeAudit(session).findings()
+    var findings = missing.map { CheckFinding(kind: .problem, text: $0.problem, fix: $0.fix) }
+    if missing.isEmpty {
+      findings.append(CheckFinding(kind: .fine, text: "every table, sequence and large object may be read"))
+    }
+    if policy.backup.globals, !facts.superuser {
+      findings.append(
+        CheckFinding(
+          kind: .warning, text: "roles are saved without their passwords: only a superuser may read them",
+          fix: "set them again after a restore on a new server"))
+    }
+    return findings
+  }
+
+  private func restoreFindings(
+    _ session: Session, _ reader: ServerReader, _ facts: ServerFacts
+  ) throws(Failure) -> [CheckFinding] {
+    let properties = try reader.properties()
+    let needs = try reader.needs(owners: [], properties: properties)
+    var findings = try reader.missing(of: needs).map { CheckFinding(kind: .problem, text: $0.what, fix: $0.fix) }
+    let mayCreate = try Row(
+      try session.query("SELECT rolsuper OR rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = current_user").first
+    ).flag(0)
+    if !mayCreate {
+      findings.append(
+        CheckFinding(
+          kind: .warning, text: "the role may not create databases: it can back up, but not restore",
+          fix: "for restores, a role with CREATEDB that owns the objects, or a superuser"))
+    }
+    findings.append(CheckFinding(kind: .fine, text: "encoding \(properties.encoding), locale \(properties.collate)"))
+    return findings
+  }
+}

@@ -1,0 +1,137 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import PostgresTools
+import StreamPipeline
+
+/// What was captured into a partial backup.
+struct CapturedDump {
+  var snapshot: Manifest.Snapshot
+  var properties: DatabaseProperties
+  var oid: UInt32
+  var databaseBytes: UInt64
+  var globals: StoredFile?
+  /// Files below `data/`, with their tables.
+  var data: [StoredFile]
+  var digests: DatabaseDigest
+  var needs: Manifest.Needs
+  var timings: [Manifest.Timing]
+}
+
+/// Captures a database in directory format: pg_dump writes, and the pass behind it stores and digests.
+struct DirectoryCapture {
+  let policy: Policy
+  let source: BackupSource
+  let partial: PartialBackup
+  let surroundings: Surroundings
+
+  private var data: String { "\(partial.path)/data" }
+  private var jobs: Int { policy.backup.jobs ?? surroundings.cores }
+
+  /// - Parameter expectedBytes: raw bytes of the last backup, for the progress.
+  func run(expectedBytes: UInt64?) throws(Failure) -> CapturedDump {
+    let work = try WorkFolder()
+    let passwordFile = try work.passwordFile(for: source.target)
+
+    // One snapshot for everything that the manifest says.
+    let snapshot = try SnapshotSession(source.session, standby: source.facts.standby)
+    let reader = ServerReader(source.session)
+    let properties = try reader.properties()
+    let (oid, bytes) = try reader.database()
+
+    let globals = policy.backup.globals ? try saveGlobals(passwordFile) : nil
+    let (stored, dumping) = try surroundings.phase(
+      "dump", total: expectedBytes, summary: { Self.summary($0) }
+    ) { () throws(Failure) in try dump(snapshot.identifier, passwordFile) }
+
+    let (contents, reading) = try surroundings.phase("contents", summary: { counted($0.tables.count, "table") }) {
+      () throws(Failure) in
+      try ArchiveContents.read(
+        data: data, rawNames: Array(stored.keys), toolbox: source.toolbox, surroundings: surroundings)
+    }
+    let needs = try reader.needs(owners: contents.owners, properties: properties)
+    try snapshot.close()
+    let digests = try contents.digest(with: stored.compactMapValues(\.content))
+    try partial.synchronizeData()
+    return CapturedDump(
+      snapshot: snapshot.snapshot, properties: properties, oid: oid, databaseBytes: bytes, globals: globals,
+      data: try files(stored, contents), digests: digests, needs: needs, timings: [dumping, reading])
+  }
+
+  // MARK: Steps
+
+  private func dump(
+    _ snapshot: String, _ passwordFile: String?
+  ) throws(Failure) -> [String: DataFilePass.Result] {
+    let reporter = surroundings.reporter
+    let pass = TrailingPass(
+      folder: data, compression: policy.backup.compression, threads: jobs, cancellation: surroundings.cancellation,
+      progress: { reporter.advance(bytes: $0) })
+    let command = source.toolbox.command(
+      "pg_dump", dumpArguments(snapshot), on: source.target, purpose: "backup", passwordFile: passwordFile,
+      settings: Toolbox.dumpSettings)
+    do throws(Failure) {
+      let exit = try surroundings.runner.run(command, stopping: { pass.failed })
+      // A pass without room for its output is the cause, whatever pg_dump says of its end.
+      try pass.check()
+      try exit.check("pg_dump")
+    } catch {
+      pass.abandon()
+      throw error
+    }
+    return try pass.finish()
+  }
+
+  private func dumpArguments(_ snapshot: String) -> [String] {
+    ["-Fd", "-Z0", "-j", "\(jobs)", "--no-sync", "--snapshot=\(snapshot)", "-f", data]
+      + ["--lock-wait-timeout=\(policy.backup.lockWaitTimeout.milliseconds)"]
+      + policy.backup.excludeTableData.map { "--exclude-table-data=\($0)" }
+  }
+
+  /// Roles and tablespaces; the passwords' hashes only when the role may see them.
+  private func saveGlobals(_ passwordFile: String?) throws(Failure) -> StoredFile {
+    let options = source.facts.superuser ? [] : ["--no-role-passwords"]
+    let command = source.toolbox.command(
+      "pg_dumpall", ["--globals-only", "-l", source.target.database] + options, on: source.target,
+      purpose: "backup", passwordFile: passwordFile, settings: Toolbox.dumpSettings)
+    if !source.facts.superuser {
+      surroundings.log.info("globals are saved without role passwords: only a superuser may read them")
+    }
+    return try partial.write(try surroundings.runner.output(of: command), to: "globals.sql")
+  }
+
+  /// The files for the manifest: the data, each with its table, and the tables of contents.
+  private func files(
+    _ stored: [String: DataFilePass.Result], _ contents: ArchiveContents
+  ) throws(Failure) -> [StoredFile] {
+    let tables = Dictionary(contents.tables.map { ($0.file, "\($0.schema).\($0.name)") }) { first, _ in first }
+    var files = stored.map { raw, result in
+      var file = result.stored
+      file.path = "data/\(file.path)"
+      file.table = tables[raw]
+      return file
+    }
+    let known = Set(files.map(\.path))
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: data)) ?? [] where !known.contains("data/\(name)")
+    {
+      guard DataFileKind(name: name) == .contents, !name.hasSuffix(".zst") else {
+        throw .internalError("data/\(name) was written but not captured")
+      }
+      let (bytes, sha) = try hashFile("\(data)/\(name)")
+      files.append(StoredFile(path: "data/\(name)", bytes: bytes, sha256: sha))
+    }
+    return files.sorted { $0.path < $1.path }
+  }
+
+  private static func summary(_ stored: [String: DataFilePass.Result]) -> String {
+    let raw = stored.values.reduce(0) { $0 + ($1.stored.rawBytes ?? 0) }
+    let bytes = stored.values.reduce(0) { $0 + $1.stored.bytes }
+    let percent = raw == 0 ? 100 : Int((Double(bytes) / Double(raw) * 100).rounded())
+    return "\(sizeText(raw)) → \(sizeText(bytes)) stored (\(percent) %)"
+  }
+}
+
+extension Duration {
+  var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+}

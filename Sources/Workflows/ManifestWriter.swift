@@ -1,0 +1,42 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import PostgresTools
+
+/// Writes what stands beside the data, and makes the manifest.
+struct ManifestWriter {
+  let policy: Policy
+  let source: BackupSource
+  let partial: PartialBackup
+  let surroundings: Surroundings
+
+  func write(_ captured: CapturedDump, reason: String, started: Date) throws(Failure) -> Manifest {
+    let properties = captured.properties.statements(name: SQLFragment(psqlVariable: "database"))
+    let sql = try partial.write(
+      "-- psql -v database=NAME -f database.sql\n" + properties.map { "\($0);\n" }.joined(), to: "database.sql")
+    var manifest = Manifest(
+      id: partial.id, policy: policy.name, environment: policy.environment, reason: reason, createdAt: started,
+      finishedAt: started, holdfast: holdfastVersion, source: sourceRecord(captured), tools: tools,
+      format: "directory", compression: policy.backup.compression.name, snapshot: captured.snapshot,
+      files: [captured.globals, sql].compactMap { $0 } + captured.data, digests: captured.digests,
+      needs: captured.needs, excludeTableData: policy.backup.excludeTableData, timings: captured.timings)
+    manifest.files.append(try partial.write(RestoreGuide(manifest).text, to: "RESTORE.md"))
+    manifest.files.sort { $0.path < $1.path }
+    manifest.finishedAt = surroundings.now()
+    return manifest
+  }
+
+  private var tools: [Manifest.Tool] {
+    let version = source.toolbox.installation.version.description
+    return ["pg_dump", "pg_dumpall", "pg_restore"].map { Manifest.Tool(name: $0, version: version) }
+  }
+
+  private func sourceRecord(_ captured: CapturedDump) -> Manifest.Source {
+    Manifest.Source(
+      systemIdentifier: source.facts.systemIdentifier, database: source.target.database, oid: captured.oid,
+      serverVersion: source.facts.version, serverVersionNumber: source.facts.versionNumber,
+      host: source.target.endpoint, standby: source.facts.standby, bytes: captured.databaseBytes,
+      properties: captured.properties)
+  }
+}

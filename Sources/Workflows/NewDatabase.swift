@@ -1,0 +1,103 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import PostgresTools
+
+/// A database being made: it has a name of its own until it is whole, so that nobody takes a half one for the whole.
+///
+/// While it is being made its maker holds an advisory lock in the maintenance database; a database with our mark whose lock
+/// is free was left by a killed run and may go.
+struct NewDatabase {
+  /// The name until it is whole.
+  let temporaryName: String
+  private let finalName: String
+  private let properties: DatabaseProperties
+  private let session: Session
+
+  private static let mark = "holdfast: unfinished restore, safe to drop"
+  /// Class of the advisory locks of unfinished databases ("hold").
+  private static let lockClass: Int32 = 0x686f_6c64
+
+  /// Creates an empty database with everything that only its creation can give it.
+  ///
+  /// - Parameters:
+  ///   - session: on a maintenance database; kept for the object's life.
+  ///   - suffix: makes the temporary name unique.
+  /// - Throws: `database_exists`, `server_error`.
+  init(
+    _ finalName: String, like properties: DatabaseProperties, suffix: String, session: Session
+  ) throws(Failure) {
+    self.finalName = finalName
+    self.properties = properties
+    self.session = session
+    temporaryName = Self.name(finalName, suffix: suffix)
+    try Self.refuseExisting(finalName, session)
+    let lock = try session.query(
+      "SELECT pg_catalog.pg_try_advisory_lock(\(Self.lockClass), pg_catalog.hashtext($1))", [temporaryName])
+    guard try Row(lock.first).flag(0) else {
+      throw .internalError("the name \(temporaryName) is being used by another run")
+    }
+    try session.query(properties.createStatement(name: SQLFragment(identifier: temporaryName)))
+    try session.query(
+      "COMMENT ON DATABASE \(quoteIdentifier(temporaryName)) IS \(quoteLiteral(Self.mark))")
+  }
+
+  /// `app__restore_3f9a7c`, shortened before the suffix so that it fits PostgreSQL's 63 bytes.
+  static func name(_ base: String, suffix: String) -> String {
+    let ending = "__restore_\(suffix)"
+    var stem = base
+    while stem.utf8.count + ending.utf8.count > 63 { stem.removeLast() }
+    return stem + ending
+  }
+
+  /// - Throws: `bad_database_name`, `database_exists`.
+  static func refuseExisting(_ name: String, _ session: Session) throws(Failure) {
+    guard !name.isEmpty, name.utf8.count <= 63, !name.unicodeScalars.contains("\0") else {
+      throw Failure(
+        "bad_database_name", exit: .usage, what: "database \"\(name)\"",
+        why: "a database's name has 1 to 63 bytes", nextStep: "choose another name for --into")
+    }
+    guard try session.query("SELECT FROM pg_catalog.pg_database WHERE datname = $1", [name]).isEmpty else {
+      throw Failure(
+        "database_exists", exit: .cannotWrite, what: "restore into \(name)", why: "the database exists already",
+        nextStep: "choose a new name for --into; an existing database is never restored into")
+    }
+  }
+
+  /// Gives the database its owner, privileges, settings and comment, and its name: in one transaction.
+  func publish() throws(Failure) {
+    let temporary = SQLFragment(identifier: temporaryName)
+    try session.query("BEGIN")
+    if properties.comment == nil { try session.query("COMMENT ON DATABASE \(temporary.text) IS NULL") }
+    for statement in properties.statements(name: temporary) { try session.query(statement) }
+    try session.query("ALTER DATABASE \(temporary.text) RENAME TO \(quoteIdentifier(finalName))")
+    try session.query("COMMIT")
+  }
+
+  /// Drops what was made. Takes its own session, since the run's may be cancelled.
+  static func drop(_ name: String, session: Session) throws(Failure) {
+    try session.query("DROP DATABASE IF EXISTS \(quoteIdentifier(name)) WITH (FORCE)")
+  }
+
+  /// Drops what killed runs left.
+  ///
+  /// - Returns: the names that were dropped.
+  static func sweep(_ session: Session) throws(Failure) -> [String] {
+    let marked = try session.query(
+      """
+      SELECT datname FROM pg_catalog.pg_database
+      WHERE pg_catalog.shobj_description(oid, 'pg_database') = $1 ORDER BY 1
+      """, [mark]
+    ).compactMap { $0.first ?? nil }
+    var dropped: [String] = []
+    for name in marked {
+      let lock = try session.query(
+        "SELECT pg_catalog.pg_try_advisory_lock(\(lockClass), pg_catalog.hashtext($1))", [name])
+      guard try Row(lock.first).flag(0) else { continue }
+      try drop(name, session: session)
+      try session.query("SELECT pg_catalog.pg_advisory_unlock(\(lockClass), pg_catalog.hashtext($1))", [name])
+      dropped.append(name)
+    }
+    return dropped
+  }
+}

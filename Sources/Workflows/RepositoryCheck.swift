@@ -1,0 +1,57 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import StreamPipeline
+
+/// Whether backups can be written where the policy says, and for how long.
+struct RepositoryCheck {
+  let policy: Policy
+
+  func findings() throws(Failure) -> [CheckFinding] {
+    let path = policy.repository
+    let place = existingAncestor(path)
+    guard access(place, W_OK) == 0 else {
+      return [
+        CheckFinding(
+          kind: .problem, text: "repository \(path) is not writable",
+          fix: "let the user that runs holdfast write to \(place)")
+      ]
+    }
+    guard place == path, access("\(path)/holdfast.json", F_OK) == 0 else {
+      return [CheckFinding(kind: .fine, text: "repository \(path) will be made by the first backup")]
+    }
+    let listing = try Repository.open(path).listing(of: policy.name)
+    return [space(listing.backups.first?.manifest)]
+      + listing.broken.map {
+        CheckFinding(
+          kind: .problem, text: "\($0.policy)/\($0.id) is no usable backup: \($0.failure.why)", fix: $0.failure.nextStep
+        )
+      }
+      + listing.backups.filter { $0.state == .damaged }.map {
+        CheckFinding(
+          kind: .problem, text: "backup \($0.id) is damaged",
+          fix: "take a new one if it was the newest: holdfast backup")
+      }
+  }
+
+  private func space(_ last: Manifest?) -> CheckFinding {
+    let free = freeBytes(policy.repository)
+    guard let last, last.storedBytes > 0 else {
+      return CheckFinding(kind: .fine, text: "repository \(policy.repository) is writable, \(sizeText(free)) free")
+    }
+    let count = free / last.storedBytes
+    return CheckFinding(
+      kind: count < 2 ? .problem : .fine,
+      text: "repository \(policy.repository) is writable, \(sizeText(free)) free, room for about \(count) backups",
+      fix: count < 2 ? "make room there" : nil)
+  }
+
+  private func existingAncestor(_ path: String) -> String {
+    var place = path
+    while access(place, F_OK) != 0, place != "/", !place.isEmpty {
+      place = (place as NSString).deletingLastPathComponent
+    }
+    return place
+  }
+}

@@ -1,0 +1,145 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import PostgresTools
+import StreamPipeline
+
+/// How a restored database is compared with its backup.
+package enum RestoreProof: String, Sendable, CaseIterable { case none, rows, digest }
+
+/// The workflow of `holdfast restore --into`: a backup becomes a new database, or nothing does.
+package struct RestoreBackup {
+  private let target: ConnectionTarget
+  private let toolsDirectory: String?
+  private let surroundings: Surroundings
+
+  package init(policy: Policy, surroundings: Surroundings) throws(Failure) {
+    target = try ConnectionURL.parse(policy.databaseURL)
+    toolsDirectory = policy.toolsDirectory
+    self.surroundings = surroundings
+  }
+
+  package struct Outcome: Sendable {
+    package var backup: Backup
+    package var database: String
+    package var seconds: Double
+    package var proof: RestoreProof
+  }
+
+  /// Restores a backup into a new database.
+  ///
+  /// - Throws: `backup_damaged`, `database_exists`, `restore_needs`, `newer_source`, `child_failed`,
+  ///   `restored_differs`; in every case the database `name` does not exist afterwards.
+  package func run(
+    _ backup: Backup, into name: String, proof: RestoreProof, analyze: Bool
+  ) throws(Failure) -> Outcome {
+    let start = ContinuousClock.now
+    try refuseDamaged(backup)
+
+    // A server that is fit for it, and rid of what killed runs left.
+    let maintenance = try maintenanceSession(surroundings.connector)
+    let facts = try ServerReader(maintenance).facts()
+    try check(facts, for: backup)
+    try NewDatabase.refuseExisting(name, maintenance)
+    for left in try NewDatabase.sweep(maintenance) { surroundings.log.info("dropped \(left), left by a killed run") }
+    try checkNeeds(backup, maintenance)
+    let toolbox = try surroundings.toolbox(forMajor: requiredMajor(backup, facts), demanded: toolsDirectory)
+    surroundings.reporter.headline(
+      "\(backup.id) into \(name) on \(target.endpoint) · PostgreSQL \(facts.version)")
+
+    // Hashes before any parser, also when the backup was verified long ago.
+    let verified = try VerifyBackup(surroundings: surroundings).run(backup, level: .checksum, toolbox: toolbox)
+
+    let suffix = String(backup.id.suffix(6)) + String(UInt16.random(in: 0x1000...0xFFFF), radix: 16)
+    let database = try NewDatabase(
+      name, like: backup.manifest.source.properties, suffix: suffix, session: maintenance)
+    do throws(Failure) {
+      let work = try RestoreWork(
+        backup: backup, target: target.database(database.temporaryName), toolbox: toolbox, surroundings: surroundings)
+      try work.fill()
+      try work.prove(proof)
+      if analyze { try work.analyze() }
+      try surroundings.cancellation.check()
+      try database.publish()
+    } catch {
+      throw dropped(database.temporaryName, name, error)
+    }
+    let seconds = (ContinuousClock.now - start).seconds
+    return Outcome(backup: verified.backup, database: name, seconds: (seconds * 1000).rounded() / 1000, proof: proof)
+  }
+
+  // MARK: Before
+
+  private func refuseDamaged(_ backup: Backup) throws(Failure) {
+    guard backup.state == .damaged else { return }
+    throw Failure(
+      "backup_damaged", exit: .dataDamaged, what: "restore of \(backup.id)",
+      why: "the backup is damaged: \(backup.verification?.problems.first?.sentence ?? "a verification failed")",
+      nextStep: "choose another one from holdfast list")
+  }
+
+  /// Databases are made and dropped from another one: `postgres`, else `template1`.
+  private func maintenanceSession(_ connector: Connector) throws(Failure) -> Session {
+    do throws(Failure) { return try connector.connect(target.database("postgres"), purpose: "restore") } catch {
+      guard error.code == "no_such_database" || error.code == "login_refused" else { throw error }
+      return try connector.connect(target.database("template1"), purpose: "restore")
+    }
+  }
+
+  private func check(_ facts: ServerFacts, for backup: Backup) throws(Failure) {
+    if let refusal = facts.poolerRefusal(endpoint: target.endpoint) { throw refusal }
+    guard !facts.standby else {
+      throw Failure(
+        "standby", exit: .configuration, what: "restore on \(target.endpoint)",
+        why: "the server is a standby: it takes no writes",
+        nextStep: "give the primary's host in database.url")
+    }
+    let major = backup.manifest.source.serverVersionNumber / 10_000
+    guard facts.major >= major else {
+      throw Failure(
+        "newer_source", exit: .configuration, what: "restore of \(backup.id)",
+        why: "it comes from PostgreSQL \(major), and the server is the older \(facts.major)",
+        nextStep: "restore it into a server of major \(major) or newer")
+    }
+  }
+
+  private func requiredMajor(_ backup: Backup, _ facts: ServerFacts) -> Int {
+    max(facts.major, backup.manifest.dumpMajor)
+  }
+
+  private func checkNeeds(_ backup: Backup, _ session: Session) throws(Failure) {
+    let missing = try ServerReader(session).missing(of: backup.manifest.needs)
+    guard !missing.isEmpty else { return }
+    throw Failure(
+      "restore_needs", exit: .unavailable, what: "restore of \(backup.id)",
+      why:
+        "the server lacks \(missing.count == 1 ? "something" : "\(missing.count) things") that the database refers to; nothing was created",
+      nextStep: "make them, then run the same command again; the backup's globals.sql has its roles",
+      details: missing.map { "\($0.what): \($0.fix)" })
+  }
+
+  // MARK: After a failure
+
+  /// Drops the half-made database, by a session of its own: the run's may be cancelled or dead.
+  private func dropped(_ temporary: String, _ name: String, _ cause: Failure) -> Failure {
+    var failure = cause
+    do throws(Failure) {
+      let session = try maintenanceSession(Connector(cancellation: Cancellation(), log: surroundings.log))
+      try NewDatabase.drop(temporary, session: session)
+      failure.details.append("The half-made database was dropped; \(name) does not exist.")
+    } catch {
+      failure.details.append(
+        "The half-made database \(temporary) could not be dropped (\(error.why)); the next restore does it.")
+    }
+    return failure
+  }
+}
+
+extension Manifest {
+  /// Major version of the pg_dump that wrote the archive.
+  var dumpMajor: Int {
+    tools.first { $0.name == "pg_dump" }.flatMap { Int($0.version.prefix { $0 != "." }) }
+      ?? source.serverVersionNumber / 10_000
+  }
+}

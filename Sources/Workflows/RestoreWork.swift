@@ -1,0 +1,140 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import PostgresTools
+import StreamPipeline
+
+/// Filling and proving one new database.
+struct RestoreWork {
+  private let backup: Backup
+  private let target: ConnectionTarget
+  private let toolbox: Toolbox
+  private let surroundings: Surroundings
+  private let work: WorkFolder
+  private let passwordFile: String?
+
+  init(backup: Backup, target: ConnectionTarget, toolbox: Toolbox, surroundings: Surroundings) throws(Failure) {
+    self.backup = backup
+    self.target = target
+    self.toolbox = toolbox
+    self.surroundings = surroundings
+    work = try WorkFolder()
+    passwordFile = try work.passwordFile(for: target)
+  }
+
+  private var manifest: Manifest { backup.manifest }
+
+  func fill() throws(Failure) {
+    let count = manifest.digests.tables.count
+    let reporter = surroundings.reporter
+    let (archive, _) = try surroundings.phase(
+      "expand", total: manifest.dataBytes, summary: { $0.summary }
+    ) { () throws(Failure) in
+      try ReadableArchive(
+        backup, toolbox: toolbox, surroundings: surroundings, progress: { reporter.advance(bytes: $0) })
+    }
+    func restore() throws(Failure) {
+      let command = tool(
+        "pg_restore", ["-Fd", "-j", "\(surroundings.cores)", "--exit-on-error", archive.path],
+        settings: Toolbox.restoreSettings)
+      try surroundings.runner.run(command, stopping: nil).check("pg_restore")
+    }
+    _ = try surroundings.phase("restore", summary: { counted(count, "table") }, restore)
+  }
+
+  // MARK: Proof
+
+  /// - Throws: `restored_differs`.
+  func prove(_ proof: RestoreProof) throws(Failure) {
+    switch proof {
+    case .none: return
+    case .rows:
+      _ = try surroundings.phase(
+        "compare", summary: { "rows per table are equal (\(counted($0, "table")))" }, compareRows)
+    case .digest:
+      _ = try surroundings.phase(
+        "compare", total: manifest.dataBytes, summary: { $0 }, compareDigests)
+    }
+  }
+
+  private func compareRows() throws(Failure) -> Int {
+    let session = try surroundings.connector.connect(target, purpose: "restore")
+    var problems: [Problem] = []
+    for table in manifest.digests.tables {
+      let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
+      let count = try Row(try session.query("SELECT pg_catalog.count(*) FROM ONLY \(name)").first).text(0)
+      if UInt64(count) != table.rows {
+        problems.append(
+          Problem(table: table.qualifiedName, problem: "has \(count) rows instead of \(table.rows)"))
+      }
+    }
+    try refuse(problems)
+    return manifest.digests.tables.count
+  }
+
+  /// Dumps the new database through the scanner and compares every digest with the manifest's.
+  private func compareDigests() throws(Failure) -> String {
+    let scanner = DumpScanner(keepStatements: true)
+    let reporter = surroundings.reporter
+    let command = tool(
+      "pg_dump", ["-Fp"] + manifest.excludeTableData.map { "--exclude-table-data=\($0)" },
+      settings: Toolbox.dumpSettings)
+    let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
+      try scanner.scan(piece)
+      reporter.advance(bytes: UInt64(piece.count))
+    }
+    try exit.check("pg_dump")
+    var found = try scanner.finish()
+    let sameWriter = manifest.dumpMajor == toolbox.installation.version.major
+    if !sameWriter { found.schema = manifest.digests.schema }
+    let problems = manifest.digests.differences(from: found)
+    let details = found.schema == manifest.digests.schema ? [] : try schemaDifferences(scanner.statements)
+    try refuse(problems, details: details)
+    return sameWriter
+      ? "every digest equals the backup's"
+      : "rows, sequences and large objects equal the backup's; the schema's text is not compared between pg_dump \(manifest.dumpMajor) and \(toolbox.installation.version.major)"
+  }
+
+  private func refuse(_ problems: [Problem], details: [String] = []) throws(Failure) {
+    guard let first = problems.first else { return }
+    throw Failure(
+      "restored_differs", exit: .dataDamaged, what: "restore of \(backup.id)",
+      why: "the restored database differs from the backup: \(first.sentence)",
+      nextStep: "holdfast verify \(backup.id) --level archive tells whether the backup or the restore is at fault",
+      details: problems.dropFirst().prefix(20).map(\.sentence) + details)
+  }
+
+  /// The statements that stand on one side only.
+  private func schemaDifferences(_ restored: [String]) throws(Failure) -> [String] {
+    let contents = try ArchiveContents.read(
+      data: "\(backup.path)/data", rawNames: manifest.dataFiles.map(\.rawName), toolbox: toolbox,
+      surroundings: surroundings, keepStatements: true)
+    let (before, after) = (Set(contents.statements), Set(restored))
+    return before.subtracting(after).sorted().prefix(5).map { "only in the backup: \($0)" }
+      + after.subtracting(before).sorted().prefix(5).map { "only in the restored database: \($0)" }
+  }
+
+  // MARK: Statistics
+
+  /// A restored database has no statistics, and its first queries would be planned blindly.
+  func analyze() throws(Failure) {
+    func run() throws(Failure) {
+      let command = tool(
+        "vacuumdb", ["--analyze-only", "--quiet", "-j", "\(surroundings.cores)"],
+        settings: Toolbox.restoreSettings)
+      try surroundings.runner.run(command, stopping: nil).check("vacuumdb")
+    }
+    _ = try surroundings.phase("analyze", summary: { "statistics are up to date" }, run)
+  }
+
+  private func tool(_ name: String, _ arguments: [String], settings: [String: String]) -> ChildCommand {
+    toolbox.command(
+      name, arguments, on: target, purpose: "restore", passwordFile: passwordFile, settings: settings)
+  }
+}
+
+extension Manifest {
+  /// Raw bytes of the data files: what a restore reads and a dump writes.
+  var dataBytes: UInt64 { dataFiles.reduce(0) { $0 + ($1.stored.rawBytes ?? $1.stored.bytes) } }
+}

@@ -1,0 +1,88 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import Planning
+import PostgresTools
+
+/// What every workflow is handed: how it is stopped, whom it tells, what time it is.
+package struct Surroundings: Sendable {
+  package var cancellation: Cancellation
+  package var log: Log
+  package var reporter: any Reporter
+  package var now: @Sendable () -> Date
+  /// Cores that this process may use.
+  package var cores: Int
+
+  package init(
+    cancellation: Cancellation, log: Log, reporter: any Reporter,
+    now: @escaping @Sendable () -> Date = { Date() }, cores: Int = ProcessInfo.processInfo.activeProcessorCount
+  ) {
+    self.cancellation = cancellation
+    self.log = log
+    self.reporter = reporter
+    self.now = now
+    self.cores = cores
+  }
+
+  var connector: Connector { Connector(cancellation: cancellation, log: log) }
+  var runner: ChildRunner { ChildRunner(cancellation: cancellation) }
+
+  /// The client for a server, with a warning when it is below the safe minor version.
+  func toolbox(forMajor major: Int, demanded: String?) throws(Failure) -> Toolbox {
+    let installed = try Toolbox.installed(demanded: demanded, runner: runner)
+    let chosen = try chooseClient(for: major, among: installed, demanded: demanded)
+    if let floor = chosen.version.floor {
+      log.warning(
+        "PostgreSQL client \(chosen.version) has known security holes in pg_dump and pg_restore; install \(floor)")
+    }
+    return Toolbox(installation: chosen)
+  }
+
+  /// Runs a phase: tells the reporter of its begin and end, and how long it took.
+  func phase<Result>(
+    _ name: String, total: UInt64? = nil, summary: (Result) -> String, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> (value: Result, timing: Manifest.Timing) {
+    try cancellation.check()
+    let start = ContinuousClock.now
+    reporter.begin(name, totalBytes: total)
+    do throws(Failure) {
+      let value = try body()
+      let seconds = (ContinuousClock.now - start).seconds
+      reporter.end(name, summary(value), seconds: seconds)
+      return (value, Manifest.Timing(phase: name, seconds: (seconds * 1000).rounded() / 1000))
+    } catch {
+      reporter.abort(name)
+      throw error
+    }
+  }
+}
+
+/// Whom a workflow tells how far it is. Called from several threads.
+package protocol Reporter: Sendable {
+  /// What is about to be done, on what.
+  func headline(_ text: String)
+  func begin(_ phase: String, totalBytes: UInt64?)
+  /// Some more bytes of the phase are done.
+  func advance(bytes: UInt64)
+  func end(_ phase: String, _ summary: String, seconds: Double)
+  func abort(_ phase: String)
+  func note(_ text: String)
+}
+
+/// Tells nobody.
+package struct SilentReporter: Reporter {
+  package init() {}
+  package func headline(_ text: String) {}
+  package func begin(_ phase: String, totalBytes: UInt64?) {}
+  package func advance(bytes: UInt64) {}
+  package func end(_ phase: String, _ summary: String, seconds: Double) {}
+  package func abort(_ phase: String) {}
+  package func note(_ text: String) {}
+}
+
+extension Duration {
+  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+}
+
+/// The version of this program.
+package let holdfastVersion = "0.1.0"

@@ -1,0 +1,57 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import Planning
+import PostgresTools
+import StreamPipeline
+
+/// The workflow of `holdfast backup`.
+package struct TakeBackup {
+  private let policy: Policy
+  private let surroundings: Surroundings
+
+  package init(policy: Policy, surroundings: Surroundings) {
+    self.policy = policy
+    self.surroundings = surroundings
+  }
+
+  /// Takes a backup and verifies it to the policy's level.
+  ///
+  /// - Parameters:
+  ///   - reason: goes into the manifest.
+  ///   - hold: keep it from pruning from its first moment on.
+  /// - Throws: `locked`, connection failures, `missing_privileges`, `client_too_old`, `child_failed`, `no_space`;
+  ///   whatever it throws before the backup is visible, nothing of it stays. A backup that does not pass its verification is a
+  ///   result: it stays, marked damaged.
+  package func run(reason: String, hold: Bool) throws(Failure) -> VerifyBackup.Outcome {
+    // One writer at a time; what killed runs left goes first.
+    let repository = try Repository.openOrCreate(policy.repository)
+    let lock = try PolicyLock(repository, policy: policy.name, purpose: "backup", now: surroundings.now())
+    defer { withExtendedLifetime(lock) {} }
+    for name in try repository.sweep(policy: policy.name) {
+      surroundings.log.info("removed \(name), left by a killed run")
+    }
+
+    // Everything that can be known to fail fails before the dump begins.
+    let source = try BackupSource(policy: policy, surroundings: surroundings)
+    surroundings.reporter.headline(source.headline)
+    try source.checkPrivileges()
+
+    let last = repository.listing(of: policy.name).backups.first?.manifest
+    let started = surroundings.now()
+    let partial = try PartialBackup(repository, policy: policy.name, id: PartialBackup.makeID(now: started))
+    let capture = DirectoryCapture(policy: policy, source: source, partial: partial, surroundings: surroundings)
+    let captured = try capture.run(expectedBytes: last?.rawBytes)
+    let manifest = try ManifestWriter(policy: policy, source: source, partial: partial, surroundings: surroundings)
+      .write(captured, reason: reason, started: started)
+    if hold { try partial.place(Hold(reason: reason, at: started)) }
+    try surroundings.cancellation.check()
+    let path = try partial.commit(manifest)
+
+    let backup = Backup(
+      manifest: manifest, path: path, hold: hold ? Hold(reason: reason, at: started) : nil, verifications: [])
+    return try VerifyBackup(surroundings: surroundings)
+      .examine(backup, level: policy.verifyAfterBackup, toolbox: source.toolbox)
+  }
+}

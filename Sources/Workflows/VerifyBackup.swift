@@ -1,0 +1,144 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import Planning
+import PostgresTools
+import StreamPipeline
+
+/// The workflow of `holdfast verify`: proves a backup and records the result beside it.
+package struct VerifyBackup {
+  private let surroundings: Surroundings
+
+  package init(surroundings: Surroundings) { self.surroundings = surroundings }
+
+  package struct Outcome: Sendable {
+    package var backup: Backup
+    package var verification: Verification
+  }
+
+  /// - Parameters:
+  ///   - toolbox: reads the table of contents at level `archive`; nil: chosen by the version that wrote the backup.
+  ///   - toolsDirectory: where the policy says the tools are.
+  /// - Throws: nothing for a damaged backup: that is a result. Failures to verify at all.
+  package func examine(
+    _ backup: Backup, level: VerificationLevel, toolbox: Toolbox? = nil, toolsDirectory: String? = nil
+  ) throws(Failure) -> Outcome {
+    let start = ContinuousClock.now
+    let total = backup.manifest.storedBytes * (level == .archive ? 2 : 1)
+    func prove() throws(Failure) -> [Problem] {
+      // Hashes before any parser: a damaged or planted archive is never fed to pg_restore.
+      let damaged = try checksumProblems(backup)
+      guard damaged.isEmpty, level == .archive else { return damaged }
+      let tools = if let toolbox { toolbox } else { try archiveTools(backup.manifest, demanded: toolsDirectory) }
+      return try archiveProblems(backup, tools)
+    }
+    let problems = try surroundings.phase(
+      "verify", total: total, summary: { Self.summary($0, level, backup) }, prove
+    ).value
+    let verification = Verification(
+      level: level, ok: problems.isEmpty, at: surroundings.now(),
+      seconds: ((ContinuousClock.now - start).seconds * 1000).rounded() / 1000, problems: problems)
+    var recorded = backup
+    try recorded.record(verification)
+    return Outcome(backup: recorded, verification: verification)
+  }
+
+  /// Like `examine`, for callers that cannot go on with a damaged backup.
+  ///
+  /// - Throws: `backup_damaged`, after the result was recorded.
+  func run(
+    _ backup: Backup, level: VerificationLevel, toolbox: Toolbox
+  ) throws(Failure) -> Outcome {
+    let outcome = try examine(backup, level: level, toolbox: toolbox)
+    if let damage = outcome.damage(insteadUse: nil) { throw damage }
+    return outcome
+  }
+
+  // MARK: Levels
+
+  private func checksumProblems(_ backup: Backup) throws(Failure) -> [Problem] {
+    let reporter = surroundings.reporter
+    return try ChecksumCheck(backup).problems(
+      threads: surroundings.cores, cancellation: surroundings.cancellation, progress: { reporter.advance(bytes: $0) })
+  }
+
+  private func archiveTools(_ manifest: Manifest, demanded: String?) throws(Failure) -> Toolbox {
+    // The archive's own version decides: a newer pg_restore reads it, an older one may not.
+    let wrote = manifest.tools.first { $0.name == "pg_dump" }.flatMap { Int($0.version.prefix { $0 != "." }) }
+    return try surroundings.toolbox(
+      forMajor: wrote ?? manifest.source.serverVersionNumber / 10_000, demanded: demanded)
+  }
+
+  /// Reads every data file to its end and the table of contents, and compares all digests with the manifest's.
+  private func archiveProblems(_ backup: Backup, _ toolbox: Toolbox) throws(Failure) -> [Problem] {
+    do throws(Failure) {
+      let found = try ArchiveDigest(backup, toolbox: toolbox, surroundings: surroundings).compute()
+      return backup.manifest.digests.differences(from: found)
+    } catch {
+      guard error.exit == .dataDamaged else { throw error }
+      return [Problem(problem: "\(error.what): \(error.why)")]
+    }
+  }
+
+  private static func summary(_ problems: [Problem], _ level: VerificationLevel, _ backup: Backup) -> String {
+    guard problems.isEmpty else { return "\(level.rawValue): DAMAGED, \(counted(problems.count, "problem"))" }
+    let digests = backup.manifest.digests
+    return level == .checksum
+      ? "checksum: \(counted(backup.manifest.files.count, "file"))"
+      : "archive: \(counted(digests.tables.count, "table")), \(counted(digests.rows, "row"))"
+  }
+}
+
+extension VerifyBackup.Outcome {
+  /// The failure that a damaged backup is to its user; nil when it is good.
+  package func damage(insteadUse good: Backup?) -> Failure? {
+    guard !verification.ok, let first = verification.problems.first else { return nil }
+    return Failure(
+      "backup_damaged", exit: .dataDamaged, what: "backup \(backup.id) is damaged", why: first.sentence,
+      nextStep: "it will not be used or counted any more; "
+        + (good.map { "the newest good one is \($0.id)" } ?? "take a new one: holdfast backup"),
+      details: verification.problems.dropFirst().prefix(20).map(\.sentence))
+  }
+}
+
+/// Digests a stored directory archive again, from its files.
+struct ArchiveDigest {
+  private let backup: Backup
+  private let toolbox: Toolbox
+  private let surroundings: Surroundings
+
+  init(_ backup: Backup, toolbox: Toolbox, surroundings: Surroundings) {
+    self.backup = backup
+    self.toolbox = toolbox
+    self.surroundings = surroundings
+  }
+
+  func compute() throws(Failure) -> DatabaseDigest {
+    let files = backup.manifest.dataFiles.sorted { $0.stored.bytes > $1.stored.bytes }
+    let reporter = surroundings.reporter
+    let path = backup.path
+    let digests = try inParallel(
+      files, threads: surroundings.cores, cancellation: surroundings.cancellation
+    ) { (file) throws(Failure) in
+      defer { reporter.advance(bytes: file.stored.bytes) }
+      return try DataFilePass.digest("\(path)/\(file.stored.path)", rawName: file.rawName)
+    }
+    let contents = try ArchiveContents.read(
+      data: "\(path)/data", rawNames: files.map(\.rawName), toolbox: toolbox, surroundings: surroundings)
+    let byName = Dictionary(zip(files.map(\.rawName), digests)) { first, _ in first }
+    return try contents.digest(with: byName.compactMapValues { $0 })
+  }
+}
+
+extension Manifest {
+  /// The data files with the names that pg_dump gave them.
+  var dataFiles: [(stored: StoredFile, rawName: String)] {
+    files.compactMap { file in
+      guard file.path.hasPrefix("data/") else { return nil }
+      let name = file.path.dropFirst(5)
+      let raw = String(name.hasSuffix(".zst") ? name.dropLast(4) : name)
+      return DataFileKind(name: raw) == .contents ? nil : (file, raw)
+    }
+  }
+}

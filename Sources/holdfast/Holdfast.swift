@@ -1,0 +1,6 @@
+import Commands
+
+@main
+struct Holdfast {
+  static func main() { Program.main() }
+}

@@ -1,0 +1,174 @@
+import Diagnostics
+import Foundation
+import PostgresTools
+
+/// A throwaway PostgreSQL for one test process: on a unix socket and a loopback port, with password logins.
+///
+/// A missing server is a failure, never a skip.
+package final class TestCluster: @unchecked Sendable {
+  /// Started with the first test that needs it, stopped when the process ends.
+  package static let shared: TestCluster = {
+    do { return try TestCluster() } catch {
+      FileHandle.standardError.write(Data("the tests need a PostgreSQL server: \(error)\n".utf8))
+      exit(69)
+    }
+  }()
+
+  package let folder: String
+  package let binaries: String
+  package let port: Int
+  package var socket: String { "\(folder)/s" }
+  private var server: ChildProcess?
+
+  /// A cluster of its own, for tests that stop or kill it.
+  package init(settings: [String] = [], encoding: [String] = ["--encoding=UTF8", "--locale=C.UTF-8"]) throws {
+    binaries = try Self.findBinaries()
+    port = Int.random(in: 20_000...30_000)
+    folder = try Self.makeFolder()
+    let data = "\(folder)/d"
+    try run("initdb", ["-N", "-A", "trust", "-U", "postgres", "-D", data] + encoding)
+    let access = "local all all trust\nhost all locked 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+    try write(access, to: "\(data)/pg_hba.conf")
+    let all =
+      [
+        "listen_addresses=127.0.0.1", "port=\(port)", "unix_socket_directories=\(socket)", "fsync=off",
+        "max_connections=60", "wal_level=logical", "max_prepared_transactions=4", "shared_buffers=64MB",
+      ] + settings
+    try write(
+      all.map { $0.replacingOccurrences(of: "=", with: " = '") + "'\n" }.joined(), to: "\(data)/postgresql.auto.conf")
+    try start()
+    atexitFolders.add(self)
+  }
+
+  deinit { stop() }
+
+  package func start() throws {
+    server = try ChildProcess(
+      starting: command("postgres", ["-D", "\(folder)/d"], dyingWithUs: true), capturesOutput: false)
+    for _ in 0..<200 {
+      if (try? psql("SELECT 1")) == "1" { return }
+      usleep(50_000)
+    }
+    throw Failure.internalError("the test server does not answer")
+  }
+
+  /// Ends the server at once, as a crash would.
+  package func kill() {
+    guard let server else { return }
+    Foundation.kill(server.pid, SIGKILL)
+    _ = server.wait()
+    self.server = nil
+    // Its children notice the death of the postmaster within a moment.
+    usleep(300_000)
+  }
+
+  package func stop() {
+    if let server {
+      Foundation.kill(server.pid, SIGQUIT)
+      _ = server.wait()
+    }
+    server = nil
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+
+  // MARK: SQL
+
+  /// Runs SQL by psql and returns what it prints, without alignment.
+  @discardableResult
+  package func psql(_ sql: String, database: String = "postgres", user: String = "postgres") throws -> String {
+    try output(ofPsql: ["-c", sql], database: database, user: user)
+  }
+
+  package func psql(file: String, database: String) throws {
+    try output(ofPsql: ["-f", file], database: database, user: "postgres")
+  }
+
+  @discardableResult
+  private func output(ofPsql arguments: [String], database: String, user: String) throws -> String {
+    let target = ["-h", socket, "-p", "\(port)", "-U", user, "-d", database]
+    let command = ChildCommand(
+      executable: "\(binaries)/psql",
+      arguments: ["-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"] + target + arguments,
+      environment: Toolbox.baseEnvironment())
+    return try ChildRunner(cancellation: Cancellation()).output(of: command).trimmingCharacters(in: .newlines)
+  }
+
+  /// The database's URL as a policy has it.
+  package func url(_ database: String, user: String = "postgres", password: String? = nil) -> String {
+    let name = database.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? database
+    return "postgresql://\(user)\(password.map { ":\($0)" } ?? "")@127.0.0.1:\(port)/\(name)"
+  }
+
+  /// Names of the databases that are not the server's own.
+  package func databases() throws -> [String] {
+    try psql("SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 1")
+      .split(separator: "\n").map(String.init)
+  }
+
+  // MARK: Set-up
+
+  private func run(_ tool: String, _ arguments: [String]) throws {
+    _ = try ChildRunner(cancellation: Cancellation()).output(of: command(tool, arguments))
+  }
+
+  /// PostgreSQL's server refuses to run as root: then it runs as an ordinary user.
+  private func command(_ tool: String, _ arguments: [String], dyingWithUs: Bool = false) -> ChildCommand {
+    guard getuid() == 0 else {
+      return ChildCommand(
+        executable: "\(binaries)/\(tool)", arguments: arguments, environment: Toolbox.baseEnvironment())
+    }
+    let user = Self.serverUser
+    return ChildCommand(
+      executable: "/usr/bin/setpriv",
+      arguments: ["--reuid=\(user)", "--regid=\(Self.group(of: user))", "--clear-groups"]
+        + (dyingWithUs ? ["--pdeathsig", "QUIT"] : []) + ["\(binaries)/\(tool)"] + arguments,
+      environment: Toolbox.baseEnvironment())
+  }
+
+  private static var serverUser: String { getpwnam("postgres") != nil ? "postgres" : "nobody" }
+  private static func group(of user: String) -> Int { getpwnam(user).map { Int($0.pointee.pw_gid) } ?? 65_534 }
+
+  private static func findBinaries() throws -> String {
+    let majors = ((try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? [])
+      .compactMap { Int($0) }.sorted(by: >)
+    let candidates = majors.map { "/usr/lib/postgresql/\($0)/bin" } + ["/usr/local/pgsql/bin", "/usr/bin"]
+    guard let found = candidates.first(where: { access("\($0)/initdb", X_OK) == 0 }) else {
+      throw Failure.internalError("initdb was not found: install a PostgreSQL server")
+    }
+    return found
+  }
+
+  /// Short, since a socket's path may have 107 bytes.
+  private static func makeFolder() throws -> String {
+    var template = Array("/tmp/hf-test-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw Failure.internalError("no temporary folder") }
+    let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    try FileManager.default.createDirectory(atPath: "\(path)/s", withIntermediateDirectories: false)
+    chmod("\(path)/s", 0o755)
+    guard getuid() == 0, let user = getpwnam(serverUser) else { return path }
+    for folder in [path, "\(path)/s"] { chown(folder, user.pointee.pw_uid, user.pointee.pw_gid) }
+    return path
+  }
+
+  private func write(_ text: String, to path: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+  }
+}
+
+/// Clusters to stop when the process ends.
+private final class Clusters: @unchecked Sendable {
+  private let lock = NSLock()
+  private var clusters: [Weak] = []
+  private struct Weak { weak var cluster: TestCluster? }
+
+  init() {
+    atexit {
+      atexitFolders.stopAll()
+    }
+  }
+
+  func add(_ cluster: TestCluster) { lock.withLock { clusters.append(Weak(cluster: cluster)) } }
+  func stopAll() { for entry in lock.withLock({ clusters }) { entry.cluster?.stop() } }
+}
+
+private let atexitFolders = Clusters()
