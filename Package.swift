@@ -23,8 +23,7 @@ let package = Package(
     library(
       "Commands",
       [
-        "Workflows", "PolicyFiles", "BackupRepository", "PostgresTools", "CommandSyntax", "Planning",
-        "BackupModel", "Diagnostics",
+        "Workflows", "PolicyFiles", "BackupRepository", "PostgresTools", "CommandSyntax", "BackupModel", "Diagnostics",
       ]),
 
     // The stories: one file each.
@@ -42,7 +41,7 @@ let package = Package(
     library("CommandSyntax", ["Diagnostics"]),
 
     // Pure decisions and nouns.
-    library("Planning", ["BackupModel", "Diagnostics"]),
+    library("Planning", ["Diagnostics"]),
     library("BackupModel", ["Diagnostics"]),
     library("Diagnostics", []),
 
@@ -54,7 +53,8 @@ let package = Package(
     tests(
       "WorkflowsTests",
       ["holdfast", "TestSupport", "Workflows", "BackupRepository", "PostgresTools", "BackupModel", "Diagnostics"]),
-    tests("BackupRepositoryTests", ["TestSupport", "BackupRepository", "StreamPipeline", "BackupModel", "Diagnostics"]),
+    tests(
+      "BackupRepositoryTests", ["TestSupport", "BackupRepository", "StreamPipeline", "BackupModel", "Diagnostics"]),
     tests("PostgresToolsTests", ["TestSupport", "PostgresTools", "Planning", "BackupModel", "Diagnostics"]),
     tests("StreamPipelineTests", ["TestSupport", "StreamPipeline", "PostgresTools", "BackupModel", "Diagnostics"]),
     tests("BackupModelTests", ["BackupModel", "Diagnostics"]),

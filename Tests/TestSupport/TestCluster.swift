@@ -138,9 +138,12 @@ package final class TestCluster: @unchecked Sendable {
     return found
   }
 
+  /// Where tests put what they make; `scripts/test` names a folder that it removes.
+  package static let temporary = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+
   /// Short, since a socket's path may have 107 bytes.
   private static func makeFolder() throws -> String {
-    var template = Array("/tmp/hf-test-XXXXXX".utf8CString)
+    var template = Array("\(temporary)/hf-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw Failure.internalError("no temporary folder") }
     let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     try FileManager.default.createDirectory(atPath: "\(path)/s", withIntermediateDirectories: false)

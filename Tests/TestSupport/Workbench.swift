@@ -30,7 +30,7 @@ package final class Workbench {
   private init(cluster: TestCluster) throws {
     self.cluster = cluster
     let unique = String(UInt32.random(in: 0...UInt32.max), radix: 36)
-    folder = "/tmp/hf bench ü \(unique)"
+    folder = "\(TestCluster.temporary)/hf bench ü \(unique)"
     database = "app_\(unique)"
     try FileManager.default.createDirectory(atPath: "\(folder)/policies", withIntermediateDirectories: true)
     try createDatabase(database)
