@@ -34,6 +34,7 @@ let package = Package(
       ]),
 
     // What the stories are told with.
+    library("Migrations", ["PostgresTools", "StreamPipeline", "BackupModel", "Diagnostics"]),
     library("BackupRepository", ["StreamPipeline", "BackupModel", "Diagnostics", "CProcess"]),
     library("PostgresTools", ["Planning", "BackupModel", "Diagnostics", "CLibPQ", "CProcess"]),
     library("StreamPipeline", ["BackupModel", "Diagnostics", "CZstd", "CCrypto", "CXXHash", "CProcess"]),

@@ -22,6 +22,15 @@ package struct MultisetHash: Sendable, Equatable {
     count = count &- 1 &+ other.count
   }
 
+  /// Reads back what `hex` and `count` tell.
+  ///
+  /// - Returns: nil unless `hex` has 32 hexadecimal digits.
+  package init?(count: UInt64, hex: String) {
+    guard hex.utf8.count == 32, let high = UInt64(hex.prefix(16), radix: 16), let low = UInt64(hex.suffix(16), radix: 16)
+    else { return nil }
+    (self.count, self.high, self.low) = (count, high, low)
+  }
+
   /// 32 hexadecimal digits.
   package var hex: String { hexadecimal(high) + hexadecimal(low) }
 
@@ -37,12 +46,15 @@ package struct TableDigest: Sendable, Equatable, Codable {
   package var name: String
   package var rows: UInt64
   package var digest: String
+  /// In the order in which a row's values stand.
+  package var columns: [String]
 
-  package init(schema: String, name: String, rows: UInt64, digest: String) {
+  package init(schema: String, name: String, rows: UInt64, digest: String, columns: [String]) {
     self.schema = schema
     self.name = name
     self.rows = rows
     self.digest = digest
+    self.columns = columns
   }
 
   package var qualifiedName: String { "\(schema).\(name)" }
@@ -74,10 +86,26 @@ package struct DatabaseDigest: Sendable, Equatable, Codable {
   package init(
     tables: [TableDigest], sequences: CountedDigest, largeObjects: CountedDigest, schema: CountedDigest
   ) {
-    self.tables = tables.sorted { ($0.schema, $0.name) < ($1.schema, $1.name) }
+    self.tables = Self.merged(tables).sorted { ($0.schema, $0.name) < ($1.schema, $1.name) }
     self.sequences = sequences
     self.largeObjects = largeObjects
     self.schema = schema
+  }
+
+  /// pg_dump writes some partitions as rows of their root (those whose place may be another one after a restore): they count as one
+  /// table.
+  private static func merged(_ tables: [TableDigest]) -> [TableDigest] {
+    Dictionary(grouping: tables, by: { [$0.schema, $0.name] }).values.compactMap { parts in
+      guard var whole = parts.first else { return nil }
+      var sum = MultisetHash()
+      for part in parts {
+        guard let hash = MultisetHash(count: part.rows, hex: part.digest) else { return whole }
+        sum.merge(hash)
+      }
+      whole.rows = sum.count
+      whole.digest = sum.hex
+      return whole
+    }
   }
 
   package var rows: UInt64 { tables.reduce(0) { $0 + $1.rows } }

@@ -44,6 +44,12 @@ package enum ConnectionURL {
     return try target(from: values)
   }
 
+  /// Host, port and database as Prisma takes them; and a server that is gone must show within minutes, not hours.
+  private static let defaults = [
+    "host": "localhost", "port": "5432", "connect_timeout": "5", "dbname": "postgres", "keepalives_idle": "60",
+    "keepalives_interval": "10", "keepalives_count": "6",
+  ]
+
   /// Fills in what Prisma and libpq would take different defaults for, and parts the password from the rest.
   static func target(from values: [String: String]) throws(Failure) -> ConnectionTarget {
     var parameters = values.filter { !$0.value.isEmpty }
@@ -51,8 +57,7 @@ package enum ConnectionURL {
       throw bad("the parameter \(secret) is not supported", "leave it out")
     }
     let password = parameters.removeValue(forKey: "password").map(Secret.init)
-    for (name, value) in ["host": "localhost", "port": "5432", "connect_timeout": "5", "dbname": "postgres"]
-    where parameters[name] == nil { parameters[name] = value }
+    for (name, value) in defaults where parameters[name] == nil { parameters[name] = value }
     if parameters["user"] == nil { parameters["user"] = NSUserName() }
     for (name, value) in parameters where (name + value).unicodeScalars.contains("\0") {
       throw bad("the parameter \(name) has a NUL in it", "take it out")

@@ -69,14 +69,16 @@ package final class Session: @unchecked Sendable {
     } == 1
   }
 
-  /// Waits until a result can be read without blocking, and cancels the statement when the run is to stop.
+  /// Waits until a result can be read without blocking. When the run is to stop it cancels the statement, and does not wait
+  /// longer than some seconds for a server that no longer answers.
   private func waitForResult() -> Bool {
-    var asked = false
+    var giveUp: ContinuousClock.Instant?
     while PQisBusy(connection) == 1 {
-      if cancellation.signal != nil, !asked {
-        asked = true
+      if cancellation.signal != nil, giveUp == nil {
+        giveUp = .now + .seconds(5)
         cancelStatement()
       }
+      if let giveUp, giveUp < .now { return false }
       var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
       _ = poll(&waiting, 1, 100)
       if waiting.revents != 0, PQconsumeInput(connection) != 1 { return false }

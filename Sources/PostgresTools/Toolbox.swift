@@ -57,7 +57,7 @@ package struct Toolbox: Sendable {
     environment["PGOPTIONS"] = ([target.parameters["options"]].compactMap { $0 } + own).joined(separator: " ")
     environment["PGAPPNAME"] = "holdfast \(purpose)"
     environment["PGCLIENTENCODING"] = "UTF8"
-    // An empty file keeps the user's own ~/.pgpass out of it only when there is a password of ours.
+    // Without a password of ours libpq may use the user's own ~/.pgpass.
     environment["PGPASSFILE"] = passwordFile
     return ChildCommand(
       executable: path(tool), arguments: ["-w", "-d", Self.connectionString(rest)] + arguments,

@@ -48,7 +48,7 @@ package final class DumpScanner {
     guard copy == nil, lexer.isBetweenStatements, sawEnd else {
       throw Failure(
         "dump_cut_short", exit: .dataDamaged, what: "reading the dump",
-        why: copy.map { "it ends within the rows of \($0.schema).\($0.name)" }
+        why: copy.map { "it ends within the rows of \($0.target.schema).\($0.target.name)" }
           ?? "its last line, \"PostgreSQL database dump complete\", is missing",
         nextStep: "the dump is not whole: take another backup")
     }
@@ -82,8 +82,8 @@ package final class DumpScanner {
 
   private func take(statement: [UInt8]) throws(Failure) {
     switch DumpStatement(statement) {
-    case .copy(let schema, let name):
-      copy = OpenCopy(schema: schema, name: name)
+    case .copy(let target):
+      copy = OpenCopy(target: target)
       lexer.expectData()
     case .unreadableCopy:
       throw Failure(
@@ -105,8 +105,7 @@ package final class DumpScanner {
   // MARK: Rows
 
   private struct OpenCopy {
-    var schema: String
-    var name: String
+    let target: CopyTarget
     var rows = CopyRows()
     var firstRow: [UInt8] = []
     var firstRowEnded = false
@@ -123,7 +122,8 @@ package final class DumpScanner {
     let taken = open.rows.take(bytes)
     if open.rows.finished {
       let table = TableDigest(
-        schema: open.schema, name: open.name, rows: open.rows.rows, digest: open.rows.digest)
+        schema: open.target.schema, name: open.target.name, rows: open.rows.rows, digest: open.rows.digest,
+        columns: open.target.columns)
       tables.append(table)
       if keepFirstRows { firstRows.append((table, String(decoding: open.firstRow, as: UTF8.self))) }
     } else {

@@ -1,6 +1,13 @@
+/// Where the rows of a COPY statement go.
+package struct CopyTarget: Sendable, Equatable {
+  package var schema: String
+  package var name: String
+  package var columns: [String]
+}
+
 /// What one statement of a dump is to the digests.
 enum DumpStatement {
-  case copy(schema: String, name: String)
+  case copy(CopyTarget)
   case unreadableCopy
   case insert
   /// `setval`: a sequence's position.
@@ -15,7 +22,7 @@ enum DumpStatement {
   init(_ statement: [UInt8]) {
     if statement.starts(with: "COPY ".utf8), statement.ends(with: " FROM stdin") {
       var parser = NameParser(statement.dropFirst(5))
-      self = parser.qualifiedName().map { .copy(schema: $0.schema, name: $0.name) } ?? .unreadableCopy
+      self = parser.copyTarget().map { .copy($0) } ?? .unreadableCopy
     } else if statement.starts(with: "INSERT INTO ".utf8) {
       self = .insert
     } else if statement.starts(with: "SELECT pg_catalog.".utf8) {
@@ -53,9 +60,38 @@ struct NameParser {
 
   init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
-  mutating func qualifiedName() -> (schema: String, name: String)? {
+  /// `schema.name (column, …)`; a table without columns has no list.
+  mutating func copyTarget() -> CopyTarget? {
     guard let schema = identifier(), rest.popFirst() == UInt8(ascii: "."), let name = identifier() else { return nil }
-    return (schema, name)
+    var columns: [String] = []
+    guard rest.starts(with: " (".utf8) else { return CopyTarget(schema: schema, name: name, columns: []) }
+    rest = rest.dropFirst(2)
+    while let column = identifier() {
+      columns.append(column)
+      guard rest.starts(with: ", ".utf8) else { break }
+      rest = rest.dropFirst(2)
+    }
+    return rest.first == UInt8(ascii: ")") ? CopyTarget(schema: schema, name: name, columns: columns) : nil
+  }
+
+  /// The names after the first ` TO ` that stands outside of quotes.
+  mutating func rolesAfterTo() -> (names: [String], range: Range<Int>)? {
+    while !rest.starts(with: " TO ".utf8) {
+      if rest.first == UInt8(ascii: "\"") {
+        guard identifier() != nil else { return nil }
+      } else if rest.popFirst() == nil || rest.first == UInt8(ascii: "(") {
+        return nil
+      }
+    }
+    rest = rest.dropFirst(4)
+    let start = rest.startIndex
+    var names: [String] = []
+    while let name = identifier() {
+      names.append(name)
+      guard rest.starts(with: ", ".utf8) else { break }
+      rest = rest.dropFirst(2)
+    }
+    return (names, start..<rest.startIndex)
   }
 
   mutating func identifier() -> String? {

@@ -1,4 +1,5 @@
 import BackupModel
+import Foundation
 
 /// Digests the statements of a schema, in any order.
 struct SchemaCollector {
@@ -10,7 +11,7 @@ struct SchemaCollector {
   private(set) var statements: [String] = []
 
   mutating func take(_ statement: [UInt8]) {
-    let normal = withArrayCastsPushedDown(statement)
+    let normal = withInheritedColumnsSorted(withRolesSorted(withArrayCastsPushedDown(statement)))
     if let owner = ownerNamed(by: statement) { owners.insert(owner) }
     if keepStatements { statements.append(String(decoding: normal, as: UTF8.self)) }
     let settings = Array(settingsBehind(normal).map { "\($0)=\(context[$0] ?? "");" }.joined().utf8)
@@ -40,6 +41,26 @@ struct SchemaCollector {
 private func lastRange(of pattern: [UInt8], in bytes: [UInt8]) -> Int? {
   guard bytes.count >= pattern.count else { return nil }
   return (0...(bytes.count - pattern.count)).last { bytes[$0..<($0 + pattern.count)].elementsEqual(pattern) }
+}
+
+/// `CREATE TABLE … INHERITS (…)` with its columns in order: a restore puts the inherited ones first.
+func withInheritedColumnsSorted(_ statement: [UInt8]) -> [UInt8] {
+  guard statement.starts(with: "CREATE ".utf8) else { return statement }
+  let text = String(decoding: statement, as: UTF8.self)
+  guard let end = text.range(of: "\n)\nINHERITS (", options: .backwards), let start = text.range(of: " (\n"),
+    start.upperBound < end.lowerBound
+  else { return statement }
+  let columns = text[start.upperBound..<end.lowerBound].components(separatedBy: ",\n").sorted()
+  return Array((text[..<start.upperBound] + columns.joined(separator: ",\n") + text[end.lowerBound...]).utf8)
+}
+
+/// `CREATE POLICY … TO b, a` with its roles in order: they come in the order of their numbers, which differ between servers.
+func withRolesSorted(_ statement: [UInt8]) -> [UInt8] {
+  guard statement.starts(with: "CREATE POLICY ".utf8) else { return statement }
+  var parser = NameParser(statement[...])
+  guard let list = parser.rolesAfterTo() else { return statement }
+  let sorted = list.names.map(quoteIdentifier).sorted().joined(separator: ", ")
+  return Array(statement[..<list.range.lowerBound]) + Array(sorted.utf8) + Array(statement[list.range.upperBound...])
 }
 
 /// Writes `(ARRAY[a, b])::text[]` as `ARRAY[(a)::text, (b)::text]`.

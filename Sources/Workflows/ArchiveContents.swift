@@ -6,13 +6,19 @@ import StreamPipeline
 
 /// What a directory archive's table of contents says, read without its data.
 struct ArchiveContents {
-  /// Data file (raw name) by table.
-  var tables: [(schema: String, name: String, file: String)]
+  /// The tables with their data files' raw names.
+  var tables: [Entry]
   var schema: CountedDigest
   var sequences: CountedDigest
   var owners: Set<String>
   /// Only when asked for.
   var statements: [String]
+
+  struct Entry {
+    /// Its rows and digest are those of the marker.
+    var table: TableDigest
+    var file: String
+  }
 
   /// Has pg_restore render the table of contents with a marker in place of each data file: one row that names the file.
   /// So the rendered COPY statements tell which table each file belongs to, in names quoted by pg_dump itself.
@@ -37,7 +43,7 @@ struct ArchiveContents {
     }
     let digest = try scanner.finish()
     return ArchiveContents(
-      tables: scanner.firstRows.map { ($0.table.schema, $0.table.name, $0.row) }, schema: digest.schema,
+      tables: scanner.firstRows.map { Entry(table: $0.table, file: $0.row) }, schema: digest.schema,
       sequences: digest.sequences, owners: scanner.owners, statements: scanner.statements)
   }
 
@@ -68,9 +74,11 @@ struct ArchiveContents {
     }
     let digests = try tables.map { (table) throws(Failure) in
       guard let found = rows.removeValue(forKey: table.file) else {
-        throw incomplete("table \(table.schema).\(table.name) has no data file")
+        throw incomplete("table \(table.table.qualifiedName) has no data file")
       }
-      return TableDigest(schema: table.schema, name: table.name, rows: found.count, digest: found.digest)
+      return TableDigest(
+        schema: table.table.schema, name: table.table.name, rows: found.count, digest: found.digest,
+        columns: table.table.columns)
     }
     if let stray = rows.keys.min() { throw incomplete("data file \(stray) belongs to no table") }
     return DatabaseDigest(

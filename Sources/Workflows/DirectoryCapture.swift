@@ -105,7 +105,7 @@ struct DirectoryCapture {
   private func files(
     _ stored: [String: DataFilePass.Result], _ contents: ArchiveContents
   ) throws(Failure) -> [StoredFile] {
-    let tables = Dictionary(contents.tables.map { ($0.file, "\($0.schema).\($0.name)") }) { first, _ in first }
+    let tables = Dictionary(contents.tables.map { ($0.file, $0.table.qualifiedName) }) { first, _ in first }
     var files = stored.map { raw, result in
       var file = result.stored
       file.path = "data/\(file.path)"

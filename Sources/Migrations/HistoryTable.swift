@@ -1,0 +1,143 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import PostgresTools
+
+/// Prisma's table `_prisma_migrations`, by a session of its own.
+///
+/// Found under the search path that Prisma would have, and from then on always named with its schema: a script may change the
+/// search path of its own session as it likes.
+package final class HistoryTable {
+  package let session: Session
+  /// Where the table is, or would be made.
+  private let schema: String
+  private var exists: Bool
+
+  /// Looks for the table.
+  ///
+  /// - Parameter schema: Prisma's `?schema=`; nil: the role's own search path.
+  package init(_ session: Session, schema: String?) throws(Failure) {
+    self.session = session
+    if let schema {
+      try session.query("SELECT pg_catalog.set_config('search_path', $1, false)", [quoteIdentifier(schema)])
+    }
+    let found = try session.query(
+      """
+      SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.oid = pg_catalog.to_regclass('_prisma_migrations') AND c.relkind = 'r'
+      """)
+    if let row = found.first {
+      self.schema = try Row(row).text(0)
+      exists = true
+    } else {
+      let current = try session.query("SELECT pg_catalog.current_schema()").first?.first ?? nil
+      self.schema = schema ?? current ?? "public"
+      exists = false
+    }
+  }
+
+  private var name: String { "\(quoteIdentifier(schema)).\"_prisma_migrations\"" }
+
+  /// Whether the database has a history at all.
+  package var isThere: Bool { exists }
+
+  /// Ordered by their start.
+  package func rows() throws(Failure) -> [HistoryRow] {
+    guard exists else { return [] }
+    return try session.query(
+      """
+      SELECT id, migration_name, checksum, started_at AT TIME ZONE 'UTC', finished_at AT TIME ZONE 'UTC',
+        rolled_back_at AT TIME ZONE 'UTC', logs, applied_steps_count
+      FROM \(name) ORDER BY started_at
+      """
+    ).map { (values) throws(Failure) in
+      let row = try Row(values)
+      return HistoryRow(
+        id: try row.text(0), name: try row.text(1), checksum: try row.text(2), startedAt: try row.text(3) + " UTC",
+        finishedAt: row[4], rolledBackAt: row[5], logs: row[6], steps: Int(try row.text(7)) ?? 0)
+    }
+  }
+
+  // MARK: Making it
+
+  /// Makes the table as Prisma makes it; nothing when it is there.
+  package func create() throws(Failure) {
+    guard !exists else { return }
+    try session.query("CREATE SCHEMA IF NOT EXISTS \(quoteIdentifier(schema))")
+    try session.query(
+      """
+      CREATE TABLE \(name) (
+          id                      VARCHAR(36) PRIMARY KEY NOT NULL,
+          checksum                VARCHAR(64) NOT NULL,
+          finished_at             TIMESTAMPTZ,
+          migration_name          VARCHAR(255) NOT NULL,
+          logs                    TEXT,
+          rolled_back_at          TIMESTAMPTZ,
+          started_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
+          applied_steps_count     INTEGER NOT NULL DEFAULT 0
+      )
+      """)
+    exists = true
+  }
+
+  /// Prisma refuses to begin a history in a schema that has tables already.
+  ///
+  /// - Throws: `P3005`.
+  package func refuseUnmanaged() throws(Failure) {
+    guard !exists else { return }
+    let tables = try session.query(
+      """
+      SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'r' AND n.nspname = $1
+        AND c.relname !~* '^(spatial_ref_sys|geometry_columns|geography_columns|raster_columns|raster_overviews)$'
+      ORDER BY 1
+      """, [schema])
+    guard let first = tables.first?.first ?? nil else { return }
+    throw Failure(
+      "P3005", exit: .failed, what: "history of \(session.target.database)",
+      why: "the schema \(schema) is not empty (\(first) is in it) and has no migration history",
+      nextStep: "if the database already has what the migrations make: holdfast baseline")
+  }
+
+  // MARK: Rows
+
+  /// Notes that a migration begins.
+  ///
+  /// - Returns: the row's id.
+  package func begin(_ name: String, checksum: String) throws(Failure) -> String {
+    let id = UUID().uuidString.lowercased()
+    try session.query(
+      """
+      INSERT INTO \(self.name) (id, checksum, started_at, migration_name)
+      VALUES ($1, $2, pg_catalog.clock_timestamp(), $3)
+      """, [id, checksum, name])
+    return id
+  }
+
+  package func finish(_ id: String) throws(Failure) {
+    try session.query("UPDATE \(name) SET applied_steps_count = applied_steps_count + 1 WHERE id = $1", [id])
+    try session.query("UPDATE \(name) SET finished_at = pg_catalog.clock_timestamp() WHERE id = $1", [id])
+  }
+
+  package func fail(_ id: String, logs: String) throws(Failure) {
+    try session.query("UPDATE \(name) SET logs = $2 WHERE id = $1", [id, logs])
+  }
+
+  /// Marks the failed rows of a migration as rolled back.
+  package func rollBackFailed(_ name: String) throws(Failure) {
+    try session.query(
+      """
+      UPDATE \(self.name) SET rolled_back_at = pg_catalog.clock_timestamp()
+      WHERE migration_name = $1 AND finished_at IS NULL AND rolled_back_at IS NULL
+      """, [name])
+  }
+
+  /// The row that `migrate resolve --applied` leaves.
+  package func insertApplied(_ name: String, checksum: String) throws(Failure) {
+    try session.query(
+      """
+      INSERT INTO \(self.name) (id, checksum, logs, started_at, finished_at, migration_name)
+      SELECT $1, $2, '', t, t, $3 FROM (SELECT pg_catalog.clock_timestamp() AS t) AS moment
+      """, [UUID().uuidString.lowercased(), checksum, name])
+  }
+}

@@ -1,0 +1,118 @@
+import Diagnostics
+import Foundation
+import StreamPipeline
+
+/// A migration on disk: a folder with a `migration.sql`.
+package struct MigrationScript: Sendable, Equatable {
+  package var name: String
+  /// Nil when `migration.sql` is missing or unreadable.
+  package var text: String?
+
+  package init(name: String, text: String?) {
+    self.name = name
+    self.text = text
+  }
+
+  /// What Prisma stores: the SHA-256 of the text's UTF-8 bytes.
+  package func checksum() throws(Failure) -> String? {
+    if let text { try SHA256.hash(of: text) } else { nil }
+  }
+}
+
+/// Prisma's migrations folder, read by Prisma's rules.
+package struct MigrationFolder: Sendable {
+  /// In the order in which they are applied.
+  package let migrations: [MigrationScript]
+  /// What `migration_lock.toml` names; nil when there is no such file.
+  package let lockedProvider: String?
+
+  /// A folder that is missing has no migrations.
+  package init(path: String) {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    // A link to a folder does not count, a hidden folder does.
+    let folders = names.filter { name in
+      var status = stat()
+      return lstat("\(path)/\(name)", &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+    migrations = folders.sorted(by: MigrationOrder.precedes).map { name in
+      let data = FileManager.default.contents(atPath: "\(path)/\(name)/migration.sql")
+      return MigrationScript(name: name, text: data.map { String(decoding: $0, as: UTF8.self) })
+    }
+    lockedProvider = FileManager.default.contents(atPath: "\(path)/migration_lock.toml")
+      .map { Self.provider(in: String(decoding: $0, as: UTF8.self)) }
+  }
+
+  package func migration(_ name: String) -> MigrationScript? { migrations.first { $0.name == name } }
+
+  /// - Throws: `P3019` when the folder was made for another kind of database.
+  package func checkProvider() throws(Failure) {
+    guard let lockedProvider, lockedProvider != "postgresql" else { return }
+    throw Failure(
+      "P3019", exit: .failed, what: "migration_lock.toml",
+      why: "its provider is `\(lockedProvider)`, and the database is `postgresql`",
+      nextStep: "write exactly  provider = \"postgresql\"  or begin a new migration history")
+  }
+
+  /// Not TOML: the line is taken as Prisma takes it.
+  private static func provider(in text: String) -> String {
+    guard var rest = text.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("provider") }) else {
+      return "<PROVIDER NOT FOUND>"
+    }
+    while rest.hasPrefix("provider = ") { rest = rest.dropFirst("provider = ".count) }
+    while rest.hasPrefix("\"") { rest = rest.dropFirst() }
+    while rest.hasSuffix("\"") { rest = rest.dropLast() }
+    return String(rest)
+  }
+}
+
+/// The order of migration names since Prisma 6.6: that of JavaScript's localeCompare, not of the bytes. `20240101_a` comes before
+/// `20240101000000_a`.
+package enum MigrationOrder {
+  private static let ranks: [Unicode.Scalar: Int] = {
+    let order = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789abcdefghijklmnopqrstuvwxyz"
+    return Dictionary(order.unicodeScalars.enumerated().map { ($0.element, $0.offset) }) { first, _ in first }
+  }()
+
+  package static func precedes(_ left: String, _ right: String) -> Bool {
+    let (a, b) = (primaryKey(left), primaryKey(right))
+    if a != b { return a.lexicographicallyPrecedes(b) }
+    // Only then the case decides, small letters first.
+    let (c, d) = (cases(left), cases(right))
+    return c != d ? c.lexicographicallyPrecedes(d) : left < right
+  }
+
+  /// What is not ASCII comes after everything that is, by its code.
+  private static func primaryKey(_ name: String) -> [Int] {
+    name.unicodeScalars.map { scalar in
+      ranks[scalar] ?? ranks[scalar.properties.lowercaseMapping.unicodeScalars.first ?? scalar]
+        ?? 1000 + Int(scalar.value)
+    }
+  }
+
+  private static func cases(_ name: String) -> [Int] {
+    name.unicodeScalars.map { $0.properties.isUppercase ? 1 : 0 }
+  }
+}
+
+/// Whether a stored checksum is that of a script.
+package struct ChecksumMatch {
+  /// CRLF and LF count as the same, and a checksum of another length than 64 is one of the old kind, whose bytes lack their leading
+  /// zeros.
+  package static func matches(_ stored: String, _ script: String) throws(Failure) -> Bool {
+    let unix = script.replacingOccurrences(of: "\r\n", with: "\n")
+    for text in [script, unix, script.replacingOccurrences(of: "\n", with: "\r\n")] {
+      let hash = try SHA256.hash(of: text)
+      if stored == (stored.count == 64 || stored.isEmpty ? hash : legacy(hash)) { return true }
+    }
+    return false
+  }
+
+  private static func legacy(_ hash: String) -> String {
+    var result = ""
+    var digits = hash[...]
+    while let high = digits.popFirst(), let low = digits.popFirst() {
+      result += high == "0" ? "\(low)" : "\(high)\(low)"
+    }
+    return result
+  }
+}

@@ -1,0 +1,57 @@
+import Diagnostics
+import Foundation
+import PostgresTools
+
+/// A session advisory lock of a database.
+package struct AdvisoryLock: Sendable {
+  private let arguments: String
+  private let condition: String
+  private let what: String
+
+  /// Prisma's own: whoever holds it is applying or resolving migrations.
+  package static let prisma = AdvisoryLock(
+    arguments: "72707369", condition: "classid = 0 AND objid = 72707369 AND objsubid = 1", what: "migration lock")
+  /// Holdfast's: one deploy or rollback of a database at a time.
+  package static let deploy = AdvisoryLock(
+    arguments: "1751084132, 1", condition: "classid = 1751084132 AND objid = 1 AND objsubid = 2", what: "deploy lock")
+
+  /// Takes the lock for the rest of the session.
+  ///
+  /// - Parameter seconds: how long to ask again while another session holds it.
+  /// - Throws: `locked`, naming the holder.
+  package func take(
+    _ session: Session, waiting seconds: Double, cancellation: Cancellation
+  ) throws(Failure) {
+    let deadline = Date(timeIntervalSinceNow: seconds)
+    while true {
+      let taken = try session.query("SELECT pg_catalog.pg_try_advisory_lock(\(arguments))")
+      if try Row(taken.first).flag(0) { return }
+      guard Date() < deadline else { throw try held(session) }
+      try cancellation.check()
+      usleep(100_000)
+    }
+  }
+
+  package func release(_ session: Session) throws(Failure) {
+    try session.query("SELECT pg_catalog.pg_advisory_unlock(\(arguments))")
+  }
+
+  private func held(_ session: Session) throws(Failure) -> Failure {
+    let holders = try session.query(
+      """
+      SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unnamed'),
+        extract(epoch FROM pg_catalog.clock_timestamp() - a.backend_start)::bigint
+      FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid)
+      WHERE l.locktype = 'advisory' AND l.granted AND \(condition)
+        AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+      """)
+    let holder = try holders.first.map { (values) throws(Failure) in
+      let row = try Row(values)
+      return "pid \(try row.text(0)) (\(try row.text(1))), connected for \(try row.text(2)) s"
+    }
+    return Failure(
+      "locked", exit: .locked, what: "\(what) of \(session.target.database)",
+      why: "another session holds it: \(holder ?? "it has just let go")",
+      nextStep: "wait until it has ended, then run the same command again")
+  }
+}
