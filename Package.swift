@@ -23,13 +23,15 @@ let package = Package(
     library(
       "Commands",
       [
-        "Workflows", "PolicyFiles", "BackupRepository", "PostgresTools", "CommandSyntax", "BackupModel", "Diagnostics",
+        "Workflows", "Migrations", "PolicyFiles", "BackupRepository", "PostgresTools", "CommandSyntax", "BackupModel",
+        "Diagnostics",
       ]),
 
     // The stories: one file each.
     library(
       "Workflows",
       [
+        "Migrations",
         "BackupRepository", "PostgresTools", "StreamPipeline", "Planning", "BackupModel", "Diagnostics",
       ]),
 

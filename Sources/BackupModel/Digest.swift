@@ -26,7 +26,8 @@ package struct MultisetHash: Sendable, Equatable {
   ///
   /// - Returns: nil unless `hex` has 32 hexadecimal digits.
   package init?(count: UInt64, hex: String) {
-    guard hex.utf8.count == 32, let high = UInt64(hex.prefix(16), radix: 16), let low = UInt64(hex.suffix(16), radix: 16)
+    guard hex.utf8.count == 32, let high = UInt64(hex.prefix(16), radix: 16),
+      let low = UInt64(hex.suffix(16), radix: 16)
     else { return nil }
     (self.count, self.high, self.low) = (count, high, low)
   }

@@ -17,10 +17,12 @@ package struct Policy: Sendable, Equatable {
   package var repository: String
   package var backup: BackupSettings
   package var verifyAfterBackup: VerificationLevel
+  package var migrations: MigrationSettings
 
   package init(
     name: String, environment: String, databaseURL: Secret, toolsDirectory: String? = nil, repository: String,
-    backup: BackupSettings = BackupSettings(), verifyAfterBackup: VerificationLevel = .archive
+    backup: BackupSettings = BackupSettings(), verifyAfterBackup: VerificationLevel = .archive,
+    migrations: MigrationSettings = MigrationSettings()
   ) {
     self.name = name
     self.environment = environment
@@ -29,6 +31,7 @@ package struct Policy: Sendable, Equatable {
     self.repository = repository
     self.backup = backup
     self.verifyAfterBackup = verifyAfterBackup
+    self.migrations = migrations
   }
 }
 
@@ -53,6 +56,24 @@ package struct BackupSettings: Sendable, Equatable {
     self.globals = globals
     self.lockWaitTimeout = lockWaitTimeout
     self.excludeTableData = excludeTableData
+  }
+}
+
+/// The `migrations` section of a policy.
+package struct MigrationSettings: Sendable, Equatable {
+  /// Absolute path of Prisma's migrations folder.
+  package var directory: String?
+  /// How long a statement of a migration waits for a lock before it gives way.
+  package var lockTimeout: Duration
+  /// How long a statement of a migration may take; zero: no limit.
+  package var statementTimeout: Duration
+
+  package init(
+    directory: String? = nil, lockTimeout: Duration = .seconds(5), statementTimeout: Duration = .zero
+  ) {
+    self.directory = directory
+    self.lockTimeout = lockTimeout
+    self.statementTimeout = statementTimeout
   }
 }
 

@@ -23,6 +23,9 @@ struct CommandContext {
     case "verify": try VerifyCommand(context: self).run()
     case "restore": try RestoreCommand(context: self).run()
     case "hold": try HoldCommand(context: self).hold()
+    case "migrations": try MigrationsCommand(context: self).run()
+    case "resolve": try ResolveCommand(context: self).resolve()
+    case "baseline": try ResolveCommand(context: self).baseline()
     case "release": try HoldCommand(context: self).release()
     default: throw .internalError("the command \(invocation.command) is in the table but not built")
     }

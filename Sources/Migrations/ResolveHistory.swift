@@ -51,7 +51,8 @@ package struct ResolveHistory {
     }
     guard rows.contains(where: { $0.finishedAt == nil }) else {
       throw Failure(
-        "P3012", exit: .failed, what: "migration \(name)", why: "it cannot be rolled back, because it is not in a failed state",
+        "P3012", exit: .failed, what: "migration \(name)",
+        why: "it cannot be rolled back, because it is not in a failed state",
         nextStep: "to undo a migration that succeeded, restore the backup from before it")
     }
     try table.rollBackFailed(name)

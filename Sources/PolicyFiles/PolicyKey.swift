@@ -40,8 +40,6 @@ package enum PolicyAvailability: Sendable, Equatable {
   case only([PolicyValue], String)
   /// Everything but this word.
   case except(String, String)
-  /// Any value is harmless, as only a later feature reads it.
-  case unused
 }
 
 /// One row of the table of keys.
@@ -74,17 +72,13 @@ package struct PolicyKey: Sendable {
     PolicyKey(path: path, kind: kind, fallback: off, availability: .only([.null, off], reason), comesLater: true)
   }
 
-  static func unused(_ path: String, _ kind: PolicyValueKind) -> PolicyKey {
-    PolicyKey(path: path, kind: kind, fallback: .null, availability: .unused, comesLater: true)
-  }
-
   /// Whether `null` may be written for "not set".
   var nullable: Bool { fallback == .null || comesLater }
 
   /// Why this version cannot do what the value asks for; nil when it can.
   package func refusal(of value: PolicyValue) -> String? {
     switch availability {
-    case .now, .unused: return nil
+    case .now: return nil
     case .only(let values, let sentence): return values.contains(value) ? nil : sentence
     case .except(let word, let sentence):
       if case .compression(word, _) = value { return sentence }

@@ -67,6 +67,7 @@ package struct PolicyReader: Sendable {
       name: name, environment: environment, databaseURL: Secret(url),
       toolsDirectory: settings.text("tools.directory").map { PolicyPath.absolute($0, besideFile: file) },
       repository: PolicyPath.absolute(repository, besideFile: file), backup: settings.backup(),
-      verifyAfterBackup: settings.text("verify.after_backup").flatMap(VerificationLevel.init) ?? .archive)
+      verifyAfterBackup: settings.text("verify.after_backup").flatMap(VerificationLevel.init) ?? .archive,
+      migrations: settings.migrations { PolicyPath.absolute($0, besideFile: file) })
   }
 }

@@ -24,6 +24,14 @@ struct PolicySettings {
     return settings
   }
 
+  /// - Parameter absolute: makes a path absolute.
+  func migrations(_ absolute: (String) -> String) -> MigrationSettings {
+    var settings = MigrationSettings(directory: text("migrations.directory").map(absolute))
+    if case .duration(let timeout) = self["migrations.lock_timeout"] { settings.lockTimeout = timeout }
+    if case .duration(let timeout) = self["migrations.statement_timeout"] { settings.statementTimeout = timeout }
+    return settings
+  }
+
   /// zstd without a level is zstd at the level that `auto` takes.
   private func compression(_ word: String, level: Int?) -> Compression {
     if word == "none" { return .none }

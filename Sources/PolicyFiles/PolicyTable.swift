@@ -62,11 +62,11 @@ package enum PolicyTable {
   private static let noDeploy = "deploys are not in this version; no migration is ever run: take the key out"
 
   private static let migrations: [PolicyKey] = [
-    .unused("migrations.directory", .path),
+    .now("migrations.directory", .path, default: .null),
     .later("migrations.command", .texts, off: .list([]), noDeploy),
     .later("migrations.rehearse", .boolean, off: .boolean(false), noDeploy),
-    .later("migrations.lock_timeout", .duration(days: 24), noDeploy),
-    .later("migrations.statement_timeout", .duration(days: 24), noDeploy),
+    .now("migrations.lock_timeout", .duration(days: 24), default: .duration(.seconds(5))),
+    .now("migrations.statement_timeout", .duration(days: 24), default: .duration(.zero)),
     .later("migrations.on_failure", .choice(["stop", "rollback"]), off: .text("stop"), noDeploy),
     .later("migrations.max_rollback_time", .duration(days: 366), noDeploy),
     .later("migrations.standby_copy", .choice(["off", "restored", "cloned"]), off: .text("off"), noDeploy),

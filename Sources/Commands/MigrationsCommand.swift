@@ -1,0 +1,91 @@
+import BackupModel
+import CommandSyntax
+import Diagnostics
+import Migrations
+import Workflows
+
+struct MigrationsCommand {
+  let context: CommandContext
+
+  func run() throws(Failure) -> CommandResult {
+    let books = try MigrationBooks(
+      policy: try context.policy(), purpose: "migrations", surroundings: context.surroundings)
+    let status = try books.status()
+    return CommandResult(
+      json: status.json, text: text(status, try books.history.rows()), exit: status.isClean ? .done : .attention)
+  }
+
+  private func text(_ status: MigrationStatus, _ rows: [HistoryRow]) -> String {
+    let groups = [
+      ("failed", status.failed), ("pending", status.pending), ("edited", status.edited), ("missing", status.missing),
+      ("rolled back", status.rolledBack),
+    ]
+    var lines = ["\(counted(status.applied.count, "migration")) applied" + (status.isClean ? "; nothing pends." : ".")]
+    for (word, names) in groups {
+      for name in names {
+        lines.append("  \(padded(word, 12))\(name)")
+        guard word == "failed", let row = rows.last(where: { $0.name == name && $0.isFailed }) else { continue }
+        lines.append("              began \(row.startedAt)")
+        lines += (row.logs ?? "").split(separator: "\n").prefix(12).map { "              \($0)" }
+      }
+    }
+    return (lines + nextSteps(status)).joined(separator: "\n") + "\n"
+  }
+
+  private func nextSteps(_ status: MigrationStatus) -> [String] {
+    if let name = status.failed.first {
+      return [
+        "next: if nothing of it is left:     holdfast resolve \(name) --rolled-back",
+        "      if you completed it by hand:  holdfast resolve \(name) --applied",
+      ]
+    }
+    return []
+  }
+}
+
+extension MigrationStatus {
+  var json: JSONValue {
+    func names(_ list: [String]) -> JSONValue { .array(list.map { .string($0) }) }
+    return [
+      "pending": names(pending), "applied": names(applied), "failed": names(failed), "rolled_back": names(rolledBack),
+      "edited": names(edited), "missing": names(missing),
+    ]
+  }
+}
+
+struct ResolveCommand {
+  let context: CommandContext
+
+  func resolve() throws(Failure) -> CommandResult {
+    let invocation = context.invocation
+    let name = invocation.operand("NAME") ?? ""
+    let applied = invocation.flag("applied")
+    guard applied != invocation.flag("rolled-back") else {
+      throw CommandTable.holdfast.usageFailure(
+        command: "resolve", what: "resolve", why: "one of --applied and --rolled-back must be given")
+    }
+    let books = try books()
+    try books.resolving { (history) throws(Failure) in
+      if applied { try history.markApplied(name) } else { try history.markRolledBack(name) }
+    }
+    let state = applied ? "applied" : "rolled back"
+    return CommandResult(
+      json: ["migration": .string(name), "state": .string(applied ? "applied" : "rolled-back")],
+      text: "Migration \(name) marked as \(state).\n")
+  }
+
+  func baseline() throws(Failure) -> CommandResult {
+    let last = context.invocation.value("to")
+    let names = try books().resolving { (history) throws(Failure) in try history.baseline(upTo: last) }
+    return CommandResult(
+      json: ["applied": .array(names.map { .string($0) })],
+      text: names.map { "\($0) marked as applied.\n" }.joined()
+        + "\(counted(names.count, "migration")) recorded, none was run.\n")
+  }
+
+  private func books() throws(Failure) -> MigrationBooks {
+    let policy = try context.policiesFolder.load(
+      context.invocation.value("policy") ?? context.invocation.operand("POLICY"), reader: context.reader)
+    return try MigrationBooks(policy: policy, purpose: "resolve", surroundings: context.surroundings)
+  }
+}

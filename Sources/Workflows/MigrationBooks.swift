@@ -1,0 +1,40 @@
+import BackupModel
+import Diagnostics
+import Migrations
+import PostgresTools
+
+/// The migrations folder and the history of a policy's database.
+package struct MigrationBooks {
+  package let folder: MigrationFolder
+  package let history: HistoryTable
+  let target: ConnectionTarget
+  private let surroundings: Surroundings
+
+  /// - Throws: `no_migrations_folder`, connection failures, `pooler`.
+  package init(policy: Policy, purpose: String, surroundings: Surroundings) throws(Failure) {
+    guard let directory = policy.migrations.directory else {
+      throw Failure(
+        "no_migrations_folder", exit: .configuration, what: "policy \(policy.name)",
+        why: "it does not say where the migrations are",
+        nextStep: "set migrations.directory, for example to ../app/prisma/migrations")
+    }
+    self.surroundings = surroundings
+    folder = MigrationFolder(path: directory)
+    target = try ConnectionURL.parse(policy.databaseURL)
+    let session = try surroundings.connector.connect(target, purpose: purpose)
+    if let refusal = try ServerReader(session).facts().poolerRefusal(endpoint: target.endpoint) { throw refusal }
+    history = try HistoryTable(session, schema: target.schema)
+  }
+
+  package func status() throws(Failure) -> MigrationStatus {
+    try MigrationStatus(folder: folder, rows: try history.rows())
+  }
+
+  /// Does something to the history under Prisma's own lock.
+  package func resolving<Result>(
+    _ body: (ResolveHistory) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try AdvisoryLock.prisma.take(history.session, waiting: 10, cancellation: surroundings.cancellation)
+    return try body(ResolveHistory(history, folder: folder))
+  }
+}
