@@ -74,13 +74,20 @@ struct InitCommand {
     defer { close(descriptor) }
     let text = PolicyTemplate.text(
       environment: context.invocation.value("environment") ?? "development", databaseURLVariable: "DATABASE_URL",
-      repository: "../backups")
+      repository: "../backups", migrations: migrationsPath())
     let bytes = Array(text.utf8)
     guard write(descriptor, bytes, bytes.count) == bytes.count else {
       unlink(file)
       throw cannotWrite(file, String(cString: strerror(errno)))
     }
     return file
+  }
+
+  /// As the policy's folder sees it.
+  private func migrationsPath() -> String? {
+    guard let project = PrismaProject.find() else { return nil }
+    let inside = context.policiesFolder.path == "policies"
+    return inside ? "../\(project.migrations)" : URL(fileURLWithPath: project.migrations).standardizedFileURL.path
   }
 
   private func cannotWrite(_ path: String, _ why: String) -> Failure {

@@ -3,7 +3,10 @@ package enum PolicyTemplate {
   /// - Parameters:
   ///   - databaseURLVariable: the environment variable that holds the connection; only its name is written.
   ///   - repository: relative to the policy's file, or absolute.
-  package static func text(environment: String, databaseURLVariable: String, repository: String) -> String {
+  ///   - migrations: Prisma's migrations folder, likewise; nil: there is none.
+  package static func text(
+    environment: String, databaseURLVariable: String, repository: String, migrations: String? = nil
+  ) -> String {
     """
     # A policy of Holdfast: which database is backed up, where to, and how well each backup is proven.
     # Every key but database.url may be left out. ${NAME} takes an environment variable. Check it with: holdfast check
@@ -37,6 +40,12 @@ package enum PolicyTemplate {
     verify:
       # checksum: every file's size and SHA-256. archive: also reads every row again and compares the digests.
       after_backup: archive
+
+    migrations:
+      # The folder that holds Prisma's migrations, relative to this file.
+      directory: \(migrations.map(scalar) ?? "null")
+      lock_timeout: 5s              # how long a migration waits for a lock before it gives way
+      statement_timeout: 0          # how long one statement of it may run; 0: without limit
 
     """
   }

@@ -19,7 +19,6 @@ import Testing
     ("verify: {drill_cron: '0 5 * * 0'}", "verify.drill_cron: restore drills are not in this version: take "),
     ("migrations: {command: [npx]}", "migrations.command: deploys are not in this version; "),
     ("migrations: {rehearse: yes}", "migrations.rehearse: deploys are not in this version; "),
-    ("migrations: {statement_timeout: 0}", "migrations.statement_timeout: deploys are not in this version; "),
     ("migrations: {health_checks: [{sql: SELECT true}]}", "migrations.health_checks: deploys are not in this version"),
     ("seed: {attempts: 5}", "seed.attempts: seeding is not in this version: take the key out"),
     ("hooks: {on_failure: [[a, b]]}", "hooks.on_failure: hooks are not in this version; nothing is called: take the"),
@@ -53,10 +52,8 @@ import Testing
         minimum_verified: 0}
       verify: {after_backup: archive, drill_cron: null}
       migrations:
-        directory: ../app/prisma/migrations
         command: []
         rehearse: false
-        lock_timeout: null
         on_failure: stop
         standby_copy: off
         health_checks: []
