@@ -28,6 +28,8 @@ package struct Manifest: Sendable, Equatable, Codable {
   package var excludeTableData: [String]
   /// Deploy that the backup belongs to.
   package var deploy: String?
+  /// The migrations' state that a pre-deploy backup is bound to.
+  package var migrations: Migrations?
   package var timings: [Timing]
 
   package init(
@@ -54,6 +56,7 @@ package struct Manifest: Sendable, Equatable, Codable {
     self.needs = needs
     self.excludeTableData = excludeTableData
     deploy = nil
+    migrations = nil
     self.timings = timings
   }
 
@@ -133,6 +136,27 @@ package struct Manifest: Sendable, Equatable, Codable {
       package init(name: String, version: String) {
         self.name = name
         self.version = version
+      }
+    }
+  }
+
+  /// Names and checksums of migrations.
+  package struct Migrations: Sendable, Equatable, Codable {
+    package var applied: [Migration]
+    package var pending: [Migration]
+
+    package init(applied: [Migration], pending: [Migration]) {
+      self.applied = applied
+      self.pending = pending
+    }
+
+    package struct Migration: Sendable, Equatable, Codable {
+      package var name: String
+      package var checksum: String
+
+      package init(name: String, checksum: String) {
+        self.name = name
+        self.checksum = checksum
       }
     }
   }

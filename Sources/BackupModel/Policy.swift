@@ -67,11 +67,15 @@ package struct MigrationSettings: Sendable, Equatable {
   package var lockTimeout: Duration
   /// How long a statement of a migration may take; zero: no limit.
   package var statementTimeout: Duration
+  /// A program that applies the migrations, with its arguments; empty: Holdfast itself.
+  package var command: [String]
 
   package init(
-    directory: String? = nil, lockTimeout: Duration = .seconds(5), statementTimeout: Duration = .zero
+    directory: String? = nil, command: [String] = [], lockTimeout: Duration = .seconds(5),
+    statementTimeout: Duration = .zero
   ) {
     self.directory = directory
+    self.command = command
     self.lockTimeout = lockTimeout
     self.statementTimeout = statementTimeout
   }

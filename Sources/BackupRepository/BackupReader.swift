@@ -51,17 +51,13 @@ enum BackupReader {
     return hold
   }
 
-  /// A last line without its newline was being written when its writer was killed: it is not counted.
   private static func verifications(_ path: String) throws(Failure) -> [Verification] {
-    guard let text = try text("\(path)/verifications.jsonl") else { return [] }
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    lines.removeLast()
-    return try lines.map { (line) throws(Failure) in
-      guard let verification = SealedLine.open(line, as: Verification.self) else {
-        throw damaged(path, "verifications.jsonl was changed")
-      }
-      return verification
+    let file = "\(path)/verifications.jsonl"
+    guard fileKind(file) != .missing else { return [] }
+    guard fileKind(file) == .file, let records = RecordFile(path: file).records(Verification.self) else {
+      throw damaged(path, "verifications.jsonl was changed")
     }
+    return records
   }
 
   private static func text(_ path: String) throws(Failure) -> String? {

@@ -7,13 +7,7 @@ import StreamPipeline
 extension Backup {
   /// Appends a result to `verifications.jsonl`, durable on return.
   package mutating func record(_ verification: Verification) throws(Failure) {
-    let file = "\(path)/verifications.jsonl"
-    let descriptor = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw cannotWrite(file, errno) }
-    let output = FileDescriptor(adopting: descriptor, path: file)
-    try output.write(try SealedLine.seal(verification))
-    try output.synchronize()
-    try synchronizeFolder(path)
+    try RecordFile(path: "\(path)/verifications.jsonl").append(verification)
     verifications.append(verification)
   }
 

@@ -3,15 +3,19 @@ import Diagnostics
 import Foundation
 import StreamPipeline
 
-/// The lock of one policy's folder in a repository: one writer at a time.
+/// A lock of one policy's folder in a repository: one backup, or one deploy, at a time.
 ///
-/// A lock of the kernel on the file `.lock`: it goes with its owner, however that ends, and children do not inherit it.
+/// A lock of the kernel on a file: it goes with its owner, however that ends, and children do not inherit it.
 /// What the file says only names the owner to others.
 package final class PolicyLock {
   private let descriptor: Int32
 
+  package enum Kind: String { case backup = ".lock", deploy = ".deploy.lock" }
+
   /// - Throws: `locked`, naming the holder.
-  package init(_ repository: Repository, policy: String, purpose: String, now: Date) throws(Failure) {
+  package init(
+    _ repository: Repository, policy: String, kind: Kind = .backup, purpose: String, now: Date
+  ) throws(Failure) {
     let folder = repository.folder(of: policy)
     guard fileKind(folder) != .link else {
       throw Failure(
@@ -19,7 +23,7 @@ package final class PolicyLock {
         nextStep: "put a real folder there: a link could lead a backup anywhere")
     }
     try makeFolder(folder)
-    let path = "\(folder)/.lock"
+    let path = "\(folder)/\(kind.rawValue)"
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw cannotWrite(path, errno) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {

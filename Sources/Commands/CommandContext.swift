@@ -26,6 +26,13 @@ struct CommandContext {
     case "migrations": try MigrationsCommand(context: self).run()
     case "resolve": try ResolveCommand(context: self).resolve()
     case "baseline": try ResolveCommand(context: self).baseline()
+    case "snapshot": try DeployCommand(context: self).snapshot()
+    case "deploy": try DeployCommand(context: self).deploy()
+    case "rollback": try RollbackCommand(context: self).rollback()
+    case "undo": try RollbackCommand(context: self).undo()
+    case "resume": try DeployCommand(context: self).resume()
+    case "abandon": try DeployCommand(context: self).abandon()
+    case "status": try StatusCommand(context: self).run()
     case "release": try HoldCommand(context: self).release()
     default: throw .internalError("the command \(invocation.command) is in the table but not built")
     }

@@ -18,9 +18,9 @@ extension CommandTable {
         default: "warning"),
       Option("no-color", help: "no colours on a terminal", environment: "NO_COLOR"),
     ],
-    commands: [initialize, check, backup, list, show, verify, restore, hold, release, migrations, resolve, baseline])
+    commands: [initialize, check, backup, list, show, verify, restore, hold, release] + deploying)
 
-  private static let policyOperand = Operand(
+  static let policyOperand = Operand(
     "POLICY", help: "name of the policy: its file's name without .yaml; may be left out when there is only one",
     required: false)
   private static let idOperand = Operand(
@@ -108,32 +108,4 @@ extension CommandTable {
   private static let release = Command(
     "release", summary: "let a held backup be pruned again", operands: [idOperand], options: [policyOption],
     examples: [Example("holdfast release 20261122T021500Z", comment: "the inverse of hold")])
-
-  private static let migrations = Command(
-    "migrations", summary: "compare the migrations folder with the database's history", operands: [policyOperand],
-    discussion: """
-      Pending, applied, failed (with what the server said), rolled back, edited and missing ones, together. Exit 0 only \
-      when nothing pends and nothing is wrong, 2 otherwise.
-      """,
-    examples: [Example("holdfast migrations production", comment: "what would a deploy do?")])
-
-  private static let resolve = Command(
-    "resolve", summary: "tell the history what became of a failed migration",
-    operands: [Operand("NAME", help: "the migration's folder, whole")],
-    options: [
-      Option("applied", help: "the database has all that the migration makes"),
-      Option("rolled-back", help: "the database has nothing of it; it will be applied again"),
-      Option("policy", value: "NAME", help: "the policy of the database"),
-    ],
-    forms: ["NAME --applied", "NAME --rolled-back"],
-    discussion: "Leaves the rows that `prisma migrate resolve` leaves, and refuses what it refuses.",
-    examples: [
-      Example("holdfast resolve 20261122093100_unique_email --rolled-back", comment: "after its script was mended")
-    ])
-
-  private static let baseline = Command(
-    "baseline", summary: "record migrations as applied in a database that already has what they make",
-    operands: [policyOperand],
-    options: [Option("to", value: "NAME", help: "the last migration that the database has; otherwise all")],
-    examples: [Example("holdfast baseline --to 20240101000000_init", comment: "the rest stays pending")])
 }

@@ -33,6 +33,11 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
   func headline(_ text: String) { say(text) }
   func note(_ text: String) { say("  \(text)") }
 
+  func output(_ bytes: UnsafeRawBufferPointer) {
+    if columns != nil { clearLine() }
+    console.raw(String(decoding: bytes, as: UTF8.self))
+  }
+
   func begin(_ name: String, totalBytes: UInt64?) {
     lock.withLock { phase = Phase(name: name, total: totalBytes) }
   }

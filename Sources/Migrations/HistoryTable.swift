@@ -114,8 +114,16 @@ package final class HistoryTable {
     return id
   }
 
+  /// Counts the script as done. Sent in one message with the script, so that both are there or neither: after a crash the count tells
+  /// what became of it. A script may have changed the session's role.
+  package func countStep(_ id: String) -> String {
+    """
+    ;RESET SESSION AUTHORIZATION;RESET ROLE;
+    UPDATE \(name) SET applied_steps_count = applied_steps_count + 1 WHERE id = \(quoteLiteral(id))
+    """
+  }
+
   package func finish(_ id: String) throws(Failure) {
-    try session.query("UPDATE \(name) SET applied_steps_count = applied_steps_count + 1 WHERE id = $1", [id])
     try session.query("UPDATE \(name) SET finished_at = pg_catalog.clock_timestamp() WHERE id = $1", [id])
   }
 
@@ -130,6 +138,21 @@ package final class HistoryTable {
       UPDATE \(self.name) SET rolled_back_at = pg_catalog.clock_timestamp()
       WHERE migration_name = $1 AND finished_at IS NULL AND rolled_back_at IS NULL
       """, [name])
+  }
+
+  /// The row of an undone migration, as `migrate resolve --rolled-back` would leave it: with a finish it could not be resolved as
+  /// applied any more. What it was stands in its logs.
+  package func insertRolledBack(_ row: HistoryRow, by rollback: String) throws(Failure) {
+    let was = "rolled back by holdfast \(rollback); began \(row.startedAt), finished \(row.finishedAt ?? "never")"
+    try session.query(
+      """
+      INSERT INTO \(name) (id, checksum, logs, started_at, rolled_back_at, migration_name, applied_steps_count)
+      VALUES ($1, $2, $3, $4::timestamptz, coalesce($5::timestamptz, pg_catalog.clock_timestamp()), $6, 0)
+      """,
+      [
+        row.id, row.checksum, [was, row.logs].compactMap { $0 }.joined(separator: "\n"), row.startedAt,
+        row.rolledBackAt.map { $0 + " UTC" }, row.name,
+      ])
   }
 
   /// The row that `migrate resolve --applied` leaves.

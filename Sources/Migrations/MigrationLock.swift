@@ -32,6 +32,14 @@ package struct AdvisoryLock: Sendable {
     }
   }
 
+  /// Takes the lock together with others that share it.
+  ///
+  /// - Throws: `locked`, when a session holds it for itself.
+  package func share(_ session: Session) throws(Failure) {
+    let taken = try session.query("SELECT pg_catalog.pg_try_advisory_lock_shared(\(arguments))")
+    guard try Row(taken.first).flag(0) else { throw try held(session) }
+  }
+
   package func release(_ session: Session) throws(Failure) {
     try session.query("SELECT pg_catalog.pg_advisory_unlock(\(arguments))")
   }

@@ -27,6 +27,7 @@ struct PolicySettings {
   /// - Parameter absolute: makes a path absolute.
   func migrations(_ absolute: (String) -> String) -> MigrationSettings {
     var settings = MigrationSettings(directory: text("migrations.directory").map(absolute))
+    if case .list(let command) = self["migrations.command"] { settings.command = command }
     if case .duration(let timeout) = self["migrations.lock_timeout"] { settings.lockTimeout = timeout }
     if case .duration(let timeout) = self["migrations.statement_timeout"] { settings.statementTimeout = timeout }
     return settings

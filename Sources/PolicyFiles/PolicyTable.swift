@@ -63,7 +63,7 @@ package enum PolicyTable {
 
   private static let migrations: [PolicyKey] = [
     .now("migrations.directory", .path, default: .null),
-    .later("migrations.command", .texts, off: .list([]), noDeploy),
+    .now("migrations.command", .texts, default: .list([])),
     .later("migrations.rehearse", .boolean, off: .boolean(false), noDeploy),
     .now("migrations.lock_timeout", .duration(days: 24), default: .duration(.seconds(5))),
     .now("migrations.statement_timeout", .duration(days: 24), default: .duration(.zero)),

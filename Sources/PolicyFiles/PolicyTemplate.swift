@@ -44,6 +44,7 @@ package enum PolicyTemplate {
     migrations:
       # The folder that holds Prisma's migrations, relative to this file.
       directory: \(migrations.map(scalar) ?? "null")
+      command: []                   # what applies them, e.g. [npx, prisma, migrate, deploy]; empty: Holdfast itself
       lock_timeout: 5s              # how long a migration waits for a lock before it gives way
       statement_timeout: 0          # how long one statement of it may run; 0: without limit
 

@@ -49,6 +49,17 @@ package struct ChildRunner: Sendable {
     return exit
   }
 
+  /// Runs a child whose stdout and stderr its user is to see, in the order in which they come.
+  package func runVisibly(
+    _ command: ChildCommand, tell: (UnsafeRawBufferPointer) -> Void
+  ) throws(Failure) -> ChildExit {
+    // One pipe for both: a shell joins them.
+    let joined = ChildCommand(
+      executable: "/bin/sh", arguments: ["-c", "exec \"$0\" \"$@\" 2>&1", command.executable] + command.arguments,
+      environment: command.environment, secrets: command.secrets)
+    return try run(joined) { (piece) throws(Failure) in tell(piece) }
+  }
+
   /// Runs a child that prints little, and returns what it printed.
   ///
   /// - Throws: `child_failed` unless it ended with exit 0.

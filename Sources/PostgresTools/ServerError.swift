@@ -7,15 +7,21 @@ package struct ServerError: Error, Sendable {
   package let message: String
   package let detail: String?
   package let hint: String?
+  /// Of a character in the statement, from 1.
+  package let position: Int?
   /// The signal by which the run is being stopped; the error is then only its consequence.
   let stopped: Int32?
   let endpoint: String
 
-  init(sqlState: String?, message: String, detail: String?, hint: String?, stopped: Int32?, endpoint: String) {
+  init(
+    sqlState: String?, message: String, detail: String?, hint: String?, position: Int? = nil, stopped: Int32?,
+    endpoint: String
+  ) {
     self.sqlState = sqlState
     self.message = message.trimmedOfNewlines
     self.detail = detail
     self.hint = hint
+    self.position = position
     self.stopped = stopped
     self.endpoint = endpoint
   }
@@ -23,13 +29,17 @@ package struct ServerError: Error, Sendable {
   init(_ result: OpaquePointer, cancellation: Cancellation, endpoint: String) {
     self.init(
       sqlState: Self.field("C", of: result), message: Self.field("M", of: result) ?? "unknown error",
-      detail: Self.field("D", of: result), hint: Self.field("H", of: result), stopped: cancellation.signal,
+      detail: Self.field("D", of: result), hint: Self.field("H", of: result),
+      position: Self.field("P", of: result).flatMap { Int($0) }, stopped: cancellation.signal,
       endpoint: endpoint)
   }
 
   static func field(_ code: Unicode.Scalar, of result: OpaquePointer) -> String? {
     PQresultErrorField(result, Int32(code.value)).map { String(cString: $0) }
   }
+
+  /// The failure of a run that is being stopped; nil when it is not.
+  package var stopFailure: Failure? { stopped.map { .stopped(by: $0) } }
 
   package var failure: Failure {
     if let stopped { return .stopped(by: stopped) }

@@ -32,6 +32,15 @@ package final class Session: @unchecked Sendable {
   /// As `server_version_num` has it: 150020.
   package var serverVersion: Int { Int(PQserverVersion(connection)) }
 
+  /// The session's process on the server; what a lock's holder is known by.
+  package var process: Int { announcedProcess }
+
+  /// A transaction is open, or was aborted and not ended.
+  package var isInTransaction: Bool {
+    let status = PQtransactionStatus(connection)
+    return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
+  }
+
   /// The process id the server gave at connection; a pooler makes one up.
   var announcedProcess: Int { Int(PQbackendPID(connection)) }
 

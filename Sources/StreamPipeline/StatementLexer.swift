@@ -34,6 +34,10 @@ struct StatementLexer {
   private var lastWasQuoteEnd = false
   private var parentheses = 0
   private var words = WordTracker()
+  /// Bytes taken so far.
+  private(set) var consumed = 0
+  /// Where the statement that is being read began.
+  private(set) var statementStart = 0
 
   /// Nothing of a statement or comment has been begun.
   var isBetweenStatements: Bool {
@@ -58,6 +62,7 @@ struct StatementLexer {
       guard position < bytes.count else { break }
       let byte = bytes[position]
       position += 1
+      consumed += 1
       let event = step(byte)
       if case .none = event {} else { return (position, event) }
       if case .dataLine = state, byte == 0x0A {
@@ -85,6 +90,7 @@ struct StatementLexer {
     guard let base = bytes.baseAddress else { return 0 }
     let length = memchr(base, Int32(stop), bytes.count).map { UnsafeRawPointer($0) - base } ?? bytes.count
     text.append(contentsOf: bytes.prefix(length))
+    consumed += length
     return length
   }
 
@@ -124,6 +130,7 @@ struct StatementLexer {
   }
 
   private mutating func append(_ byte: UInt8) {
+    if text.isEmpty { statementStart = consumed - 1 }
     lastWasQuoteEnd = false
     words.take(byte, parentheses: parentheses)
     text.append(byte)

@@ -11,7 +11,9 @@ struct ManifestWriter {
   let partial: PartialBackup
   let surroundings: Surroundings
 
-  func write(_ captured: CapturedDump, reason: String, started: Date) throws(Failure) -> Manifest {
+  func write(
+    _ captured: CapturedDump, reason: String, started: Date, binding: TakeBackup.Binding?
+  ) throws(Failure) -> Manifest {
     let properties = captured.properties.statements(name: SQLFragment(psqlVariable: "database"))
     let sql = try partial.write(
       "-- psql -v database=NAME -f database.sql\n" + properties.map { "\($0);\n" }.joined(), to: "database.sql")
@@ -21,6 +23,8 @@ struct ManifestWriter {
       format: "directory", compression: policy.backup.compression.name, snapshot: captured.snapshot,
       files: [captured.globals, sql].compactMap { $0 } + captured.data, digests: captured.digests,
       needs: captured.needs, excludeTableData: policy.backup.excludeTableData, timings: captured.timings)
+    manifest.deploy = binding?.deploy
+    manifest.migrations = binding?.migrations
     manifest.files.append(try partial.write(RestoreGuide(manifest).text, to: "RESTORE.md"))
     manifest.files.sort { $0.path < $1.path }
     manifest.finishedAt = surroundings.now()

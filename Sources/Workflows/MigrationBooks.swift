@@ -12,18 +12,22 @@ package struct MigrationBooks {
 
   /// - Throws: `no_migrations_folder`, connection failures, `pooler`.
   package init(policy: Policy, purpose: String, surroundings: Surroundings) throws(Failure) {
+    self.surroundings = surroundings
+    folder = try Self.folder(of: policy)
+    target = try ConnectionURL.parse(policy.databaseURL)
+    let session = try surroundings.connector.connect(target, purpose: purpose)
+    if let refusal = try ServerReader(session).facts().poolerRefusal(endpoint: target.endpoint) { throw refusal }
+    history = try HistoryTable(session, schema: target.schema)
+  }
+
+  static func folder(of policy: Policy) throws(Failure) -> MigrationFolder {
     guard let directory = policy.migrations.directory else {
       throw Failure(
         "no_migrations_folder", exit: .configuration, what: "policy \(policy.name)",
         why: "it does not say where the migrations are",
         nextStep: "set migrations.directory, for example to ../app/prisma/migrations")
     }
-    self.surroundings = surroundings
-    folder = MigrationFolder(path: directory)
-    target = try ConnectionURL.parse(policy.databaseURL)
-    let session = try surroundings.connector.connect(target, purpose: purpose)
-    if let refusal = try ServerReader(session).facts().poolerRefusal(endpoint: target.endpoint) { throw refusal }
-    history = try HistoryTable(session, schema: target.schema)
+    return MigrationFolder(path: directory)
   }
 
   package func status() throws(Failure) -> MigrationStatus {

@@ -27,11 +27,19 @@ struct NewDatabase {
   init(
     _ finalName: String, like properties: DatabaseProperties, suffix: String, session: Session
   ) throws(Failure) {
+    try Self.refuseExisting(finalName, session)
+    try self.init(
+      finalName, temporaryName: databaseName(finalName, "__restore_\(suffix)"), like: properties, session: session)
+  }
+
+  /// The same beside a live database of that name.
+  init(
+    _ finalName: String, temporaryName: String, like properties: DatabaseProperties, session: Session
+  ) throws(Failure) {
     self.finalName = finalName
     self.properties = properties
     self.session = session
-    temporaryName = Self.name(finalName, suffix: suffix)
-    try Self.refuseExisting(finalName, session)
+    self.temporaryName = temporaryName
     let lock = try session.query(
       "SELECT pg_catalog.pg_try_advisory_lock(\(Self.lockClass), pg_catalog.hashtext($1))", [temporaryName])
     guard try Row(lock.first).flag(0) else {
@@ -40,14 +48,6 @@ struct NewDatabase {
     try session.query(properties.createStatement(name: SQLFragment(identifier: temporaryName)))
     try session.query(
       "COMMENT ON DATABASE \(quoteIdentifier(temporaryName)) IS \(quoteLiteral(Self.mark))")
-  }
-
-  /// `app__restore_3f9a7c`, shortened before the suffix so that it fits PostgreSQL's 63 bytes.
-  static func name(_ base: String, suffix: String) -> String {
-    let ending = "__restore_\(suffix)"
-    var stem = base
-    while stem.utf8.count + ending.utf8.count > 63 { stem.removeLast() }
-    return stem + ending
   }
 
   /// - Throws: `bad_database_name`, `database_exists`.
@@ -66,12 +66,17 @@ struct NewDatabase {
 
   /// Gives the database its owner, privileges, settings and comment, and its name: in one transaction.
   func publish() throws(Failure) {
-    let temporary = SQLFragment(identifier: temporaryName)
     try session.query("BEGIN")
+    try giveProperties()
+    try session.query("ALTER DATABASE \(quoteIdentifier(temporaryName)) RENAME TO \(quoteIdentifier(finalName))")
+    try session.query("COMMIT")
+  }
+
+  /// The same without the name: the database is whole and no longer swept, and waits to be swapped in.
+  func giveProperties() throws(Failure) {
+    let temporary = SQLFragment(identifier: temporaryName)
     if properties.comment == nil { try session.query("COMMENT ON DATABASE \(temporary.text) IS NULL") }
     for statement in properties.statements(name: temporary) { try session.query(statement) }
-    try session.query("ALTER DATABASE \(temporary.text) RENAME TO \(quoteIdentifier(finalName))")
-    try session.query("COMMIT")
   }
 
   /// Drops what was made. Takes its own session, since the run's may be cancelled.
@@ -100,4 +105,11 @@ struct NewDatabase {
     }
     return dropped
   }
+}
+
+/// `app__restore_3f9a7c`: a name and an ending, the name shortened so that both fit PostgreSQL's 63 bytes.
+func databaseName(_ base: String, _ ending: String) -> String {
+  var stem = base
+  while stem.utf8.count + ending.utf8.count > 63 { stem.removeLast() }
+  return stem + ending
 }

@@ -38,7 +38,7 @@ package struct RestoreBackup {
     try refuseDamaged(backup)
 
     // A server that is fit for it, and rid of what killed runs left.
-    let maintenance = try maintenanceSession(surroundings.connector)
+    let maintenance = try surroundings.connector.maintenanceSession(of: target)
     let facts = try ServerReader(maintenance).facts()
     try check(facts, for: backup)
     try NewDatabase.refuseExisting(name, maintenance)
@@ -79,14 +79,6 @@ package struct RestoreBackup {
       nextStep: "choose another one from holdfast list")
   }
 
-  /// Databases are made and dropped from another one: `postgres`, else `template1`.
-  private func maintenanceSession(_ connector: Connector) throws(Failure) -> Session {
-    do throws(Failure) { return try connector.connect(target.database("postgres"), purpose: "restore") } catch {
-      guard error.code == "no_such_database" || error.code == "login_refused" else { throw error }
-      return try connector.connect(target.database("template1"), purpose: "restore")
-    }
-  }
-
   private func check(_ facts: ServerFacts, for backup: Backup) throws(Failure) {
     if let refusal = facts.poolerRefusal(endpoint: target.endpoint) { throw refusal }
     guard !facts.standby else {
@@ -125,7 +117,8 @@ package struct RestoreBackup {
   private func dropped(_ temporary: String, _ name: String, _ cause: Failure) -> Failure {
     var failure = cause
     do throws(Failure) {
-      let session = try maintenanceSession(Connector(cancellation: Cancellation(), log: surroundings.log))
+      let session = try Connector(cancellation: Cancellation(), log: surroundings.log)
+        .maintenanceSession(of: target)
       try NewDatabase.drop(temporary, session: session)
       failure.details.append("The half-made database was dropped; \(name) does not exist.")
     } catch {
@@ -141,5 +134,15 @@ extension Manifest {
   var dumpMajor: Int {
     tools.first { $0.name == "pg_dump" }.flatMap { Int($0.version.prefix { $0 != "." }) }
       ?? source.serverVersionNumber / 10_000
+  }
+}
+
+extension Connector {
+  /// Databases are made, dropped and renamed from another one: `postgres`, else `template1`.
+  func maintenanceSession(of target: ConnectionTarget) throws(Failure) -> Session {
+    do throws(Failure) { return try connect(target.database("postgres"), purpose: "maintenance") } catch {
+      guard error.code == "no_such_database" || error.code == "login_refused" else { throw error }
+      return try connect(target.database("template1"), purpose: "maintenance")
+    }
   }
 }

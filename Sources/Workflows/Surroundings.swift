@@ -67,6 +67,8 @@ package protocol Reporter: Sendable {
   func end(_ phase: String, _ summary: String, seconds: Double)
   func abort(_ phase: String)
   func note(_ text: String)
+  /// What a program that is run for its user prints, as it is.
+  func output(_ bytes: UnsafeRawBufferPointer)
 }
 
 /// Tells nobody.
@@ -78,6 +80,7 @@ package struct SilentReporter: Reporter {
   package func end(_ phase: String, _ summary: String, seconds: Double) {}
   package func abort(_ phase: String) {}
   package func note(_ text: String) {}
+  package func output(_ bytes: UnsafeRawBufferPointer) {}
 }
 
 extension Duration {

@@ -2,6 +2,7 @@ import BackupModel
 import BackupRepository
 import Diagnostics
 import Foundation
+import Migrations
 import Planning
 import PostgresTools
 import StreamPipeline
@@ -10,10 +11,23 @@ import StreamPipeline
 package struct TakeBackup {
   private let policy: Policy
   private let surroundings: Surroundings
+  private let binding: Binding?
 
-  package init(policy: Policy, surroundings: Surroundings) {
+  /// What a snapshot is bound to: the deploy that it is taken for, and the state of its migrations.
+  struct Binding {
+    var deploy: String?
+    var migrations: Manifest.Migrations
+  }
+
+  /// - Parameter binding: the deploy that this is the snapshot of; it holds the deploy lock itself.
+  init(policy: Policy, surroundings: Surroundings, binding: Binding?) {
     self.policy = policy
     self.surroundings = surroundings
+    self.binding = binding
+  }
+
+  package init(policy: Policy, surroundings: Surroundings) {
+    self.init(policy: policy, surroundings: surroundings, binding: nil)
   }
 
   /// Takes a backup and verifies it to the policy's level.
@@ -37,6 +51,8 @@ package struct TakeBackup {
     let source = try BackupSource(policy: policy, surroundings: surroundings)
     surroundings.reporter.headline(source.headline)
     try source.checkPrivileges()
+    // A deploy and a dump of the same database never overlap.
+    if binding?.deploy == nil { try AdvisoryLock.deploy.share(source.session) }
 
     let last = repository.listing(of: policy.name).backups.first?.manifest
     let started = surroundings.now()
@@ -44,14 +60,16 @@ package struct TakeBackup {
     let capture = DirectoryCapture(policy: policy, source: source, partial: partial, surroundings: surroundings)
     let captured = try capture.run(expectedBytes: last?.rawBytes)
     let manifest = try ManifestWriter(policy: policy, source: source, partial: partial, surroundings: surroundings)
-      .write(captured, reason: reason, started: started)
+      .write(captured, reason: reason, started: started, binding: binding)
     if hold { try partial.place(Hold(reason: reason, at: started)) }
     try surroundings.cancellation.check()
     let path = try partial.commit(manifest)
 
+    // A deploy trusts nothing less than an archive read to its end.
+    let level = binding == nil ? policy.verifyAfterBackup : .archive
     let backup = Backup(
       manifest: manifest, path: path, hold: hold ? Hold(reason: reason, at: started) : nil, verifications: [])
     return try VerifyBackup(surroundings: surroundings)
-      .examine(backup, level: policy.verifyAfterBackup, toolbox: source.toolbox)
+      .examine(backup, level: level, toolbox: source.toolbox)
   }
 }

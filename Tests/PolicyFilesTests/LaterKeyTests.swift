@@ -17,7 +17,6 @@ import Testing
     ("retention: {minimum_verified: 3}", "retention.minimum_verified: rotation is not in this version; "),
     ("verify: {after_backup: drill}", "verify.after_backup: restore drills are not in this version: write archive, "),
     ("verify: {drill_cron: '0 5 * * 0'}", "verify.drill_cron: restore drills are not in this version: take "),
-    ("migrations: {command: [npx]}", "migrations.command: deploys are not in this version; "),
     ("migrations: {rehearse: yes}", "migrations.rehearse: deploys are not in this version; "),
     ("migrations: {health_checks: [{sql: SELECT true}]}", "migrations.health_checks: deploys are not in this version"),
     ("seed: {attempts: 5}", "seed.attempts: seeding is not in this version: take the key out"),
@@ -52,7 +51,6 @@ import Testing
         minimum_verified: 0}
       verify: {after_backup: archive, drill_cron: null}
       migrations:
-        command: []
         rehearse: false
         on_failure: stop
         standby_copy: off

@@ -1,0 +1,163 @@
+import Foundation
+
+/// One line of a deploy's journal. Written, and on the disk, before what it announces is done.
+package struct DeployEvent: Sendable, Equatable, Codable {
+  package enum Step: String, Sendable, Codable {
+    // The deploy.
+    case began, snapshotTaken = "snapshot-taken", applying, applied, failed, finished
+    // Its rollback.
+    case rollbackBegan = "rollback-began", restored, swapping, swapped, rolledBack = "rolled-back"
+    // The end of either by hand.
+    case abandoned
+    // The swap back.
+    case undoing, undone
+  }
+
+  package var step: Step
+  package var at: Date
+  /// The migration, for `applying`, `applied` and `failed`.
+  package var migration: String?
+  /// Pending migrations, for `began`; undone ones, for `rollback-began`.
+  package var migrations: [String]?
+  package var backup: String?
+  package var database: String?
+  /// The database that is restored beside.
+  package var temporary: String?
+  /// The name that the replaced database gets.
+  package var keptAs: String?
+  /// A failed script left nothing behind.
+  package var atomic: Bool?
+  package var error: String?
+
+  package init(
+    _ step: Step, at: Date, migration: String? = nil, migrations: [String]? = nil, backup: String? = nil,
+    database: String? = nil, temporary: String? = nil, keptAs: String? = nil, atomic: Bool? = nil,
+    error: String? = nil
+  ) {
+    self.step = step
+    self.at = at
+    self.migration = migration
+    self.migrations = migrations
+    self.backup = backup
+    self.database = database
+    self.temporary = temporary
+    self.keptAs = keptAs
+    self.atomic = atomic
+    self.error = error
+  }
+}
+
+/// What a deploy's journal tells: a pure reading of its events.
+package struct DeployRecord: Sendable, Equatable {
+  package enum State: String, Sendable {
+    /// It has no end yet: it runs, or was interrupted.
+    case open
+    case applied, failed
+    case rolledBack = "rolled-back"
+    case abandoned
+    /// Its rollback has begun and has no end yet.
+    case rollingBack = "rolling-back"
+    case undoing
+  }
+
+  package let id: String
+  package private(set) var state = State.open
+  package private(set) var startedAt: Date
+  package private(set) var database = ""
+  package private(set) var pending: [String] = []
+  package private(set) var applied: [String] = []
+  package private(set) var failed: String?
+  /// The failed script left nothing behind.
+  package private(set) var failedAtomically = false
+  /// The migration that was begun and of which nothing more is known.
+  package private(set) var inDoubt: String?
+  /// Another program applies the migrations.
+  package private(set) var byCommand = false
+  /// The snapshot taken before.
+  package private(set) var backup: String?
+  package private(set) var rollback: Rollback?
+  /// The deploy itself came to its end, good or bad.
+  private var hasEnded = false
+
+  /// A rollback as far as it got.
+  package struct Rollback: Sendable, Equatable {
+    package var backup: String
+    package var database: String
+    package var temporary: String
+    package var undoes: [String]
+    package var restored = false
+    package var keptAs: String?
+    package var swapped = false
+    package var undone = false
+    package var at: Date
+  }
+
+  /// - Returns: nil for a journal without a beginning.
+  package init?(id: String, events: [DeployEvent]) {
+    guard let first = events.first else { return nil }
+    self.id = id
+    startedAt = first.at
+    for event in events { take(event) }
+  }
+
+  private mutating func take(_ event: DeployEvent) {
+    switch event.step {
+    case .began:
+      pending = event.migrations ?? []
+      database = event.database ?? ""
+    case .snapshotTaken: backup = event.backup
+    case .applying:
+      inDoubt = event.migration
+      byCommand = event.migrations != nil
+    case .applied:
+      inDoubt = nil
+      applied += [event.migration].compactMap { $0 }
+    case .failed:
+      inDoubt = nil
+      failed = event.migration
+      failedAtomically = event.atomic ?? false
+      state = .failed
+    case .finished:
+      hasEnded = true
+      state = failed == nil ? .applied : .failed
+    case .abandoned: abandon()
+    case .rollbackBegan, .restored, .swapping, .swapped, .rolledBack, .undoing, .undone: takeRollback(event)
+    }
+  }
+
+  /// Given up is whatever had begun last; what stood before it stands again.
+  private mutating func abandon() {
+    switch state {
+    case .rollingBack:
+      state = hasEnded ? (failed == nil ? .applied : .failed) : .abandoned
+      rollback = nil
+    case .undoing: state = .rolledBack
+    default: state = .abandoned
+    }
+  }
+
+  private mutating func takeRollback(_ event: DeployEvent) {
+    switch event.step {
+    case .rollbackBegan:
+      state = .rollingBack
+      database = event.database ?? database
+      rollback = Rollback(
+        backup: event.backup ?? "", database: database, temporary: event.temporary ?? "",
+        undoes: event.migrations ?? [], at: event.at)
+    case .restored: rollback?.restored = true
+    case .swapping: rollback?.keptAs = event.keptAs
+    case .swapped: rollback?.swapped = true
+    case .rolledBack: state = .rolledBack
+    case .undoing:
+      state = .undoing
+      rollback?.temporary = event.temporary ?? ""
+    case .undone:
+      rollback?.undone = true
+      state = failed == nil ? .applied : .failed
+    default: break
+    }
+  }
+
+  /// Somebody has to finish it or give it up, unless it is running just now.
+  package var isUnfinished: Bool { state == .open || state == .rollingBack || state == .undoing }
+}

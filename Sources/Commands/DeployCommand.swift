@@ -1,0 +1,76 @@
+import BackupModel
+import CommandSyntax
+import Diagnostics
+import Workflows
+
+struct DeployCommand {
+  let context: CommandContext
+
+  func deploy() throws(Failure) -> CommandResult {
+    let outcome = try DeployMigrations(
+      policy: try context.policy(), command: context.invocation.trailing, surroundings: context.surroundings
+    ).run()
+    return outcome.result
+  }
+
+  func snapshot() throws(Failure) -> CommandResult {
+    let outcome = try TakeSnapshot(policy: try context.policy(), surroundings: context.surroundings).run()
+    return CommandResult(
+      json: ["backup": outcome.backup.json], text: outcome.verification.ok ? outcome.backup.id : "",
+      failure: outcome.damage(insteadUse: nil))
+  }
+
+  func resume() throws(Failure) -> CommandResult {
+    let policy = try context.policy()
+    let work = ResumeDeploy(policy: policy, surroundings: context.surroundings)
+    let record = try work.interrupted()
+    try context.confirm(record.database, unless: record.state == .open)
+    switch try work.resume() {
+    case .deploy(let outcome): return outcome.result
+    case .rolledBack(let kept):
+      let keeps = kept.map { " The database before is kept as \($0)." } ?? ""
+      return CommandResult(
+        json: ["deploy": .string(record.id), "state": .string("rolled-back"), "kept_as": .optional(kept)],
+        text: "The rollback of \(record.id) is done.\(keeps)\n")
+    case .undone:
+      return CommandResult(
+        json: ["deploy": .string(record.id), "state": .string("undone")],
+        text: "The rollback of \(record.id) is undone.\n")
+    }
+  }
+
+  func abandon() throws(Failure) -> CommandResult {
+    let policy = try context.policy()
+    let work = ResumeDeploy(policy: policy, surroundings: context.surroundings)
+    let open = try work.interrupted()
+    try context.confirm(open.database, unless: open.state == .open && open.applied.isEmpty)
+    let (record, needsRollback) = try work.abandon()
+    guard needsRollback else {
+      return CommandResult(
+        json: ["deploy": .string(record.id), "state": .string("abandoned")],
+        text: "\(record.id) is given up; the database is as it was before.\n")
+    }
+    return try RollbackCommand(context: context).run(policy, .deploy(record.id), confirmed: true)
+  }
+}
+
+extension DeployMigrations.Outcome {
+  var result: CommandResult {
+    CommandResult(
+      json: [
+        "deploy": .optional(deploy), "snapshot": .optional(snapshot), "state": .string(state.rawValue),
+        "applied": .array(applied.map { .string($0) }), "failed": .optional(failed), "rehearsal": .null,
+        "rolled_back": .bool(false),
+      ],
+      text: text, failure: failure)
+  }
+
+  private var text: String {
+    switch state {
+    case .nothingToDo: "Nothing pends: the database is up to date.\n"
+    case .failed: ""
+    case .applied:
+      "\(counted(applied.count, "migration")) applied. The way back: holdfast rollback (snapshot \(snapshot ?? "none")).\n"
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import BackupModel
+import CommandSyntax
+import Diagnostics
+import Foundation
+import Workflows
+
+struct RollbackCommand {
+  let context: CommandContext
+
+  func rollback() throws(Failure) -> CommandResult {
+    try run(try context.policy(), try choice(), confirmed: false)
+  }
+
+  func run(_ policy: Policy, _ choice: RollbackChoice, confirmed: Bool) throws(Failure) -> CommandResult {
+    let surroundings = context.surroundings
+    let work = try RollBackDeploy(policy: policy, surroundings: surroundings)
+    let plan = try work.plan(choice)
+    let screen = text(plan, policy)
+    if context.invocation.flag("plan") {
+      return CommandResult(json: json(plan, seconds: nil), text: screen)
+    }
+    if !context.console.json { context.console.say(screen) }
+    try context.confirm(plan.database, unless: confirmed)
+    let outcome = try work.execute(plan)
+    return CommandResult(json: json(outcome.plan, seconds: outcome.seconds), text: done(outcome))
+  }
+
+  func undo() throws(Failure) -> CommandResult {
+    let work = try UndoRollback(policy: try context.policy(), surroundings: context.surroundings)
+    let plan = try work.plan()
+    if !context.console.json {
+      context.console.say("\(plan.brings) becomes \(plan.database) again; the present one is kept as \(plan.keptAs).")
+    }
+    try context.confirm(plan.database, unless: false)
+    try work.execute(plan)
+    return CommandResult(
+      json: [
+        "deploy": .string(plan.deploy), "database": .string(plan.database), "kept_as": .string(plan.keptAs),
+      ],
+      text: "\(plan.database) is as it was before the rollback. What was undone is kept as \(plan.keptAs).\n")
+  }
+
+  private func choice() throws(Failure) -> RollbackChoice {
+    let invocation = context.invocation
+    let given: [RollbackChoice] = [
+      invocation.value("deploy").map { .deploy($0) }, invocation.value("before").map { .before(migration: $0) },
+      invocation.value("to").map { .backup($0) },
+    ].compactMap { $0 }
+    guard given.count <= 1 else {
+      throw CommandTable.holdfast.usageFailure(
+        command: "rollback", what: "rollback", why: "only one of --deploy, --before and --to may be given")
+    }
+    return given.first ?? .lastDeploy
+  }
+
+  // MARK: Text
+
+  private func json(_ plan: RollbackPlan, seconds: Double?) -> JSONValue {
+    [
+      "deploy": .string(plan.deploy), "mode": .string(plan.mode.rawValue), "database": .string(plan.database),
+      "kept_as": plan.mode == .restore && plan.liveExists ? .string(plan.keptAs) : .null,
+      "seconds": seconds.map { .number($0) } ?? .null, "backup": .string(plan.backup.id),
+      "undoes": .array(plan.undoes.map { .string($0) }),
+      "lost_writes": .array(
+        plan.lostWrites.map { write in
+          [
+            "schema": .string(write.schema), "name": .string(write.name),
+            "inserted_or_updated": .integer(write.changed), "deleted": write.deleted.map { .integer($0) } ?? .null,
+          ]
+        }),
+    ]
+  }
+
+  private func text(_ plan: RollbackPlan, _ policy: Policy) -> String {
+    let now = context.surroundings.now()
+    let manifest = plan.backup.manifest
+    let taken = "\(minuteText(manifest.createdAt)) UTC, \(ageText(manifest.createdAt, now: now)) ago"
+    if plan.mode == .resolveOnly {
+      return """
+        \(policy.name) (\(policy.environment)): nothing of \(plan.undoes.joined(separator: ", ")) is left in \(plan.database)
+          \(padded("resolves", 12))its row in the history; no data is touched, nothing is lost
+
+        """
+    }
+    var lines = ["\(policy.name) (\(policy.environment)): \(plan.database) goes back to \(taken)"]
+    func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(text)") }
+    if !plan.undoes.isEmpty { add("undoes", plan.undoes.joined(separator: ", ")) }
+    add("restores", "\(plan.backup.id), \(sizeText(manifest.rawBytes)), \(plan.backup.proofText(now: now))")
+    add("you lose", lossText(plan.lostWrites))
+    let total = plan.sessions.reduce(0) { $0 + $1.count }
+    let names = plan.sessions.prefix(4).map { "\($0.application) \($0.count)" }.joined(separator: ", ")
+    add("interrupts", total == 0 ? "no session" : "\(counted(total, "session")) (\(names)) for a moment")
+    if plan.liveExists { add("keeps", "the database of now as \(plan.keptAs); holdfast undo brings it back") }
+    if !plan.staying.isEmpty { add("stays there", plan.staying.joined(separator: ", ")) }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func lossText(_ writes: [TableWrites]) -> String {
+    guard !writes.isEmpty else { return "nothing: no row was written since" }
+    let tables = writes.prefix(6).map { write in
+      let changed = write.changed > 0 ? "\(write.changed) new or changed" : nil
+      let deleted = write.deleted.map { $0 > 0 ? "\($0) deleted" : nil } ?? "deletions counted after the restore"
+      return "\(write.schema).\(write.name): " + [changed, deleted].compactMap { $0 }.joined(separator: ", ")
+    }
+    let more = writes.count > 6 ? " · and \(writes.count - 6) more tables" : ""
+    return "what was written since · " + tables.joined(separator: " · ") + more
+  }
+
+  private func done(_ outcome: RollBackDeploy.Outcome) -> String {
+    let plan = outcome.plan
+    if plan.mode == .resolveOnly {
+      return "\(plan.undoes.joined(separator: ", ")) is marked as rolled back; mend it, then: holdfast deploy\n"
+    }
+    let kept = plan.liveExists ? " The writes since are in \(plan.keptAs)." : ""
+    return
+      "\(plan.database) is back at \(minuteText(plan.backup.manifest.createdAt)) UTC, in \(secondsText(outcome.seconds)).\(kept)\n"
+      + (plan.undoes.isEmpty ? "" : "next: mend \(plan.undoes.joined(separator: ", ")), then: holdfast deploy\n")
+  }
+}
+
+extension CommandContext {
+  /// Lets nobody swap a database by accident: its name has to be given, or typed on a terminal.
+  ///
+  /// - Throws: `not_confirmed`.
+  func confirm(_ database: String, unless already: Bool) throws(Failure) {
+    if already { return }
+    var given = invocation.value("confirm")
+    if given == nil, isatty(0) == 1, !console.json {
+      console.raw("Type the name of the database to go on: ")
+      given = readLine()
+    }
+    guard given == database else {
+      throw Failure(
+        "not_confirmed", exit: .usage, what: invocation.command,
+        why: given.map { "'\($0)' is not the name of the database" } ?? "it has to be confirmed",
+        nextStep: "add --confirm \(database)")
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import Migrations
+import Workflows
+
+struct StatusCommand {
+  let context: CommandContext
+
+  func run() throws(Failure) -> CommandResult {
+    let policy = try context.policy()
+    let report = try ReadStatus(policy: policy, surroundings: context.surroundings).run()
+    return CommandResult(
+      json: json(policy, report), text: text(policy, report), exit: report.needsAttention ? .attention : .done)
+  }
+
+  private func text(_ policy: Policy, _ report: StatusReport) -> String {
+    let now = context.surroundings.now()
+    let title = "\(policy.name) (\(policy.environment))"
+    var rows = [[padded(title, 60) + (report.needsAttention ? "ATTENTION" : "fine")]]
+    func add(_ word: String, _ text: String) { rows.append(["  \(padded(word, 12))\(text)"]) }
+    if let last = report.lastGood {
+      add(
+        "backup",
+        "\(minuteText(last.manifest.createdAt)) UTC, \(ageText(last.manifest.createdAt, now: now)) ago, \(last.proofText(now: now))"
+      )
+    } else {
+      add("backup", "none that is good                     -> holdfast backup")
+    }
+    if report.damaged > 0 { add("damaged", "\(counted(report.damaged, "backup"))   -> holdfast list") }
+    if let open = report.openDeploy {
+      add("deploy", "\(open.id) is \(open.state.rawValue)   -> holdfast resume, or holdfast abandon")
+    }
+    if let rollback = report.rollback {
+      add(
+        "rollback",
+        "ready: about \(secondsText(rollback.seconds)) (an estimate), to before deploy \(rollback.deploy.id)")
+    }
+    if let migrations = report.migrations { add("migrations", migrationsText(migrations)) }
+    if let problem = report.serverProblem { add("server", "\(problem.why)   -> holdfast check") }
+    for kept in report.kept {
+      add(
+        "kept",
+        "\(kept.name), \(sizeText(kept.bytes)), since \(minuteText(kept.since)) UTC (DROP DATABASE when not needed)")
+    }
+    add(
+      "space",
+      "\(sizeText(report.storedBytes)) in \(counted(report.backups, "backup")), \(sizeText(report.freeBytes)) free")
+    return rows.map { $0.joined() + "\n" }.joined()
+  }
+
+  private func migrationsText(_ status: MigrationStatus) -> String {
+    let groups = [
+      ("failed", status.failed), ("pending", status.pending), ("edited", status.edited), ("missing", status.missing),
+    ].filter { !$0.1.isEmpty }
+    guard !groups.isEmpty else { return "\(status.applied.count) applied, nothing pends" }
+    return groups.map { "\($0.1.count) \($0.0)" }.joined(separator: ", ") + "   -> holdfast migrations"
+  }
+
+  private func json(_ policy: Policy, _ report: StatusReport) -> JSONValue {
+    [
+      "policy": .string(policy.name), "environment": .string(policy.environment),
+      "attention": .bool(report.needsAttention), "last_good": report.lastGood?.json ?? .null,
+      "damaged": .integer(UInt64(report.damaged)), "backups": .integer(UInt64(report.backups)),
+      "bytes": .integer(report.storedBytes), "free_bytes": .integer(report.freeBytes),
+      "migrations": report.migrations?.json ?? .null,
+      "open_deploy": .optional(report.openDeploy?.id),
+      "rollback": report.rollback.map { ["deploy": .string($0.deploy.id), "estimated_seconds": .number($0.seconds)] }
+        ?? .null,
+      "kept": .array(
+        report.kept.map { ["database": .string($0.name), "bytes": .integer($0.bytes), "since": .time($0.since)] }),
+      "problem": .optional(report.serverProblem?.why),
+    ]
+  }
+}

@@ -1,0 +1,151 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import PostgresTools
+
+/// Applies one migration after the other, with Prisma's rows at Prisma's moments.
+///
+/// The books are kept on a session of their own: a script may change its session's search path or leave a transaction open, and neither
+/// reaches the history. Each script has a session of its own too.
+package struct MigrationApplier {
+  private let table: HistoryTable
+  private let openSession: () throws(Failure) -> Session
+  private let settings: Settings
+  private let cancellation: Cancellation
+  /// Told what a running script waits for.
+  private let watch: @Sendable (String) -> Void
+
+  package struct Settings: Sendable {
+    package var schema: String?
+    package var lockTimeout: Duration
+    package var statementTimeout: Duration
+
+    package init(schema: String?, lockTimeout: Duration, statementTimeout: Duration) {
+      self.schema = schema
+      self.lockTimeout = lockTimeout
+      self.statementTimeout = statementTimeout
+    }
+  }
+
+  /// What became of one script.
+  package enum Outcome: Sendable {
+    case applied(invalidIndexes: [String])
+    case failed(ScriptFailure)
+  }
+
+  /// - Parameters:
+  ///   - table: on a session that holds Prisma's lock.
+  ///   - openSession: a new session for a script.
+  package init(
+    _ table: HistoryTable, settings: Settings, cancellation: Cancellation,
+    openSession: @escaping () throws(Failure) -> Session, watch: @escaping @Sendable (String) -> Void
+  ) {
+    self.table = table
+    self.settings = settings
+    self.cancellation = cancellation
+    self.openSession = openSession
+    self.watch = watch
+  }
+
+  /// Applies one migration.
+  ///
+  /// - Throws: `P3015`; failures to keep the books. A script that fails is an outcome: its row says so.
+  package func apply(_ migration: MigrationScript) throws(Failure) -> Outcome {
+    guard let script = migration.text, let checksum = try migration.checksum() else {
+      throw missingScript(migration.name)
+    }
+    try table.create()
+    let row = try table.begin(migration.name, checksum: checksum)
+    let failure: ScriptFailure?
+    do throws(Failure) { failure = try run(script, migration.name, row: row) } catch {
+      // The run is being stopped, or the script's session is lost: the row must tell.
+      failure = ScriptFailure(name: migration.name, stopped: error)
+    }
+    if let failure {
+      try table.fail(row, logs: failure.logs)
+      return .failed(failure)
+    }
+    try table.finish(row)
+    return .applied(invalidIndexes: try invalidIndexes())
+  }
+
+  // MARK: The script
+
+  /// - Returns: nil when it went well.
+  private func run(_ script: String, _ name: String, row: String) throws(Failure) -> ScriptFailure? {
+    guard !script.unicodeScalars.contains("\0") else {
+      return ScriptFailure(name: name, message: "the script has a NUL byte in it", isAtomic: true)
+    }
+    let plan: ScriptPlan
+    do throws(Failure) { plan = try ScriptPlan(script) } catch {
+      // Left to the server, whose message has the position.
+      return try send([(script, 0)], name, isAtomic: false, counting: row)
+    }
+    switch plan.mode {
+    case .whole where plan.isAtomic:
+      return try send([(script + "\n" + table.countStep(row), 0)], name, isAtomic: true, counting: nil)
+    case .whole: return try send([(script, 0)], name, isAtomic: false, counting: row)
+    case .stepwise(let reason):
+      watch("\(name) runs statement by statement: \(reason)")
+      let steps = plan.statements.map { ($0.text, $0.line - 1) }
+      return try send(steps, name, isAtomic: false, counting: row)
+    }
+  }
+
+  /// - Parameter row: counted as done after the last message; nil: the message counts it itself.
+  private func send(
+    _ messages: [(text: String, linesBefore: Int)], _ name: String, isAtomic: Bool, counting row: String?
+  ) throws(Failure) -> ScriptFailure? {
+    let session = try scriptSession()
+    let observer = LockObserver(books: table.session, process: session.process, tell: watch)
+    defer { observer.stop() }
+    for (number, message) in messages.enumerated() {
+      if let error = try attempt(message.text, session, mayRepeat: isAtomic || messages.count > 1) {
+        return ScriptFailure(
+          name: name, error: error, script: message.text, linesBefore: message.linesBefore, isAtomic: isAtomic,
+          statementsDone: number)
+      }
+    }
+    guard !session.isInTransaction else {
+      try session.query("ROLLBACK")
+      return ScriptFailure(
+        name: name, message: "the script left a transaction open; it was rolled back", isAtomic: false)
+    }
+    if let row { try table.session.query(String(table.countStep(row).dropFirst())) }
+    return nil
+  }
+
+  /// A statement that did not get its lock in time is tried again, a few times: what waits behind it gets its turn in between.
+  private func attempt(_ text: String, _ session: Session, mayRepeat: Bool) throws(Failure) -> ServerError? {
+    for pause in [1.0, 3.0] {
+      guard case .failure(let error) = session.attempt(text) else { return nil }
+      guard error.sqlState == "55P03", mayRepeat, !session.isInTransaction else { return error }
+      watch("a lock was not to be had within \(settings.lockTimeout); trying again")
+      let end = Date(timeIntervalSinceNow: pause)
+      while Date() < end {
+        try cancellation.check()
+        usleep(50_000)
+      }
+    }
+    guard case .failure(let error) = session.attempt(text) else { return nil }
+    return error
+  }
+
+  private func scriptSession() throws(Failure) -> Session {
+    let session = try openSession()
+    if let schema = settings.schema {
+      try session.query("SELECT pg_catalog.set_config('search_path', $1, false)", [quoteIdentifier(schema)])
+    }
+    for (name, duration) in [("lock_timeout", settings.lockTimeout), ("statement_timeout", settings.statementTimeout)] {
+      try session.query("SELECT pg_catalog.set_config('\(name)', $1, false)", ["\(duration / .milliseconds(1))"])
+    }
+    return session
+  }
+
+  /// An index that was built concurrently and failed stays behind, invalid.
+  private func invalidIndexes() throws(Failure) -> [String] {
+    try table.session.query(
+      "SELECT indexrelid::pg_catalog.regclass::text FROM pg_catalog.pg_index WHERE NOT indisvalid ORDER BY 1"
+    ).compactMap { $0.first ?? nil }
+  }
+}

@@ -1,0 +1,97 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Migrations
+import PostgresTools
+
+/// Applies pending migrations by Holdfast's own applier.
+struct BuiltInDeploy {
+  let books: DeployBooks
+  let journal: DeployJournal
+  let policy: Policy
+  let surroundings: Surroundings
+
+  /// - Throws: the failure of the first migration that fails; `outcome` tells how far it got.
+  func apply(_ pending: [String], _ outcome: inout DeployMigrations.Outcome) throws(Failure) {
+    try AdvisoryLock.prisma.take(books.session, waiting: 10, cancellation: surroundings.cancellation)
+    // Another deployer may have been quicker while the snapshot was taken.
+    let still = Set(try MigrationStatus(folder: books.folder, rows: try books.history.rows()).pending)
+    for name in pending where still.contains(name) {
+      try surroundings.cancellation.check()
+      guard let migration = books.folder.migration(name), migration.text != nil else { throw missingScript(name) }
+      try applyOne(migration, &outcome)
+    }
+  }
+
+  private func applyOne(
+    _ migration: MigrationScript, _ outcome: inout DeployMigrations.Outcome
+  ) throws(Failure) {
+    try journal.append(DeployEvent(.applying, at: surroundings.now(), migration: migration.name))
+    let result: MigrationApplier.Outcome
+    do throws(Failure) {
+      result = try surroundings.phase(
+        "apply", summary: { "\(migration.name)\(Self.suffix($0))" }
+      ) { () throws(Failure) in try applier.apply(migration) }.value
+    } catch {
+      outcome.failed = migration.name
+      throw error
+    }
+    switch result {
+    case .applied(let invalid):
+      try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: migration.name))
+      outcome.applied.append(migration.name)
+      if !invalid.isEmpty {
+        surroundings.log.warning("invalid indexes: \(invalid.joined(separator: ", ")); drop and build them again")
+      }
+    case .failed(let failure):
+      outcome.failed = migration.name
+      try journal.append(
+        DeployEvent(
+          .failed, at: surroundings.now(), migration: migration.name, atomic: failure.isAtomic, error: failure.message))
+      throw failureText(failure, applied: outcome.applied)
+    }
+  }
+
+  private static func suffix(_ outcome: MigrationApplier.Outcome) -> String {
+    if case .failed = outcome { " failed" } else { "" }
+  }
+
+  private var applier: MigrationApplier {
+    let surroundings = surroundings
+    let target = books.target
+    return MigrationApplier(
+      books.history,
+      settings: MigrationApplier.Settings(
+        schema: target.schema, lockTimeout: policy.migrations.lockTimeout,
+        statementTimeout: policy.migrations.statementTimeout),
+      cancellation: surroundings.cancellation,
+      openSession: { () throws(Failure) in try surroundings.connector.connect(target, purpose: "migration") },
+      watch: { surroundings.reporter.note($0) })
+  }
+
+  /// What happened, what state the database is in, and the one command to run next.
+  private func failureText(_ failure: ScriptFailure, applied: [String]) -> Failure {
+    var details = failure.details
+    details.append(
+      failure.isAtomic
+        ? "The script ran as one transaction: nothing of it is left."
+        : "The script did not run as one transaction: a part of it may have stayed.")
+    if !applied.isEmpty { details.append("\(applied.joined(separator: ", ")) stays applied.") }
+    if let stopped = failure.stopped {
+      return Failure(
+        stopped.code, exit: stopped.exit, what: "migration \(failure.name)", why: stopped.why,
+        nextStep: nextStep(failure), details: details)
+    }
+    return Failure(
+      "P3018", exit: .failed, what: "migration \(failure.name) failed",
+      why: [failure.sqlState, failure.message].compactMap { $0 }.joined(separator: ": "), nextStep: nextStep(failure),
+      details: details)
+  }
+
+  private func nextStep(_ failure: ScriptFailure) -> String {
+    let resolve = "holdfast resolve \(failure.name) --rolled-back && holdfast deploy"
+    return failure.isAtomic
+      ? "mend the script, then: \(resolve); or undo the whole deploy: holdfast rollback"
+      : "go back to before the deploy: holdfast rollback"
+  }
+}

@@ -1,0 +1,73 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import Migrations
+import PostgresTools
+
+/// Applies pending migrations by another program, and believes the history, not the program's exit.
+struct CommandDeploy {
+  let command: [String]
+  let books: DeployBooks
+  let journal: DeployJournal
+  let surroundings: Surroundings
+
+  /// - Throws: `command_failed`, `nothing_applied`, `P3018`.
+  func apply(_ pending: [String], _ outcome: inout DeployMigrations.Outcome) throws(Failure) {
+    try journal.append(DeployEvent(.applying, at: surroundings.now(), migrations: pending))
+    let result: Result<ChildExit, Failure>
+    do throws(Failure) { result = .success(try runCommand()) } catch { result = .failure(error) }
+
+    let rows = try HistoryTable(books.session, schema: books.target.schema).rows()
+    let applied = Set(rows.filter(\.isApplied).map(\.name))
+    outcome.applied = pending.filter { applied.contains($0) }
+    for name in outcome.applied {
+      try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: name))
+    }
+    if let failed = rows.last(where: \.isFailed) {
+      outcome.failed = failed.name
+      try journal.append(DeployEvent(.failed, at: surroundings.now(), migration: failed.name, error: failed.logs))
+      throw failure(
+        "P3018", "migration \(failed.name) failed", "the history has it as failed after \(command[0]) ended",
+        details: (failed.logs ?? "").split(separator: "\n").prefix(20).map(String.init))
+    }
+    let exit = try result.get()
+    guard exit.succeeded else {
+      throw failure("command_failed", "command \(command[0])", "it ended with \(exit.description)", details: [])
+    }
+    let left = pending.filter { !applied.contains($0) }
+    guard left.isEmpty else {
+      throw failure(
+        "nothing_applied", "command \(command[0])",
+        "it ended with exit 0, but the history does not have \(left.joined(separator: ", "))", details: [])
+    }
+  }
+
+  private func failure(_ code: String, _ what: String, _ why: String, details: [String]) -> Failure {
+    Failure(
+      code, exit: .failed, what: what, why: why,
+      nextStep: "look at what it printed; then mend it and deploy again, or go back: holdfast rollback",
+      details: details)
+  }
+
+  /// Its output streams through to stderr; with its whole group it ends when the run is interrupted.
+  private func runCommand() throws(Failure) -> ChildExit {
+    guard let program = command.first, let path = Self.find(program) else {
+      throw Failure(
+        "command_missing", exit: .unavailable, what: "command \(command.first ?? "")", why: "there is no such program",
+        nextStep: "check migrations.command, or what stands after --")
+    }
+    let child = ChildCommand(
+      executable: path, arguments: Array(command.dropFirst()), environment: ProcessInfo.processInfo.environment)
+    let reporter = surroundings.reporter
+    return try surroundings.phase(
+      "apply", summary: { "\(command.joined(separator: " ")): \($0.description)" }
+    ) { () throws(Failure) in try surroundings.runner.runVisibly(child, tell: { reporter.output($0) }) }.value
+  }
+
+  private static func find(_ program: String) -> String? {
+    if program.contains("/") { return access(program, X_OK) == 0 ? program : nil }
+    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
+    return folders.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
+  }
+}

@@ -1,0 +1,83 @@
+import BackupModel
+import Diagnostics
+import Migrations
+import PostgresTools
+
+/// The folder and the history of a database during a deploy.
+///
+/// Its session is not cancelled with the run: what was done has to be written down even then.
+struct DeployBooks {
+  let target: ConnectionTarget
+  let folder: MigrationFolder
+  let history: HistoryTable
+  private let policy: Policy
+  private let facts: ServerFacts
+
+  var session: Session { history.session }
+
+  /// - Throws: `no_migrations_folder`, connection failures, `pooler`, `standby`.
+  init(policy: Policy, surroundings: Surroundings) throws(Failure) {
+    self.policy = policy
+    folder = try MigrationBooks.folder(of: policy)
+    target = try ConnectionURL.parse(policy.databaseURL)
+    let session = try Connector(cancellation: Cancellation(), log: surroundings.log).connect(target, purpose: "deploy")
+    facts = try ServerReader(session).facts()
+    if let refusal = facts.poolerRefusal(endpoint: target.endpoint) { throw refusal }
+    guard !facts.standby else {
+      throw Failure(
+        "standby", exit: .configuration, what: "deploy on \(target.endpoint)",
+        why: "the server is a standby: it takes no writes", nextStep: "give the primary's host in database.url")
+    }
+    history = try HistoryTable(session, schema: target.schema)
+  }
+
+  func headline(_ pending: Int) -> String {
+    "\(policy.name) (\(policy.environment)): \(target.database) on \(target.endpoint) · \(counted(pending, "migration")) pending"
+  }
+
+  /// The status of a database that may be deployed to.
+  ///
+  /// - Throws: `P3019`, `P3009`, `P3005`.
+  func readyStatus() throws(Failure) -> MigrationStatus {
+    try folder.checkProvider()
+    let rows = try history.rows()
+    if let failed = rows.first(where: \.isFailed) { throw refusal(failed) }
+    if !folder.migrations.isEmpty { try history.refuseUnmanaged() }
+    return try MigrationStatus(folder: folder, rows: rows)
+  }
+
+  private func refusal(_ row: HistoryRow) -> Failure {
+    Failure(
+      "P3009", exit: .failed, what: "deploy of \(policy.name)",
+      why: "migration \(row.name), begun \(row.startedAt), has failed before; no other is applied over it",
+      nextStep:
+        "if nothing of it is left: holdfast resolve \(row.name) --rolled-back; if it was completed by hand: --applied",
+      details: (row.logs ?? "").split(separator: "\n").prefix(20).map(String.init))
+  }
+
+  /// For the snapshot's manifest.
+  func manifestRecord() throws(Failure) -> Manifest.Migrations {
+    let rows = try history.rows()
+    let live = Set(rows.filter(\.isLive).map(\.name))
+    let pending = try folder.migrations.filter { !live.contains($0.name) }.map { (script) throws(Failure) in
+      Manifest.Migrations.Migration(name: script.name, checksum: try script.checksum() ?? "")
+    }
+    return Manifest.Migrations(
+      applied: rows.filter(\.isApplied).map { Manifest.Migrations.Migration(name: $0.name, checksum: $0.checksum) },
+      pending: pending)
+  }
+
+  /// The snapshot is one of the very database that is deployed to.
+  ///
+  /// - Throws: `snapshot_of_another`.
+  func checkIdentity(of snapshot: Backup) throws(Failure) {
+    let source = snapshot.manifest.source
+    let oid = try ServerReader(session).database().oid
+    guard source.systemIdentifier == facts.systemIdentifier, source.oid == oid else {
+      throw Failure(
+        "snapshot_of_another", exit: .failed, what: "snapshot \(snapshot.id)",
+        why: "it is of another server or database than the one that is deployed to",
+        nextStep: "check database.url: does its host name lead to several servers?")
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import Migrations
+import PostgresTools
+import StreamPipeline
+
+/// What `holdfast status` shows.
+package struct StatusReport: Sendable {
+  package var lastGood: Backup?
+  package var damaged: Int
+  package var backups: Int
+  package var storedBytes: UInt64
+  package var freeBytes: UInt64
+  /// Nil when the policy has no migrations, or the server cannot be asked.
+  package var migrations: MigrationStatus?
+  package var serverProblem: Failure?
+  package var openDeploy: DeployRecord?
+  /// The deploy that a rollback would undo, and how long that takes by estimate.
+  package var rollback: (deploy: DeployRecord, seconds: Double)?
+  /// Databases that rollbacks have kept: name, bytes, since when.
+  package var kept: [Kept]
+
+  package struct Kept: Sendable {
+    package var name: String
+    package var bytes: UInt64
+    package var since: Date
+  }
+
+  package var needsAttention: Bool {
+    lastGood == nil || damaged > 0 || serverProblem != nil || openDeploy != nil || !(migrations?.isClean ?? true)
+  }
+}
+
+/// The workflow of `holdfast status`.
+package struct ReadStatus {
+  private let policy: Policy
+  private let surroundings: Surroundings
+
+  package init(policy: Policy, surroundings: Surroundings) {
+    self.policy = policy
+    self.surroundings = surroundings
+  }
+
+  /// - Throws: only `Failure.stopped` and what a damaged repository throws; a server that is down is a finding.
+  package func run() throws(Failure) -> StatusReport {
+    let repository = try? Repository.open(policy.repository)
+    let listing = repository?.listing(of: policy.name) ?? Listing()
+    let deploys = try repository?.deploys(of: policy.name) ?? []
+    let good = listing.backups.filter { $0.state == .complete }
+    var report = StatusReport(
+      lastGood: good.first, damaged: listing.backups.count - good.count + listing.broken.count,
+      backups: listing.backups.count, storedBytes: listing.backups.reduce(0) { $0 + $1.manifest.storedBytes },
+      freeBytes: freeBytes(policy.repository), openDeploy: deploys.first(where: \.isUnfinished), kept: [])
+    if let last = deploys.first(where: { $0.state == .applied || $0.state == .failed }),
+      let snapshot = good.first(where: { $0.id == last.backup })
+    {
+      report.rollback = (last, Self.estimate(snapshot.manifest))
+    }
+    do throws(Failure) {
+      report.kept = try kept(deploys)
+      if policy.migrations.directory != nil {
+        report.migrations = try MigrationBooks(policy: policy, purpose: "status", surroundings: surroundings).status()
+      }
+    } catch {
+      try surroundings.cancellation.check()
+      report.serverProblem = error
+    }
+    return report
+  }
+
+  /// By what restores of this size take on ordinary machines; an estimate, and shown as one.
+  private static func estimate(_ manifest: Manifest) -> Double { 3 + Double(manifest.rawBytes) / 25_000_000 }
+
+  private func kept(_ deploys: [DeployRecord]) throws(Failure) -> [StatusReport.Kept] {
+    let target = try ConnectionURL.parse(policy.databaseURL)
+    let session = try surroundings.connector.maintenanceSession(of: target)
+    var found: [StatusReport.Kept] = []
+    for rollback in deploys.compactMap(\.rollback) {
+      for name in [rollback.keptAs, rollback.undone ? rollback.temporary : nil].compactMap({ $0 }) {
+        let rows = try session.query(
+          "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = $1", [name])
+        guard let size = rows.first?.first ?? nil else { continue }
+        found.append(StatusReport.Kept(name: name, bytes: UInt64(size) ?? 0, since: rollback.at))
+      }
+    }
+    return found
+  }
+}

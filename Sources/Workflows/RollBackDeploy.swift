@@ -1,0 +1,160 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import Migrations
+import PostgresTools
+
+/// The workflow of `holdfast rollback`: only whole states are ever visible.
+package struct RollBackDeploy {
+  let policy: Policy
+  let repository: Repository
+  let target: ConnectionTarget
+  let maintenance: Session
+  let surroundings: Surroundings
+  private let lock: PolicyLock
+
+  package struct Outcome: Sendable {
+    package var plan: RollbackPlan
+    package var seconds: Double
+  }
+
+  /// Takes the deploy lock of the policy.
+  ///
+  /// - Throws: `locked`, `no_repository`, connection failures, `pooler`.
+  package init(policy: Policy, purpose: String = "rollback", surroundings: Surroundings) throws(Failure) {
+    self.policy = policy
+    self.surroundings = surroundings
+    repository = try Repository.open(policy.repository)
+    target = try ConnectionURL.parse(policy.databaseURL)
+    lock = try PolicyLock(repository, policy: policy.name, kind: .deploy, purpose: purpose, now: surroundings.now())
+    // What was begun on the server is ended or undone even when the run is being stopped.
+    maintenance = try Connector(cancellation: Cancellation(), log: surroundings.log).maintenanceSession(of: target)
+    if let refusal = try ServerReader(maintenance).facts().poolerRefusal(endpoint: target.endpoint) { throw refusal }
+  }
+
+  var swap: DatabaseSwap { DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation) }
+
+  /// - Throws: `no_such_deploy`, `backup_damaged`, `deploy_interrupted`, `swap_blocked`.
+  package func plan(_ choice: RollbackChoice) throws(Failure) -> RollbackPlan {
+    try RollbackPlanner(policy: policy, repository: repository, maintenance: maintenance, surroundings: surroundings)
+      .plan(choice)
+  }
+
+  /// Does what the plan says.
+  ///
+  /// - Throws: whatever keeps it from its end. Before the swap nothing of the live database was touched.
+  package func execute(_ plan: RollbackPlan) throws(Failure) -> Outcome {
+    let start = ContinuousClock.now
+    // Another machine's deploy keeps its lock on the database itself.
+    let guardSession = plan.liveExists ? try lockLive() : nil
+    defer { withExtendedLifetime(guardSession) {} }
+    let journal = try DeployJournal(repository, policy: policy.name, id: plan.deploy)
+    var done = plan
+    switch plan.mode {
+    case .resolveOnly: try resolveOnly(plan, journal)
+    case .restore:
+      try prepare(plan, journal)
+      done.lostWrites = try completeWrites(plan)
+      try swapIn(plan, journal)
+    }
+    let seconds = ((ContinuousClock.now - start).seconds * 1000).rounded() / 1000
+    return Outcome(plan: done, seconds: seconds)
+  }
+
+  private func lockLive() throws(Failure) -> Session {
+    let session = try Connector(cancellation: Cancellation(), log: surroundings.log).connect(
+      target, purpose: "rollback")
+    try AdvisoryLock.deploy.take(session, waiting: 0, cancellation: surroundings.cancellation)
+    return session
+  }
+
+  private func resolveOnly(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) {
+    try journal.append(began(plan))
+    let books = try MigrationBooks(policy: policy, purpose: "rollback", surroundings: surroundings)
+    try books.resolving { (history) throws(Failure) in
+      for name in plan.undoes { try history.markRolledBack(name) }
+    }
+    try journal.append(DeployEvent(.rolledBack, at: surroundings.now()))
+  }
+
+  private func began(_ plan: RollbackPlan) -> DeployEvent {
+    DeployEvent(
+      .rollbackBegan, at: surroundings.now(), migrations: plan.undoes, backup: plan.backup.id, database: plan.database,
+      temporary: plan.temporary)
+  }
+
+  // MARK: Beside
+
+  /// Verifies the backup, restores it beside the live database, proves it and reconciles its history.
+  private func prepare(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) {
+    let facts = try ServerReader(maintenance).facts()
+    let toolbox = try surroundings.toolbox(
+      forMajor: max(facts.major, plan.backup.manifest.dumpMajor), demanded: policy.toolsDirectory)
+    let verified = try VerifyBackup(surroundings: surroundings).run(plan.backup, level: .archive, toolbox: toolbox)
+    try journal.append(began(plan))
+    do throws(Failure) {
+      let database = try NewDatabase(
+        plan.database, temporaryName: plan.temporary, like: plan.backup.manifest.source.properties, session: maintenance
+      )
+      let work = try RestoreWork(
+        backup: verified.backup, target: target.database(plan.temporary), toolbox: toolbox, surroundings: surroundings)
+      try work.fill()
+      try work.prove(.digest)
+      try work.analyze()
+      if plan.liveExists { try reconcileHistory(plan) }
+      try surroundings.cancellation.check()
+      try maintenance.query("BEGIN")
+      try database.giveProperties()
+      try maintenance.query("COMMIT")
+    } catch {
+      _ = maintenance.attempt("ROLLBACK")
+      var failure = error
+      do throws(Failure) {
+        try NewDatabase.drop(plan.temporary, session: maintenance)
+        try journal.append(DeployEvent(.abandoned, at: surroundings.now(), error: "\(error.code): \(error.why)"))
+        failure.details.append("The live database was not touched.")
+      } catch {
+        failure.details.append(
+          "The live database was not touched; \(plan.temporary) is left: holdfast abandon drops it.")
+      }
+      throw failure
+    }
+    try journal.append(DeployEvent(.restored, at: surroundings.now()))
+  }
+
+  /// Carries over the rows of undone migrations, in the state in which Prisma applies them again.
+  private func reconcileHistory(_ plan: RollbackPlan) throws(Failure) {
+    let live = try HistoryTable(try surroundings.connector.connect(target, purpose: "rollback"), schema: target.schema)
+    let restored = try HistoryTable(
+      try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback"), schema: target.schema)
+    // Without a history before the deploy there is none to carry on.
+    guard restored.isThere else { return }
+    let known = Set(try restored.rows().map(\.id))
+    for row in try live.rows() where !known.contains(row.id) { try restored.insertRolledBack(row, by: plan.deploy) }
+  }
+
+  private func completeWrites(_ plan: RollbackPlan) throws(Failure) -> [TableWrites] {
+    guard plan.liveExists else { return [] }
+    let live = try surroundings.connector.connect(target, purpose: "rollback")
+    let restored = try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback")
+    let writes = LostWrites(live: live, manifest: plan.backup.manifest)
+    // Counted again: the live database went on while the backup was restored.
+    return try writes.completed(try writes.count(), restored: restored)
+  }
+
+  // MARK: Swap
+
+  func swapIn(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) {
+    try surroundings.cancellation.check()
+    try journal.append(DeployEvent(.swapping, at: surroundings.now(), keptAs: plan.liveExists ? plan.keptAs : nil))
+    let ended = plan.sessions.reduce(0) { $0 + $1.count }
+    func exchange() throws(Failure) {
+      try swap.exchange(live: plan.database, keptAs: plan.keptAs, replacement: plan.temporary)
+    }
+    _ = try surroundings.phase(
+      "swap", summary: { "\(counted(ended, "session")) ended, names exchanged" }, exchange)
+    try journal.append(DeployEvent(.swapped, at: surroundings.now()))
+    try journal.append(DeployEvent(.rolledBack, at: surroundings.now()))
+  }
+}

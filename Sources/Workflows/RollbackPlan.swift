@@ -1,0 +1,144 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import Migrations
+import PostgresTools
+
+/// Which deploy, or which backup, a rollback goes back to.
+package enum RollbackChoice: Sendable, Equatable {
+  case lastDeploy
+  case deploy(String)
+  /// The deploy that first applied a migration.
+  case before(migration: String)
+  case backup(String)
+}
+
+/// What a rollback would do.
+package struct RollbackPlan: Sendable {
+  package enum Mode: String, Sendable {
+    case restore
+    /// Nothing but the history has to be mended.
+    case resolveOnly = "resolve-only"
+  }
+
+  /// Its journal takes the rollback's events.
+  package var deploy: String
+  package var mode: Mode
+  package var backup: Backup
+  package var database: String
+  package var keptAs: String
+  /// The database that is restored beside.
+  package var temporary: String
+  /// Migrations that the live history has and the backup has not.
+  package var undoes: [String]
+  /// The failed migration, for `resolveOnly`.
+  package var failed: String?
+  package var lostWrites: [TableWrites]
+  package var sessions: [(application: String, count: Int)]
+  /// What stays with the old database.
+  package var staying: [String]
+  package var liveExists: Bool
+}
+
+/// Decides what a rollback has to do; changes nothing.
+struct RollbackPlanner {
+  let policy: Policy
+  let repository: Repository
+  let maintenance: Session
+  let surroundings: Surroundings
+
+  func plan(_ choice: RollbackChoice) throws(Failure) -> RollbackPlan {
+    let records = try repository.deploys(of: policy.name)
+    if let open = records.first(where: \.isUnfinished) { throw unfinished(open) }
+    let listing = repository.listing(of: policy.name)
+    let (record, backup) = try choose(choice, records, listing)
+    guard backup.state == .complete else {
+      throw Failure(
+        "backup_damaged", exit: .dataDamaged, what: "rollback to \(backup.id)", why: "the backup is damaged",
+        nextStep: "choose another one: holdfast rollback --to ID; holdfast list shows them")
+    }
+    return try plan(record, backup)
+  }
+
+  // MARK: Choosing
+
+  private func choose(
+    _ choice: RollbackChoice, _ records: [DeployRecord], _ listing: Listing
+  ) throws(Failure) -> (DeployRecord?, Backup) {
+    if case .backup(let id) = choice { return (nil, try BackupFinder(listing).find(id)) }
+    let candidates = records.filter { ($0.state == .applied || $0.state == .failed) && $0.backup != nil }
+    let chosen: DeployRecord? =
+      switch choice {
+      case .lastDeploy, .backup: candidates.first
+      case .deploy(let id): candidates.first { $0.id.hasPrefix(id) || $0.id.hasSuffix(id) }
+      case .before(let migration): candidates.last { $0.pending.contains(migration) }
+      }
+    guard let chosen, let id = chosen.backup else {
+      throw Failure(
+        "no_such_deploy", exit: .notFound, what: "rollback of \(policy.name)",
+        why: records.isEmpty ? "there was no deploy yet" : "no deploy that can be undone fits",
+        nextStep: "go back to a backup instead: holdfast rollback --to ID; holdfast list shows them")
+    }
+    return (chosen, try BackupFinder(listing).find(id))
+  }
+
+  private func unfinished(_ record: DeployRecord) -> Failure {
+    Failure(
+      "deploy_interrupted", exit: .failed, what: "rollback of \(policy.name)",
+      why: "deploy \(record.id) is \(record.state.rawValue): it runs, or was interrupted",
+      nextStep: "finish it: holdfast resume; or give it up: holdfast abandon")
+  }
+
+  // MARK: Looking
+
+  private func plan(_ record: DeployRecord?, _ backup: Backup) throws(Failure) -> RollbackPlan {
+    let target = try ConnectionURL.parse(policy.databaseURL)
+    let swap = DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation)
+    let exists = try swap.exists(target.database)
+    let obstacles = try swap.obstacles(target.database)
+    if let blocking = obstacles.blocking.first {
+      throw Failure(
+        "swap_blocked", exit: .failed, what: "rollback of \(target.database)",
+        why: "\(blocking) keeps the database from being renamed", nextStep: "COMMIT or ROLLBACK PREPARED it first",
+        details: obstacles.blocking.dropFirst().map { $0 })
+    }
+    let id = record?.id ?? PartialBackup.makeID(now: surroundings.now())
+    let suffix = String(id.suffix(6))
+    var plan = RollbackPlan(
+      deploy: id, mode: .restore, backup: backup, database: target.database,
+      keptAs: try free(target.database, "__before_\(suffix)", swap),
+      temporary: try free(target.database, "__restore_\(suffix)", swap), undoes: [], failed: record?.failed,
+      lostWrites: [], sessions: try swap.sessions(on: target.database), staying: obstacles.staying, liveExists: exists)
+    guard exists else { return plan }
+    let live = try surroundings.connector.connect(target, purpose: "rollback")
+    let rows = try HistoryTable(live, schema: target.schema).rows()
+    let known = Set(backup.manifest.migrations?.applied.map(\.name) ?? [])
+    plan.undoes = rows.filter { $0.isLive && !known.contains($0.name) }.map(\.name)
+    if let record, try nothingChanged(record, backup, target) {
+      plan.mode = .resolveOnly
+      plan.undoes = [record.failed].compactMap { $0 }
+    } else {
+      plan.lostWrites = try LostWrites(live: live, manifest: backup.manifest).count()
+    }
+    return plan
+  }
+
+  private func free(_ base: String, _ ending: String, _ swap: DatabaseSwap) throws(Failure) -> String {
+    for number in 1...99 {
+      let name = databaseName(base, number == 1 ? ending : "\(ending)_\(number)")
+      if try !swap.exists(name) { return name }
+    }
+    throw .internalError("a hundred databases named \(base)\(ending) exist")
+  }
+
+  /// The only script that was run was atomic and failed, and the schema is still the snapshot's.
+  private func nothingChanged(
+    _ record: DeployRecord, _ backup: Backup, _ target: ConnectionTarget
+  ) throws(Failure) -> Bool {
+    guard record.failed != nil, record.failedAtomically, record.applied.isEmpty, record.rollback == nil else {
+      return false
+    }
+    return try SchemaComparison(policy: policy, surroundings: surroundings).liveEquals(backup, target)
+  }
+}

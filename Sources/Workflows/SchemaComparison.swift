@@ -1,0 +1,34 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import PostgresTools
+import StreamPipeline
+
+/// Compares a live schema with that of a backup.
+struct SchemaComparison {
+  let policy: Policy
+  let surroundings: Surroundings
+
+  /// Whether every statement of the live schema is in the backup's, and the other way round. Large objects, which a dump of
+  /// the schema alone leaves out, do not count.
+  func liveEquals(_ backup: Backup, _ target: ConnectionTarget) throws(Failure) -> Bool {
+    let toolbox = try surroundings.toolbox(forMajor: backup.manifest.dumpMajor, demanded: policy.toolsDirectory)
+    let contents = try ArchiveContents.read(
+      data: "\(backup.path)/data", rawNames: backup.manifest.dataFiles.map(\.rawName), toolbox: toolbox,
+      surroundings: surroundings, keepStatements: true)
+    let work = try WorkFolder()
+    let scanner = DumpScanner(keepStatements: true)
+    let command = toolbox.command(
+      "pg_dump", ["-Fp", "--schema-only"], on: target, purpose: "rollback",
+      passwordFile: try work.passwordFile(for: target),
+      settings: Toolbox.dumpSettings)
+    let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in try scanner.scan(piece) }
+    try exit.check("pg_dump")
+    _ = try scanner.finish()
+    return Self.comparable(contents.statements) == Self.comparable(scanner.statements)
+  }
+
+  private static func comparable(_ statements: [String]) -> [String] {
+    statements.filter { !$0.contains("LARGE OBJECT ") && !$0.contains("lo_create(") }.sorted()
+  }
+}
