@@ -69,16 +69,31 @@ package struct MigrationSettings: Sendable, Equatable {
   package var statementTimeout: Duration
   /// A program that applies the migrations, with its arguments; empty: Holdfast itself.
   package var command: [String]
+  /// What has to hold after the migrations were applied.
+  package var healthChecks: [HealthCheck]
+  package var onFailure: OnFailure
+
+  package enum OnFailure: String, Sendable { case stop, rollback }
 
   package init(
     directory: String? = nil, command: [String] = [], lockTimeout: Duration = .seconds(5),
-    statementTimeout: Duration = .zero
+    statementTimeout: Duration = .zero, healthChecks: [HealthCheck] = [], onFailure: OnFailure = .stop
   ) {
     self.directory = directory
     self.command = command
     self.lockTimeout = lockTimeout
     self.statementTimeout = statementTimeout
+    self.healthChecks = healthChecks
+    self.onFailure = onFailure
   }
+}
+
+/// One thing that has to hold after a deploy.
+package enum HealthCheck: Sendable, Equatable {
+  /// A query whose one value must be true.
+  case sql(String)
+  /// A program that must end with exit 0.
+  case command([String])
 }
 
 /// How the data files of a backup are stored.

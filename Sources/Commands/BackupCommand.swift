@@ -1,3 +1,4 @@
+import BackupModel
 import Diagnostics
 import Workflows
 
@@ -5,8 +6,14 @@ struct BackupCommand {
   let context: CommandContext
 
   func run() throws(Failure) -> CommandResult {
+    let policy = try context.policy()
+    return try context.audited(
+      policy, { () throws(Failure) in try run(policy) }, subject: { $0.text(at: "backup", "id") })
+  }
+
+  private func run(_ policy: Policy) throws(Failure) -> CommandResult {
     let reason = context.invocation.value("reason") ?? "manual"
-    let outcome = try TakeBackup(policy: try context.policy(), surroundings: context.surroundings)
+    let outcome = try TakeBackup(policy: policy, surroundings: context.surroundings)
       .run(reason: reason, hold: context.invocation.flag("hold"))
     let backup = outcome.backup
     let failure = outcome.damage(insteadUse: nil)

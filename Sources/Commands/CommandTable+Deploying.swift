@@ -6,7 +6,7 @@ extension CommandTable {
     status, snapshot, deploy, rollback, undo, resume, abandon, migrations, resolve, baseline,
   ]
 
-  private static let confirmOption = Option(
+  static let confirmOption = Option(
     "confirm", value: "DBNAME", help: "the database's name, where there is no terminal to type it on")
 
   private static let status = Command(

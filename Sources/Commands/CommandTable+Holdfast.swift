@@ -83,15 +83,17 @@ extension CommandTable {
     examples: [Example("holdfast verify 20261122 --level checksum", comment: "by the beginning of its id")])
 
   private static let restore = Command(
-    "restore", summary: "restore a backup into a new database", operands: [idOperand],
+    "restore", summary: "restore a backup into a new database, or in place of the live one", operands: [idOperand],
     options: [
-      Option("into", value: "NAME", help: "the database to make; it must not exist", required: true),
+      Option("into", value: "NAME", help: "the database to make; it must not exist"),
+      Option("swap", help: "take the place of the live database, which is kept; `undo` swaps back"), confirmOption,
       Option(
         "verify", value: "HOW",
         help: "how the new database is compared: not at all, by rows per table, or by every digest",
         allowed: RestoreProof.allCases.map(\.rawValue), default: RestoreProof.digest.rawValue),
       Option("no-analyze", help: "leave out the statistics for the planner"), policyOption,
     ],
+    forms: ["ID --into NAME", "ID --swap"],
     discussion: """
       The database appears under its name only when it is whole and proven; a restore that fails leaves nothing. It is \
       made on the server of the policy's database.url.

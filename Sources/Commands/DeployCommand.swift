@@ -7,21 +7,31 @@ struct DeployCommand {
   let context: CommandContext
 
   func deploy() throws(Failure) -> CommandResult {
-    let outcome = try DeployMigrations(
-      policy: try context.policy(), command: context.invocation.trailing, surroundings: context.surroundings
-    ).run()
-    return outcome.result
+    let policy = try context.policy()
+    let work = DeployMigrations(
+      policy: policy, command: context.invocation.trailing, surroundings: context.surroundings)
+    return try context.audited(
+      policy, { () throws(Failure) in try work.run().result }, subject: { $0.text(at: "deploy") })
   }
 
   func snapshot() throws(Failure) -> CommandResult {
-    let outcome = try TakeSnapshot(policy: try context.policy(), surroundings: context.surroundings).run()
-    return CommandResult(
-      json: ["backup": outcome.backup.json], text: outcome.verification.ok ? outcome.backup.id : "",
-      failure: outcome.damage(insteadUse: nil))
+    let policy = try context.policy()
+    func take() throws(Failure) -> CommandResult {
+      let outcome = try TakeSnapshot(policy: policy, surroundings: context.surroundings).run()
+      return CommandResult(
+        json: ["backup": outcome.backup.json], text: outcome.verification.ok ? outcome.backup.id : "",
+        failure: outcome.damage(insteadUse: nil))
+    }
+    return try context.audited(policy, take, subject: { $0.text(at: "backup", "id") })
   }
 
   func resume() throws(Failure) -> CommandResult {
     let policy = try context.policy()
+    return try context.audited(
+      policy, { () throws(Failure) in try resume(policy) }, subject: { $0.text(at: "deploy") })
+  }
+
+  private func resume(_ policy: Policy) throws(Failure) -> CommandResult {
     let work = ResumeDeploy(policy: policy, surroundings: context.surroundings)
     let record = try work.interrupted()
     try context.confirm(record.database, unless: record.state == .open)
@@ -41,6 +51,11 @@ struct DeployCommand {
 
   func abandon() throws(Failure) -> CommandResult {
     let policy = try context.policy()
+    return try context.audited(
+      policy, { () throws(Failure) in try abandon(policy) }, subject: { $0.text(at: "deploy") })
+  }
+
+  private func abandon(_ policy: Policy) throws(Failure) -> CommandResult {
     let work = ResumeDeploy(policy: policy, surroundings: context.surroundings)
     let open = try work.interrupted()
     try context.confirm(open.database, unless: open.state == .open && open.applied.isEmpty)
@@ -60,7 +75,7 @@ extension DeployMigrations.Outcome {
       json: [
         "deploy": .optional(deploy), "snapshot": .optional(snapshot), "state": .string(state.rawValue),
         "applied": .array(applied.map { .string($0) }), "failed": .optional(failed), "rehearsal": .null,
-        "rolled_back": .bool(false),
+        "rolled_back": .bool(state == .rolledBack),
       ],
       text: text, failure: failure)
   }
@@ -68,7 +83,7 @@ extension DeployMigrations.Outcome {
   private var text: String {
     switch state {
     case .nothingToDo: "Nothing pends: the database is up to date.\n"
-    case .failed: ""
+    case .failed, .rolledBack: ""
     case .applied:
       "\(counted(applied.count, "migration")) applied. The way back: holdfast rollback (snapshot \(snapshot ?? "none")).\n"
     }

@@ -5,17 +5,28 @@ struct HoldCommand {
   let context: CommandContext
 
   func hold() throws(Failure) -> CommandResult {
-    var backup = try context.backup().backup
     let reason = context.invocation.value("reason") ?? "held by hand"
-    try backup.place(Hold(reason: reason, at: context.surroundings.now()))
-    return CommandResult(json: ["backup": backup.json], text: "\(backup.id) is held: \(reason)\n")
+    return try change { (backup) throws(Failure) in
+      try backup.place(Hold(reason: reason, at: context.surroundings.now()))
+      return "\(backup.id) is held: \(reason)\n"
+    }
   }
 
   func release() throws(Failure) -> CommandResult {
-    var backup = try context.backup().backup
-    let held = backup.hold != nil
-    try backup.release()
-    return CommandResult(
-      json: ["backup": backup.json], text: "\(backup.id) is \(held ? "released" : "not held").\n")
+    try change { (backup) throws(Failure) in
+      let held = backup.hold != nil
+      try backup.release()
+      return "\(backup.id) is \(held ? "released" : "not held").\n"
+    }
+  }
+
+  private func change(_ body: (inout Backup) throws(Failure) -> String) throws(Failure) -> CommandResult {
+    let (found, policy, _) = try context.backup()
+    func changed() throws(Failure) -> CommandResult {
+      var backup = found
+      let text = try body(&backup)
+      return CommandResult(json: ["backup": backup.json], text: text)
+    }
+    return try context.audited(policy, changed, subject: { _ in found.id })
   }
 }

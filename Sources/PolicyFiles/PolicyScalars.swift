@@ -24,7 +24,7 @@ enum PolicyScalars {
     case .compression: compression(text).map { .value($0) } ?? .wrong
     case .cron: cron(text)
     case .timeZone: TimeZoneName.exists(text) ? .value(.text(text)) : .wrong
-    case .texts, .entries: .wrong
+    case .texts, .entries, .healthChecks: .wrong
     }
   }
 
@@ -93,6 +93,7 @@ extension PolicyValueKind {
     case .timeZone: "must be a time zone such as UTC or Europe/Berlin"
     case .texts: "must be a list of texts, such as [one, two]"
     case .entries: "must be a list"
+    case .healthChecks: "must be a list of {sql: TEXT} and {command: [WORDS]}"
     }
   }
 

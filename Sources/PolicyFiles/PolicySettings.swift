@@ -27,6 +27,8 @@ struct PolicySettings {
   /// - Parameter absolute: makes a path absolute.
   func migrations(_ absolute: (String) -> String) -> MigrationSettings {
     var settings = MigrationSettings(directory: text("migrations.directory").map(absolute))
+    if case .checks(let checks) = self["migrations.health_checks"] { settings.healthChecks = checks }
+    if let word = text("migrations.on_failure").flatMap(MigrationSettings.OnFailure.init) { settings.onFailure = word }
     if case .list(let command) = self["migrations.command"] { settings.command = command }
     if case .duration(let timeout) = self["migrations.lock_timeout"] { settings.lockTimeout = timeout }
     if case .duration(let timeout) = self["migrations.statement_timeout"] { settings.statementTimeout = timeout }

@@ -67,10 +67,10 @@ package enum PolicyTable {
     .later("migrations.rehearse", .boolean, off: .boolean(false), noDeploy),
     .now("migrations.lock_timeout", .duration(days: 24), default: .duration(.seconds(5))),
     .now("migrations.statement_timeout", .duration(days: 24), default: .duration(.zero)),
-    .later("migrations.on_failure", .choice(["stop", "rollback"]), off: .text("stop"), noDeploy),
+    .now("migrations.on_failure", .choice(["stop", "rollback"]), default: .text("stop")),
     .later("migrations.max_rollback_time", .duration(days: 366), noDeploy),
     .later("migrations.standby_copy", .choice(["off", "restored", "cloned"]), off: .text("off"), noDeploy),
-    .later("migrations.health_checks", .entries, off: .list([]), noDeploy),
+    .now("migrations.health_checks", .healthChecks, default: .checks([])),
     .later("migrations.hold_for", .duration(days: 3660), noDeploy),
   ]
 

@@ -1,3 +1,4 @@
+import BackupModel
 import Diagnostics
 
 /// YAML nodes to values of one key: fills in the environment, checks the kind, and collects what is wrong.
@@ -34,11 +35,31 @@ struct PolicyValues {
   private func isNull(_ text: String) -> Bool { ["null", "Null", "NULL", "~"].contains(text) }
 
   private mutating func list(_ items: [YAMLNode], _ node: YAMLNode, _ key: PolicyKey) -> PolicyValue? {
+    if key.kind == .healthChecks {
+      let checks = items.compactMap { healthCheck($0, key) }
+      return checks.count == items.count ? .checks(checks) : nil
+    }
     guard key.kind == .texts || key.kind == .entries else {
       return failed(node, key, "\(key.kind.expectation), not a list")
     }
     let texts = items.compactMap { item(of: $0, key) }
     return texts.count == items.count ? .list(texts) : nil
+  }
+
+  private mutating func healthCheck(_ node: YAMLNode, _ key: PolicyKey) -> HealthCheck? {
+    guard case .mapping(let entries) = node.content, entries.count == 1, let entry = entries.first else {
+      report(node, key, "\(key.kind.expectation); an entry is not")
+      return nil
+    }
+    switch (entry.key, entry.value.content) {
+    case ("sql", .scalar(let text, _)): return fill(text, entry.value, key).map { .sql($0.text) }
+    case ("command", .sequence(let items)) where !items.isEmpty:
+      let words = items.compactMap { item(of: $0, key) }
+      return words.count == items.count ? .command(words) : nil
+    default:
+      report(node, key, "\(key.kind.expectation); '\(printable(entry.key))' is not")
+      return nil
+    }
   }
 
   private mutating func item(of node: YAMLNode, _ key: PolicyKey) -> String? {

@@ -52,22 +52,10 @@ struct CommandDeploy {
 
   /// Its output streams through to stderr; with its whole group it ends when the run is interrupted.
   private func runCommand() throws(Failure) -> ChildExit {
-    guard let program = command.first, let path = Self.find(program) else {
-      throw Failure(
-        "command_missing", exit: .unavailable, what: "command \(command.first ?? "")", why: "there is no such program",
-        nextStep: "check migrations.command, or what stands after --")
-    }
-    let child = ChildCommand(
-      executable: path, arguments: Array(command.dropFirst()), environment: ProcessInfo.processInfo.environment)
+    let child = try userCommand(command)
     let reporter = surroundings.reporter
     return try surroundings.phase(
       "apply", summary: { "\(command.joined(separator: " ")): \($0.description)" }
     ) { () throws(Failure) in try surroundings.runner.runVisibly(child, tell: { reporter.output($0) }) }.value
-  }
-
-  private static func find(_ program: String) -> String? {
-    if program.contains("/") { return access(program, X_OK) == 0 ? program : nil }
-    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
-    return folders.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
   }
 }

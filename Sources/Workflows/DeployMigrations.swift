@@ -21,6 +21,7 @@ package struct DeployMigrations {
   package struct Outcome: Sendable {
     package enum State: String, Sendable {
       case applied, failed
+      case rolledBack = "rolled-back"
       case nothingToDo = "nothing-to-do"
     }
     package var deploy: String?
@@ -35,6 +36,22 @@ package struct DeployMigrations {
   /// - Throws: whatever keeps the deploy from beginning: `locked`, `P3009`, `P3019`, `P3005`, a snapshot that cannot be taken or is not good,
   ///   an interrupted deploy before it. Then no migration was run.
   package func run() throws(Failure) -> Outcome {
+    var outcome = try deploy()
+    guard outcome.state == .failed, policy.migrations.onFailure == .rollback, let id = outcome.deploy,
+      surroundings.cancellation.signal == nil
+    else { return outcome }
+    let rollback = try RollBackDeploy(policy: policy, surroundings: surroundings)
+    let done = try rollback.execute(try rollback.plan(.deploy(id)))
+    outcome.state = .rolledBack
+    outcome.failure?.details.append(
+      done.plan.mode == .resolveOnly
+        ? "Nothing of it was left; its row in the history was resolved (on_failure: rollback)."
+        : "The database was rolled back; the one before is kept as \(done.plan.keptAs) (on_failure: rollback).")
+    outcome.failure?.nextStep = "mend the migration, then: holdfast deploy"
+    return outcome
+  }
+
+  private func deploy() throws(Failure) -> Outcome {
     // One deploy of a database at a time, on this machine and on every other.
     let repository = try Repository.openOrCreate(policy.repository)
     let lock = try PolicyLock(
@@ -95,6 +112,7 @@ package struct DeployMigrations {
         try CommandDeploy(command: command, books: books, journal: journal, surroundings: surroundings)
           .apply(pending, &outcome)
       }
+      try HealthCheckRun(checks: policy.migrations.healthChecks, target: books.target, surroundings: surroundings).run()
     } catch {
       outcome.state = .failed
       outcome.failure = error

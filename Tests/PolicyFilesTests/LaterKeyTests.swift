@@ -18,7 +18,6 @@ import Testing
     ("verify: {after_backup: drill}", "verify.after_backup: restore drills are not in this version: write archive, "),
     ("verify: {drill_cron: '0 5 * * 0'}", "verify.drill_cron: restore drills are not in this version: take "),
     ("migrations: {rehearse: yes}", "migrations.rehearse: deploys are not in this version; "),
-    ("migrations: {health_checks: [{sql: SELECT true}]}", "migrations.health_checks: deploys are not in this version"),
     ("seed: {attempts: 5}", "seed.attempts: seeding is not in this version: take the key out"),
     ("hooks: {on_failure: [[a, b]]}", "hooks.on_failure: hooks are not in this version; nothing is called: take the"),
     ("notify: [{webhook: x}]", "notify: alerts are not in this version; nobody is told: take the key out"),
