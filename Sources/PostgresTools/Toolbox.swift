@@ -70,11 +70,11 @@ package struct Toolbox: Sendable {
     environment["PGPASSFILE"] = passwordFile
     return ChildCommand(
       executable: path(tool), arguments: ["-w", "-d", Self.connectionString(rest)] + arguments,
-      environment: environment, secrets: [target.password].compactMap { $0 })
+      environment: environment, secrets: [target.password, target.password?.inPasswordFile].compactMap { $0 })
   }
 
   /// A name that begins like a URL or has a `=` in it must not be taken for a connection string.
-  private static func connectionString(_ values: [String: String]) -> String {
+  package static func connectionString(_ values: [String: String]) -> String {
     values.sorted { $0.key < $1.key }.map { keyword, value in
       let escaped = value.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
       return "\(keyword)='\(escaped)'"
