@@ -92,8 +92,9 @@ struct DirectoryCapture {
   /// Roles and tablespaces; the passwords' hashes only when the role may see them.
   private func saveGlobals(_ passwordFile: String?) throws(Failure) -> StoredFile {
     let options = source.facts.superuser ? [] : ["--no-role-passwords"]
+    let database = Toolbox.connectionString(["dbname": source.target.database])
     let command = source.toolbox.command(
-      "pg_dumpall", ["--globals-only", "-l", source.target.database] + options, on: source.target,
+      "pg_dumpall", ["--globals-only", "-l", database] + options, on: source.target,
       purpose: "backup", passwordFile: passwordFile, settings: Toolbox.dumpSettings)
     if !source.facts.superuser {
       surroundings.log.info("globals are saved without role passwords: only a superuser may read them")
