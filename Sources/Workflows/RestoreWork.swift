@@ -60,6 +60,7 @@ struct RestoreWork {
 
   private func compareRows() throws(Failure) -> Int {
     let session = try surroundings.connector.connect(target, purpose: "restore")
+    try session.liftLimits()
     var problems: [Problem] = []
     for table in manifest.digests.tables {
       let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
