@@ -79,7 +79,9 @@ struct RestoreWork {
     let scanner = DumpScanner(keepStatements: true)
     let reporter = surroundings.reporter
     let command = tool(
-      "pg_dump", ["-Fp"] + manifest.excludeTableData.map { "--exclude-table-data=\($0)" },
+      "pg_dump",
+      ["-Fp"] + manifest.source.properties.dumpEncoding
+        + manifest.excludeTableData.map { "--exclude-table-data=\($0)" },
       settings: Toolbox.dumpSettings)
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
       try scanner.scan(piece)
