@@ -17,11 +17,7 @@ package final class PolicyLock {
     _ repository: Repository, policy: String, kind: Kind = .backup, purpose: String, now: Date
   ) throws(Failure) {
     let folder = repository.folder(of: policy)
-    guard fileKind(folder) != .link else {
-      throw Failure(
-        "symbolic_link", exit: .dataDamaged, what: "repository \(repository.path)", why: "\(policy) is a symbolic link",
-        nextStep: "put a real folder there: a link could lead a backup anywhere")
-    }
+    guard fileKind(folder) != .link else { throw repository.symbolicLink(policy) }
     try makeFolder(folder)
     let path = "\(folder)/\(kind.rawValue)"
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)

@@ -34,8 +34,11 @@ struct RecordFile {
   func records<Record: Decodable>(_ type: Record.Type) -> [Record]? {
     guard let data = FileManager.default.contents(atPath: path) else { return [] }
     guard let text = String(data: data, encoding: .utf8) else { return nil }
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    lines.removeLast()
+    // Bytes, for a carriage return before it would make one character of the newline.
+    var lines = text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false).map(Substring.init)
+    let half = lines.removeLast()
+    // A line that was being written ends before its newline; a whole one with another byte there was changed.
+    guard SealedLine.open(half.dropLast(), as: type) == nil else { return nil }
     let records = lines.compactMap { SealedLine.open($0, as: type) }
     return records.count == lines.count ? records : nil
   }

@@ -60,9 +60,12 @@ package struct Repository: Sendable {
   }
 
   /// All backups of a policy, newest first, and what stands among them without being one.
-  package func listing(of policy: String) -> Listing {
+  ///
+  /// - Throws: `symbolic_link`.
+  package func listing(of policy: String) throws(Failure) -> Listing {
     var listing = Listing()
     let folder = folder(of: policy)
+    guard fileKind(folder) != .link else { throw symbolicLink(policy) }
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where isBackupName(name) {
       do throws(Failure) {
         listing.backups.append(try BackupReader.read("\(folder)/\(name)", id: name, policy: policy))
@@ -72,6 +75,13 @@ package struct Repository: Sendable {
     }
     listing.sort()
     return listing
+  }
+
+  /// A link could lead a policy's backups anywhere: neither readers nor writers follow it.
+  func symbolicLink(_ policy: String) -> Failure {
+    Failure(
+      "symbolic_link", exit: .dataDamaged, what: "repository \(path)", why: "\(policy) is a symbolic link",
+      nextStep: "put a real folder there: a link could lead a backup anywhere")
   }
 
   /// Hidden names are locks and runs in progress; `deploys` is what the contract keeps beside the backups.

@@ -8,6 +8,8 @@ package struct RestoreGuide {
   /// - Parameter manifest: its files may still lack RESTORE.md itself.
   package init(_ manifest: Manifest) { self.manifest = manifest }
 
+  /// Commands begin at the line's begin, so that they work when they are copied from a terminal: an indented end of a here
+  /// document is none.
   package var text: String {
     let major = manifest.source.serverVersionNumber / 10_000
     return """
@@ -27,28 +29,28 @@ package struct RestoreGuide {
 
       1. Every file is as it was written:
 
-         ```sh
-         sha256sum --check --quiet SHA256SUMS
-         ```
+      ```sh
+      sha256sum --check --quiet SHA256SUMS
+      ```
 
       2. Expand the data into the other folder; the backup stays as it is:
 
-         ```sh
-         cp -R data "$scratch/data"
+      ```sh
+      cp -R data "$scratch/data"
       \(expandCommand)
-         ```
+      ```
       \(globalsStep)
       3. Create the database, fill it, and give it its owner, privileges and settings:
 
-         ```sh
-         psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres <<'SQL'
-         \(manifest.source.properties.createStatement(name: SQLFragment(psqlVariable: "database")));
-         SQL
-         pg_restore -Fd -j 2 --exit-on-error -d "$target" "$scratch/data"
-         psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres -f database.sql
-         psql -X -d "$target" -c ANALYZE
-         rm -r "$scratch"
-         ```
+      ```sh
+      psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres <<'SQL'
+      \(manifest.source.properties.createStatement(name: SQLFragment(psqlVariable: "database")));
+      SQL
+      pg_restore -Fd -j 2 --exit-on-error -d "$target" "$scratch/data"
+      psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres -f database.sql
+      psql -X -d "$target" -c ANALYZE
+      rm -r "$scratch"
+      ```
 
       The database must not exist yet. A restore that failed half way: drop the new database, mend the cause, begin again.
 
@@ -57,7 +59,7 @@ package struct RestoreGuide {
 
   private var expandCommand: String {
     manifest.compression == "none"
-      ? "   # the data files are not compressed" : "   find \"$scratch/data\" -name '*.zst' -exec zstd -d -q --rm {} +"
+      ? "# the data files are not compressed" : "find \"$scratch/data\" -name '*.zst' -exec zstd -d -q --rm {} +"
   }
 
   private var globalsStep: String {
@@ -65,8 +67,8 @@ package struct RestoreGuide {
     let roles = manifest.needs.roles.map { "`\(oneLine($0))`" }.joined(separator: ", ")
     return """
 
-         The server needs the roles \(roles). Where they are missing:
-         `psql -X -d postgres -f globals.sql` (a role that exists already gives an error, which does no harm).
+      The server needs the roles \(roles). Where they are missing:
+      `psql -X -d postgres -f globals.sql` (a role that exists already gives an error, which does no harm).
 
       """
   }

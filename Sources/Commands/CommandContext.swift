@@ -60,11 +60,16 @@ struct CommandContext {
 
   var policiesFolder: PolicyFolder { PolicyFolder(path: invocation.value("policies") ?? "policies") }
 
-  /// Variables for `${NAME}`: the environment, else the `.env` beside the policies' folder.
+  /// Where a project keeps its variables, the first one first.
+  static let environmentFiles = [".env", "prisma/.env"]
+
+  /// Variables for `${NAME}`: the environment, else the project's files beside the policies' folder.
   var reader: PolicyReader {
-    let absolute = URL(fileURLWithPath: policiesFolder.path).standardizedFileURL
-    let file = EnvironmentFile(path: absolute.deletingLastPathComponent().appendingPathComponent(".env").path)
-    return PolicyReader(environment: file.variables.merging(environment) { _, own in own })
+    let project = URL(fileURLWithPath: policiesFolder.path).standardizedFileURL.deletingLastPathComponent()
+    let variables = Self.environmentFiles.reduce(environment) { known, file in
+      known.merging(EnvironmentFile(path: project.appendingPathComponent(file).path).variables) { own, _ in own }
+    }
+    return PolicyReader(environment: variables)
   }
 
   func policy() throws(Failure) -> Policy {

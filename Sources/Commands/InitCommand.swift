@@ -19,7 +19,7 @@ struct InitCommand {
 
     let check = try CheckCommand(context: context).check(policy)
     let prisma = PrismaProject.find()
-    let next = ["holdfast backup \(name)", "holdfast list", "holdfast restore latest --into \(name)_copy"]
+    let next = try nextCommands(name)
     let json: JSONValue = [
       "policy": .string(name), "file": .string(file), "repository": .string(policy.repository),
       "prisma_migrations": .optional(prisma?.migrations), "check": check.document,
@@ -34,11 +34,23 @@ struct InitCommand {
     return CommandResult(json: json, text: text, exit: check.exit)
   }
 
+  /// Commands that work when they are pasted into the same shell.
+  private func nextCommands(_ name: String) throws(Failure) -> [String] {
+    let folder = context.policiesFolder.path
+    let policies = folder == "policies" ? "" : " --policies \(shellWord(folder))"
+    let policy = try context.policiesFolder.names() == [name] ? "" : " --policy \(name)"
+    return ["backup \(name)", "list", "restore latest\(policy) --into \(name)_copy"].map { "holdfast \($0)\(policies)" }
+  }
+
+  private func shellWord(_ text: String) -> String {
+    text.wholeMatch(of: /[A-Za-z0-9_.\/-]+/) == nil ? "'" + text.replacing("'", with: "'\\''") + "'" : text
+  }
+
   // MARK: The database
 
   private func databaseURL() throws(Failure) -> (url: Secret, origin: String) {
     if let url = context.environment["DATABASE_URL"], !url.isEmpty { return (Secret(url), "the environment") }
-    for path in [".env", "prisma/.env"] {
+    for path in CommandContext.environmentFiles {
       if let url = EnvironmentFile(path: path).variables["DATABASE_URL"], !url.isEmpty { return (Secret(url), path) }
     }
     throw Failure(
@@ -56,7 +68,8 @@ struct InitCommand {
   /// The database's name, as far as a folder may be called so.
   private func policyName(_ database: String) -> String {
     let allowed = database.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "_" }
-    let name = String(allowed.prefix(60))
+    // With `_copy` it still is a name that PostgreSQL takes.
+    let name = String(allowed.prefix(58))
     return name.isEmpty || name.hasPrefix(".") || name.hasPrefix("-") ? "app" : name
   }
 

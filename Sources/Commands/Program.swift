@@ -9,9 +9,11 @@ package enum Program {
   /// Runs the command line that the process was started with, and ends the process with its exit code.
   package static func main() -> Never {
     let cancellation = Cancellation()
+    // A policy may name any variable, also those that the set-up takes away.
+    let environment = ProcessInfo.processInfo.environment
     ProcessSetUp.prepare(cancellation)
     let arguments = Array(CommandLine.arguments.dropFirst())
-    exit(run(arguments, environment: ProcessInfo.processInfo.environment, cancellation: cancellation).rawValue)
+    exit(run(arguments, environment: environment, cancellation: cancellation).rawValue)
   }
 
   private static func run(

@@ -44,6 +44,17 @@ package final class Session: @unchecked Sendable {
   /// The process id the server gave at connection; a pooler makes one up.
   var announcedProcess: Int { Int(PQbackendPID(connection)) }
 
+  /// Lifts what role or database set for ordinary sessions: a limit of seconds must not end the work half way. Not through
+  /// a pooler, where the next user of the session would have it too.
+  package func liftLimits() throws(Failure) {
+    try query(
+      """
+      SELECT pg_catalog.set_config(name, CASE unit WHEN 'ms' THEN '0' ELSE 'off' END, false) FROM pg_catalog.pg_settings
+      WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout',
+        'idle_in_transaction_session_timeout', 'default_transaction_read_only')
+      """)
+  }
+
   /// Runs one statement and returns its rows as text, nil for NULL.
   ///
   /// - Throws: `ServerError` mapped to a `Failure`; `Failure.stopped` after the statement was cancelled.

@@ -18,11 +18,20 @@ package struct Toolbox: Sendable {
       let command = ChildCommand(
         executable: "\(directory)/pg_dump", arguments: ["--version"], environment: baseEnvironment())
       guard access(command.executable, X_OK) == 0 else { continue }
-      let printed = try runner.output(of: command)
-      guard let version = ClientVersion(printed: printed) else { continue }
+      guard let version = try version(printedBy: command, runner: runner) else { continue }
       found.append(ClientInstallation(directory: directory, version: version))
     }
     return found
+  }
+
+  /// - Returns: nil when the program does not work: another one may.
+  private static func version(
+    printedBy command: ChildCommand, runner: ChildRunner
+  ) throws(Failure) -> ClientVersion? {
+    do throws(Failure) { return ClientVersion(printed: try runner.output(of: command)) } catch {
+      guard error.exit == .failed || error.exit == .unavailable else { throw error }
+      return nil
+    }
   }
 
   /// Where Debian, Red Hat and the rest put them. Debian's wrapper in /usr/bin comes after the programs themselves.
@@ -61,11 +70,11 @@ package struct Toolbox: Sendable {
     environment["PGPASSFILE"] = passwordFile
     return ChildCommand(
       executable: path(tool), arguments: ["-w", "-d", Self.connectionString(rest)] + arguments,
-      environment: environment, secrets: [target.password].compactMap { $0 })
+      environment: environment, secrets: [target.password, target.password?.inPasswordFile].compactMap { $0 })
   }
 
   /// A name that begins like a URL or has a `=` in it must not be taken for a connection string.
-  private static func connectionString(_ values: [String: String]) -> String {
+  package static func connectionString(_ values: [String: String]) -> String {
     values.sorted { $0.key < $1.key }.map { keyword, value in
       let escaped = value.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
       return "\(keyword)='\(escaped)'"

@@ -30,8 +30,7 @@ package final class WorkFolder: Sendable {
     guard let password = target.password else { return nil }
     let file = "\(path)/pgpass"
     guard access(file, F_OK) != 0 else { return file }
-    let escaped = password.reveal().replacing("\\", with: "\\\\").replacing(":", with: "\\:")
-    try write("*:*:*:*:\(escaped)\n", to: file)
+    try write("*:*:*:*:\(password.inPasswordFile.reveal())\n", to: file)
     return file
   }
 
@@ -88,4 +87,9 @@ package final class WorkFolder: Sendable {
     // What cannot be removed now is swept by a later run.
     try? FileManager.default.removeItem(atPath: path)
   }
+}
+
+extension Secret {
+  /// As libpq's password file has it: a child that prints that file prints this.
+  var inPasswordFile: Secret { Secret(reveal().replacing("\\", with: "\\\\").replacing(":", with: "\\:")) }
 }

@@ -68,6 +68,7 @@ package struct CheckPolicy {
     var findings: [CheckFinding] = []
     let reader = ServerReader(session)
     let facts = try reader.facts()
+    if !facts.pooled { try session.liftLimits() }
     findings += placeFindings(facts, endpoint: session.target.endpoint)
     try collect(into: &findings) { () throws(Failure) in try toolFindings(serverMajor: facts.major) }
     try collect(into: &findings) { () throws(Failure) in try privilegeFindings(session, facts) }

@@ -43,7 +43,7 @@ struct DirectoryCapture {
     let globals = policy.backup.globals ? try saveGlobals(passwordFile) : nil
     let (stored, dumping) = try surroundings.phase(
       "dump", total: expectedBytes, summary: { Self.summary($0) }
-    ) { () throws(Failure) in try dump(snapshot.identifier, passwordFile) }
+    ) { () throws(Failure) in try dump(snapshot.identifier, properties, passwordFile) }
 
     let (contents, reading) = try surroundings.phase("contents", summary: { counted($0.tables.count, "table") }) {
       () throws(Failure) in
@@ -62,15 +62,15 @@ struct DirectoryCapture {
   // MARK: Steps
 
   private func dump(
-    _ snapshot: String, _ passwordFile: String?
+    _ snapshot: String, _ properties: DatabaseProperties, _ passwordFile: String?
   ) throws(Failure) -> [String: DataFilePass.Result] {
     let reporter = surroundings.reporter
     let pass = TrailingPass(
       folder: data, compression: policy.backup.compression, threads: jobs, cancellation: surroundings.cancellation,
       progress: { reporter.advance(bytes: $0) })
     let command = source.toolbox.command(
-      "pg_dump", dumpArguments(snapshot), on: source.target, purpose: "backup", passwordFile: passwordFile,
-      settings: Toolbox.dumpSettings)
+      "pg_dump", dumpArguments(snapshot) + properties.dumpEncoding, on: source.target, purpose: "backup",
+      passwordFile: passwordFile, settings: Toolbox.dumpSettings)
     do throws(Failure) {
       let exit = try surroundings.runner.run(command, stopping: { pass.failed })
       // A pass without room for its output is the cause, whatever pg_dump says of its end.
@@ -92,8 +92,9 @@ struct DirectoryCapture {
   /// Roles and tablespaces; the passwords' hashes only when the role may see them.
   private func saveGlobals(_ passwordFile: String?) throws(Failure) -> StoredFile {
     let options = source.facts.superuser ? [] : ["--no-role-passwords"]
+    let database = Toolbox.connectionString(["dbname": source.target.database])
     let command = source.toolbox.command(
-      "pg_dumpall", ["--globals-only", "-l", source.target.database] + options, on: source.target,
+      "pg_dumpall", ["--globals-only", "-l", database] + options, on: source.target,
       purpose: "backup", passwordFile: passwordFile, settings: Toolbox.dumpSettings)
     if !source.facts.superuser {
       surroundings.log.info("globals are saved without role passwords: only a superuser may read them")
@@ -130,6 +131,11 @@ struct DirectoryCapture {
     let percent = raw == 0 ? 100 : Int((Double(bytes) / Double(raw) * 100).rounded())
     return "\(sizeText(raw)) → \(sizeText(bytes)) stored (\(percent) %)"
   }
+}
+
+extension DatabaseProperties {
+  /// pg_dump's option for a database that takes any bytes: as UTF-8, which every other one is dumped in, they may be none.
+  var dumpEncoding: [String] { encoding == "SQL_ASCII" ? ["--encoding=SQL_ASCII"] : [] }
 }
 
 extension Duration {

@@ -58,17 +58,27 @@ struct NewDatabase {
         why: "a database's name has 1 to 63 bytes", nextStep: "choose another name for --into")
     }
     guard try session.query("SELECT FROM pg_catalog.pg_database WHERE datname = $1", [name]).isEmpty else {
-      throw Failure(
-        "database_exists", exit: .cannotWrite, what: "restore into \(name)", why: "the database exists already",
-        nextStep: "choose a new name for --into; an existing database is never restored into")
+      throw exists(name)
     }
   }
 
+  private static func exists(_ name: String) -> Failure {
+    Failure(
+      "database_exists", exit: .cannotWrite, what: "restore into \(name)", why: "the database exists already",
+      nextStep: "choose a new name for --into; an existing database is never restored into")
+  }
+
   /// Gives the database its owner, privileges, settings and comment, and its name: in one transaction.
+  ///
+  /// - Throws: `database_exists`, `server_error`.
   func publish() throws(Failure) {
     try session.query("BEGIN")
     try giveProperties()
-    try session.query("ALTER DATABASE \(quoteIdentifier(temporaryName)) RENAME TO \(quoteIdentifier(finalName))")
+    let names = (quoteIdentifier(temporaryName), quoteIdentifier(finalName))
+    // Another run may have taken the name meanwhile.
+    do { _ = try session.attempt("ALTER DATABASE \(names.0) RENAME TO \(names.1)").get() } catch {
+      throw error.sqlState == "42P04" ? Self.exists(finalName) : error.failure
+    }
     try session.query("COMMIT")
   }
 

@@ -10,15 +10,15 @@ struct RepositoryCheck {
 
   func findings() throws(Failure) -> [CheckFinding] {
     let path = policy.repository
-    let place = existingAncestor(path)
-    guard access(place, W_OK) == 0 else {
+    let place = existingAncestor("\(path)/\(policy.name)")
+    if let refusal = refusal(of: place) {
       return [
         CheckFinding(
-          kind: .problem, text: "repository \(path) is not writable",
-          fix: "let the user that runs holdfast write to \(place)")
+          kind: .problem, text: "repository \(path) is not writable: \(place): \(refusal)",
+          fix: "make that a folder that the user who runs holdfast may write to")
       ]
     }
-    guard place == path, access("\(path)/holdfast.json", F_OK) == 0 else {
+    guard access("\(path)/holdfast.json", F_OK) == 0 else {
       return [CheckFinding(kind: .fine, text: "repository \(path) will be made by the first backup")]
     }
     let listing = try Repository.open(path).listing(of: policy.name)
@@ -45,6 +45,14 @@ struct RepositoryCheck {
       kind: count < 2 ? .problem : .fine,
       text: "repository \(policy.repository) is writable, \(sizeText(free)) free, room for about \(count) backups",
       fix: count < 2 ? "make room there" : nil)
+  }
+
+  /// Why nothing can be made in a folder, found by trying: permissions do not tell of root, read-only mounts and quotas.
+  private func refusal(of folder: String) -> String? {
+    var template = Array("\(folder)/.partial-check-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { return systemError(errno) }
+    rmdir(template)
+    return nil
   }
 
   private func existingAncestor(_ path: String) -> String {

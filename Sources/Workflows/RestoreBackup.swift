@@ -41,6 +41,7 @@ package struct RestoreBackup {
     let maintenance = try surroundings.connector.maintenanceSession(of: target)
     let facts = try ServerReader(maintenance).facts()
     try check(facts, for: backup)
+    try maintenance.liftLimits()
     try NewDatabase.refuseExisting(name, maintenance)
     for left in try NewDatabase.sweep(maintenance) { surroundings.log.info("dropped \(left), left by a killed run") }
     try checkNeeds(backup, maintenance)

@@ -60,6 +60,7 @@ struct RestoreWork {
 
   private func compareRows() throws(Failure) -> Int {
     let session = try surroundings.connector.connect(target, purpose: "restore")
+    try session.liftLimits()
     var problems: [Problem] = []
     for table in manifest.digests.tables {
       let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
@@ -78,7 +79,9 @@ struct RestoreWork {
     let scanner = DumpScanner(keepStatements: true)
     let reporter = surroundings.reporter
     let command = tool(
-      "pg_dump", ["-Fp"] + manifest.excludeTableData.map { "--exclude-table-data=\($0)" },
+      "pg_dump",
+      ["-Fp"] + manifest.source.properties.dumpEncoding
+        + manifest.excludeTableData.map { "--exclude-table-data=\($0)" },
       settings: Toolbox.dumpSettings)
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
       try scanner.scan(piece)

@@ -31,6 +31,7 @@ package struct RollBackDeploy {
     // What was begun on the server is ended or undone even when the run is being stopped.
     maintenance = try Connector(cancellation: Cancellation(), log: surroundings.log).maintenanceSession(of: target)
     if let refusal = try ServerReader(maintenance).facts().poolerRefusal(endpoint: target.endpoint) { throw refusal }
+    try maintenance.liftLimits()
   }
 
   var swap: DatabaseSwap { DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation) }

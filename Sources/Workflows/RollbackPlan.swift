@@ -51,7 +51,7 @@ struct RollbackPlanner {
   func plan(_ choice: RollbackChoice) throws(Failure) -> RollbackPlan {
     let records = try repository.deploys(of: policy.name)
     if let open = records.first(where: \.isUnfinished) { throw unfinished(open) }
-    let listing = repository.listing(of: policy.name)
+    let listing = try repository.listing(of: policy.name)
     let (record, backup) = try choose(choice, records, listing)
     guard backup.state == .complete else {
       throw Failure(

@@ -12,7 +12,6 @@ struct SnapshotSession {
 
   init(_ session: Session, standby: Bool) throws(Failure) {
     self.session = session
-    try session.query("SET idle_in_transaction_session_timeout = 0")
     try session.query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     identifier = try Row(try session.query("SELECT pg_catalog.pg_export_snapshot()").first).text(0)
     snapshot = try ServerReader(session).snapshot(standby: standby)

@@ -54,7 +54,7 @@ package struct TakeBackup {
     // A deploy and a dump of the same database never overlap.
     if binding?.deploy == nil { try AdvisoryLock.deploy.share(source.session) }
 
-    let last = repository.listing(of: policy.name).backups.first?.manifest
+    let last = try repository.listing(of: policy.name).backups.first?.manifest
     let started = surroundings.now()
     let partial = try PartialBackup(repository, policy: policy.name, id: PartialBackup.makeID(now: started))
     let capture = DirectoryCapture(policy: policy, source: source, partial: partial, surroundings: surroundings)

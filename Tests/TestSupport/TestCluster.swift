@@ -21,30 +21,60 @@ package final class TestCluster: @unchecked Sendable {
   private var server: ChildProcess?
 
   /// A cluster of its own, for tests that stop or kill it.
-  package init(settings: [String] = [], encoding: [String] = ["--encoding=UTF8", "--locale=C.UTF-8"]) throws {
+  package convenience init(
+    settings: [String] = [], encoding: [String] = ["--encoding=UTF8", "--locale=C.UTF-8"]
+  ) throws {
+    try self.init(settings: settings) { binaries, data in
+      ("\(binaries)/initdb", ["-N", "-A", "trust", "-U", "postgres", "-D", data] + encoding)
+    }
+  }
+
+  /// A streaming standby of another cluster.
+  package convenience init(standbyOf primary: TestCluster) throws {
+    try self.init(settings: ["primary_conninfo=host=\(primary.socket) port=\(primary.port) user=postgres"]) {
+      ("\($0)/pg_basebackup", ["-N", "-c", "fast", "-d", primary.replicationTarget, "-D", $1])
+    }
+  }
+
+  /// - Parameter make: the command that makes the data folder.
+  private init(settings: [String], make: (_ binaries: String, _ data: String) -> (String, [String])) throws {
     binaries = try Self.findBinaries()
     port = Int.random(in: 20_000...30_000)
     folder = try Self.makeFolder()
     let data = "\(folder)/d"
-    try run("initdb", ["-N", "-A", "trust", "-U", "postgres", "-D", data] + encoding)
-    let access = "local all all trust\nhost all locked 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+    let (tool, arguments) = make(binaries, data)
+    _ = try ChildRunner(cancellation: Cancellation()).output(of: Self.command(tool, arguments))
+    let access = """
+      local all all trust
+      local replication all trust
+      host all locked 127.0.0.1/32 scram-sha-256
+      host all all 127.0.0.1/32 trust
+
+      """
     try write(access, to: "\(data)/pg_hba.conf")
     let all =
       [
         "listen_addresses=127.0.0.1", "port=\(port)", "unix_socket_directories=\(socket)", "fsync=off",
         "max_connections=60", "wal_level=logical", "max_prepared_transactions=4", "shared_buffers=64MB",
       ] + settings
-    try write(
-      all.map { $0.replacingOccurrences(of: "=", with: " = '") + "'\n" }.joined(), to: "\(data)/postgresql.auto.conf")
+    try write(all.map(Self.settingLine).joined(), to: "\(data)/postgresql.auto.conf")
+    if tool.hasSuffix("pg_basebackup") { try write("", to: "\(data)/standby.signal") }
     try start()
     atexitFolders.add(self)
   }
+
+  private static func settingLine(_ setting: String) -> String {
+    let parts = setting.split(separator: "=", maxSplits: 1)
+    return "\(parts.first ?? "") = '\(parts.last ?? "")'\n"
+  }
+
+  private var replicationTarget: String { "host=\(socket) port=\(port) user=postgres" }
 
   deinit { stop() }
 
   package func start() throws {
     server = try ChildProcess(
-      starting: command("postgres", ["-D", "\(folder)/d"], dyingWithUs: true), capturesOutput: false)
+      starting: Self.command("\(binaries)/postgres", ["-D", "\(folder)/d"], dyingWithUs: true), capturesOutput: false)
     for _ in 0..<200 {
       if (try? psql("SELECT 1")) == "1" { return }
       usleep(50_000)
@@ -107,21 +137,16 @@ package final class TestCluster: @unchecked Sendable {
 
   // MARK: Set-up
 
-  private func run(_ tool: String, _ arguments: [String]) throws {
-    _ = try ChildRunner(cancellation: Cancellation()).output(of: command(tool, arguments))
-  }
-
-  /// PostgreSQL's server refuses to run as root: then it runs as an ordinary user.
-  private func command(_ tool: String, _ arguments: [String], dyingWithUs: Bool = false) -> ChildCommand {
+  /// PostgreSQL's server refuses to run as root: then it, and what goes with it, runs as an ordinary user.
+  static func command(_ program: String, _ arguments: [String], dyingWithUs: Bool = false) -> ChildCommand {
     guard getuid() == 0 else {
-      return ChildCommand(
-        executable: "\(binaries)/\(tool)", arguments: arguments, environment: Toolbox.baseEnvironment())
+      return ChildCommand(executable: program, arguments: arguments, environment: Toolbox.baseEnvironment())
     }
-    let user = Self.serverUser
+    let user = serverUser
     return ChildCommand(
       executable: "/usr/bin/setpriv",
-      arguments: ["--reuid=\(user)", "--regid=\(Self.group(of: user))", "--clear-groups"]
-        + (dyingWithUs ? ["--pdeathsig", "QUIT"] : []) + ["\(binaries)/\(tool)"] + arguments,
+      arguments: ["--reuid=\(user)", "--regid=\(group(of: user))", "--clear-groups"]
+        + (dyingWithUs ? ["--pdeathsig", "QUIT"] : []) + [program] + arguments,
       environment: Toolbox.baseEnvironment())
   }
 
@@ -142,7 +167,7 @@ package final class TestCluster: @unchecked Sendable {
   package static let temporary = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
 
   /// Short, since a socket's path may have 107 bytes.
-  private static func makeFolder() throws -> String {
+  static func makeFolder() throws -> String {
     var template = Array("\(temporary)/hf-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw Failure.internalError("no temporary folder") }
     let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -79,6 +79,15 @@ package final class Workbench {
     try ProgramRun(arguments + ["--policies", policies], environment: environment)
   }
 
+  /// Runs `holdfast` in a folder, with nothing but what is said here.
+  package func holdfast(in folder: String, _ arguments: [String], environment: [String: String] = [:]) throws
+    -> ProgramRun
+  {
+    var command = ProgramRun.command(["-C", folder, SourceTree.program] + arguments, environment)
+    command.executable = "/usr/bin/env"
+    return try ProgramRun(running: command)
+  }
+
   /// Starts `holdfast` and leaves it running.
   package func start(_ arguments: String..., environment: [String: String] = [:]) throws -> ChildProcess {
     try ChildProcess(

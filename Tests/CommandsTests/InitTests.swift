@@ -1,0 +1,123 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `holdfast init` in a project's folder, as a newcomer runs it.
+@Suite struct InitTests {
+  private static let table = "CREATE TABLE t AS SELECT generate_series(1, 5) AS a"
+
+  /// Where a project's DATABASE_URL may stand.
+  @Test(arguments: ["the environment", ".env", "prisma/.env"])
+  func `it finds the database, writes a policy, and prints commands that work as they are`(origin: String) throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      let url = "\(bench.cluster.url(bench.database))?schema=public"
+      let environment = origin == "the environment" ? ["DATABASE_URL": url] : [:]
+      if environment.isEmpty {
+        try write("# secrets\nexport DATABASE_URL=\"\(url)\" # the main one\n", "\(project)/\(origin)")
+      }
+      let run = try bench.holdfast(in: project, ["init"], environment: environment)
+      #expect(run.exit == 0, "\(run.stdout)\(run.stderr)")
+      #expect(run.stdout.contains("DATABASE_URL comes from \(origin): database \(bench.database)"))
+      #expect(run.stdout.contains("prisma/migrations"))
+      try runNextCommands(run, bench, project, environment)
+    }
+  }
+
+  @Test func `with a folder of policies elsewhere the printed commands name it`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      let environment = ["DATABASE_URL": bench.cluster.url(bench.database)]
+      let run = try bench.holdfast(
+        in: project, ["init", "--policies", "ops/our policies", "--name", "main"], environment: environment)
+      #expect(run.exit == 0, "\(run.stdout)\(run.stderr)")
+      try runNextCommands(run, bench, project, environment, copy: "main_copy")
+      #expect(access("\(project)/ops/backups/main", F_OK) == 0)
+    }
+  }
+
+  @Test func `beside other policies the printed commands still mean this one`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      let environment = ["DATABASE_URL": bench.cluster.url(bench.database)]
+      #expect(try bench.holdfast(in: project, ["init", "--name", "first"], environment: environment).exit == 0)
+      #expect(try bench.holdfast(in: project, ["backup", "first"], environment: environment).exit == 0)
+      let run = try bench.holdfast(in: project, ["init"], environment: environment)
+      try runNextCommands(run, bench, project, environment)
+    }
+  }
+
+  @Test func `nothing that exists is overwritten`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      let environment = ["DATABASE_URL": bench.cluster.url(bench.database)]
+      #expect(try bench.holdfast(in: project, ["init", "--name", "x"], environment: environment).exit == 0)
+      let marker = try String(contentsOfFile: "\(project)/backups/holdfast.json", encoding: .utf8)
+      try write("mine\n", "\(project)/policies/x.yaml")
+      let again = try bench.holdfast(in: project, ["init", "--name", "x", "--json"], environment: environment)
+      #expect(again.exit == 73)
+      #expect(again.json.string("error", "code") == "cannot_write")
+      #expect(try String(contentsOfFile: "\(project)/policies/x.yaml", encoding: .utf8) == "mine\n")
+      #expect(try bench.holdfast(in: project, ["init", "--name", "y"], environment: environment).exit == 0)
+      #expect(try String(contentsOfFile: "\(project)/backups/holdfast.json", encoding: .utf8) == marker)
+    }
+  }
+
+  @Test func `without a database to be found it says where it looked, and writes nothing`() throws {
+    try Workbench.with { bench in
+      let project = try makeProject(bench)
+      for (url, code) in [("", "no_database_url"), ("mysql://x/y", "bad_database_url")] {
+        let run = try bench.holdfast(in: project, ["init", "--json"], environment: ["DATABASE_URL": url])
+        #expect(run.exit == 78)
+        #expect(run.json.string("error", "code") == code)
+      }
+      #expect(access("\(project)/policies", F_OK) != 0)
+    }
+  }
+
+  @Test func `a check that finds problems is 2, and the policy stays to be mended`() throws {
+    try Workbench.with { bench in
+      let project = try makeProject(bench)
+      let secret = "hidden%2Dsecret"
+      let run = try bench.holdfast(
+        in: project, ["init", "--name", "down", "--json"],
+        environment: ["DATABASE_URL": "postgresql://u:\(secret)@127.0.0.1:1/db"])
+      #expect(run.exit == 2)
+      #expect(run.json.flag("check", "ok") == false)
+      let policy = try String(contentsOfFile: "\(project)/policies/down.yaml", encoding: .utf8)
+      #expect(policy.contains("${DATABASE_URL}"))
+      #expect(!(policy + run.stdout + run.stderr).contains("hidden"))
+    }
+  }
+
+  /// Runs the three commands that `init` printed, in the same shell's folder and environment.
+  private func runNextCommands(
+    _ run: ProgramRun, _ bench: Workbench, _ project: String, _ environment: [String: String], copy: String? = nil
+  ) throws {
+    let lines = run.stdout.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+      .filter { $0.hasPrefix("holdfast ") }
+    #expect(lines.count == 3)
+    let made = copy ?? bench.newDatabaseName()
+    defer { _ = try? bench.cluster.psql("DROP DATABASE IF EXISTS \"\(made)\"") }
+    for line in lines {
+      var command = ProgramRun.command(["-C", project, "/bin/sh", "-c", line], environment)
+      command.executable = "/usr/bin/env"
+      let folder = (SourceTree.program as NSString).deletingLastPathComponent
+      command.environment["PATH"] = "\(folder):/usr/bin:/bin"
+      let next = try ProgramRun(running: command)
+      #expect(next.exit == 0, "\(line): \(next.stdout)\(next.stderr)")
+    }
+    #expect(try bench.cluster.psql("SELECT count(*) FROM t", database: made) == "5")
+  }
+
+  private func makeProject(_ bench: Workbench) throws -> String {
+    let project = "\(bench.folder)/project"
+    try FileManager.default.createDirectory(atPath: "\(project)/prisma", withIntermediateDirectories: true)
+    try write("datasource db { provider = \"postgresql\" }\n", "\(project)/prisma/schema.prisma")
+    return project
+  }
+
+  private func write(_ text: String, _ path: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+  }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Which policy is meant, and what one that is not in order gets.
+@Suite struct PolicyTests {
+  @Test func `all that is wrong with a policy is told at once, with file, line, key and what was meant`() throws {
+    try Workbench.with(policy: "retntion: {}\nbackup: {jobs: many}\nverify: {after_backup: archiv}") { bench in
+      for line in [["backup"], ["check"], ["list"], ["restore", "latest", "--into", "x"]] {
+        let run = try ProgramRun(line + ["--policies", bench.policies])
+        #expect(run.exit == 78)
+        #expect(run.stdout.isEmpty)
+        for word in ["app.yaml", "retntion", "retention", "backup.jobs", "verify.after_backup", "archive"] {
+          #expect(run.stderr.contains(word), "\(word) in \(run.stderr)")
+        }
+      }
+    }
+  }
+
+  @Test func `a key whose feature comes later is refused, never ignored`() throws {
+    try Workbench.with(policy: "encryption: {recipients: [age1xyz]}") { bench in
+      let run = try bench.holdfast("backup", "--json")
+      #expect(run.exit == 78)
+      #expect(run.stdout.contains("encryption"))
+      #expect(bench.shelfContents().isEmpty)
+    }
+  }
+
+  @Test func `the only policy needs no name, one of several does, and a mistyped one is guessed`() throws {
+    try Workbench.with { bench in
+      let only = try bench.backUp()
+      #expect(try bench.holdfast("show", "latest", "--json").json.string("backup", "id") == only)
+      try bench.writePolicy(name: "web")
+      let which = try bench.holdfast("backup")
+      #expect(which.exit == 64)
+      #expect(which.stderr.contains("app, web"))
+      let mistyped = try bench.holdfast("backup", "wbe")
+      #expect(mistyped.exit == 66)
+      #expect(mistyped.stderr.contains("did you mean web?"))
+    }
+  }
+
+  @Test func `no policy at all leads to init`() throws {
+    try Workbench.with { bench in
+      let empty = "\(bench.folder)/empty"
+      try FileManager.default.createDirectory(atPath: empty, withIntermediateDirectories: false)
+      for folder in [empty, "\(bench.folder)/missing"] {
+        for command in ["backup", "list", "check", "verify"] {
+          let run = try ProgramRun([command, "--policies", folder])
+          #expect(run.exit == 66)
+          #expect(run.stderr.contains("holdfast init"))
+        }
+      }
+    }
+  }
+
+  @Test func `two policies in one repository keep their backups apart`() throws {
+    try Workbench.with(sql: "CREATE TABLE t AS SELECT 1 AS a") { bench in
+      try bench.writePolicy(name: "web")
+      let app = try bench.backUp("app")
+      let web = try bench.backUp("web")
+      #expect(try Set(ids(bench.holdfast("list", "--json"))) == [app, web])
+      #expect(try ids(bench.holdfast("list", "web", "--json")) == [web])
+      let either = try bench.holdfast("restore", "latest", "--into", bench.newDatabaseName(), "--json")
+      #expect(either.exit == 64)
+      #expect(either.json.string("error", "code") == "ambiguous_backup")
+      let one = try bench.holdfast("show", "latest", "--policy", "web", "--json")
+      #expect(one.json.string("backup", "policy") == "web")
+      #expect(try bench.holdfast("verify", web, "--policy", "app").exit == 66)
+      #expect(try bench.holdfast("list").stdout.contains("policy"))
+    }
+  }
+
+  @Test func `the folder of policies comes from the option, else from the environment`() throws {
+    try Workbench.with { bench in
+      let folder = ["HOLDFAST_POLICIES": bench.policies]
+      let run = try ProgramRun(["list", "--json"], environment: folder)
+      #expect(run.exit == 0)
+      #expect(try ProgramRun(["list", "--policies", "/nowhere"], environment: folder).exit == 66)
+    }
+  }
+
+  private func ids(_ run: ProgramRun) -> [String] {
+    (run.json.array("backups") ?? []).compactMap { ($0 as? [String: Any])?["id"] as? String }
+  }
+}

@@ -1,0 +1,101 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A repository that cannot be written or holds what it should not, as the commands show it.
+@Suite struct RepositoryTests {
+  private static let table = "CREATE TABLE t AS SELECT 1 AS a"
+
+  @Test func `a repository that cannot be written is 73, and named by check`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let file = "\(bench.folder)/file"
+      try Data("precious".utf8).write(to: URL(fileURLWithPath: file))
+      let closed = "\(bench.folder)/closed"
+      try FileManager.default.createDirectory(
+        atPath: closed, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o500])
+      // Permissions do not hold root back; the kernel's own file systems do.
+      for path in [file, "\(file)/below", getuid() == 0 ? "/proc/holdfast" : "\(closed)/backups"] {
+        try writePolicy(bench, repository: path)
+        let run = try bench.holdfast("backup", "--json")
+        #expect(run.exit == 73, "\(path): \(run.stdout)")
+        #expect(run.json.string("error", "code") == "cannot_write")
+        #expect(run.json.string("error", "what")?.contains(path) == true)
+        let check = try bench.holdfast("check", "--json")
+        #expect(check.exit == 2, "\(path)")
+        #expect(check.json.string("problems", 0, "problem")?.contains(path) == true, "\(check.stdout)")
+        #expect(try bench.holdfast("list").exit == 0)
+      }
+      #expect(FileManager.default.contents(atPath: file) == Data("precious".utf8))
+      chmod(closed, 0o700)
+    }
+  }
+
+  @Test func `a policy's folder that cannot be written is 73`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      try FileManager.default.createDirectory(atPath: bench.repository, withIntermediateDirectories: false)
+      try Data().write(to: URL(fileURLWithPath: bench.shelf))
+      let run = try bench.holdfast("backup", "--json")
+      #expect(run.exit == 73)
+      #expect(run.json.string("error", "what")?.contains(bench.shelf) == true)
+    }
+  }
+
+  @Test func `symbolic links in a repository are never followed`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let manager = FileManager.default
+      let id = try bench.backUp()
+      let elsewhere = "\(bench.folder)/elsewhere"
+      for path in ["\(bench.path(of: id))/data/toc.dat", bench.path(of: id), bench.shelf] {
+        try manager.moveItem(atPath: path, toPath: elsewhere)
+        try manager.createSymbolicLink(atPath: path, withDestinationPath: elsewhere)
+        #expect(try bench.holdfast("verify", id).exit == 65, "\(path)")
+        #expect(try bench.holdfast("restore", id, "--into", bench.newDatabaseName()).exit == 65, "\(path)")
+        if path == bench.shelf { #expect(try bench.holdfast("backup").exit == 65) }
+        try manager.removeItem(atPath: path)
+        try manager.moveItem(atPath: elsewhere, toPath: path)
+      }
+      #expect(try bench.holdfast("verify", id).exit == 0)
+    }
+  }
+
+  @Test func `folders that are no backups are told of, left alone, and never used`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let manager = FileManager.default
+      let good = try bench.backUp()
+      for name in ["missing", "foreign", "newer", "spoilt"] {
+        try manager.copyItem(atPath: bench.path(of: good), toPath: bench.path(of: name))
+      }
+      try manager.removeItem(atPath: "\(bench.path(of: "missing"))/manifest.json")
+      try Data(#"{"version":2}"#.utf8).write(to: URL(fileURLWithPath: "\(bench.path(of: "newer"))/manifest.json"))
+      try Data("{".utf8).write(to: URL(fileURLWithPath: "\(bench.path(of: "spoilt"))/manifest.json"))
+      for (name, code) in [
+        ("missing", "not_a_backup"), ("foreign", "not_a_backup"), ("newer", "newer_backup"),
+        ("spoilt", "backup_damaged"),
+      ] {
+        let copy = bench.newDatabaseName()
+        for line in [["show", name], ["verify", name], ["restore", name, "--into", copy], ["hold", name]] {
+          let run = try ProgramRun(line + ["--json", "--policies", bench.policies])
+          #expect(run.exit == 65)
+          #expect(run.json.string("error", "code") == code, "\(line)")
+        }
+      }
+      let list = try bench.holdfast("list", "--json")
+      #expect(list.exit == 0)
+      #expect(list.json.array("backups")?.count == 1)
+      #expect(list.json.array("broken")?.count == 4)
+      #expect(try bench.holdfast("show", "latest", "--json").json.string("backup", "id") == good)
+      #expect(try bench.holdfast("verify", "--all").exit == 65)
+      let check = try bench.holdfast("check", "--json")
+      #expect(check.json.array("problems")?.count == 4)
+      try bench.backUp()
+      #expect(bench.shelfContents().count == 6)
+    }
+  }
+
+  private func writePolicy(_ bench: Workbench, repository: String) throws {
+    try bench.writePolicy()
+    let path = "\(bench.policies)/app.yaml"
+    try String(contentsOfFile: path, encoding: .utf8).replacing("../backups", with: "\"\(repository)\"")
+      .write(toFile: path, atomically: false, encoding: .utf8)
+  }
+}

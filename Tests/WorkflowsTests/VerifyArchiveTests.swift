@@ -1,0 +1,66 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import TestSupport
+import Testing
+import Workflows
+
+/// What sums cannot tell, since they were written anew: only reading the archive to its end and its digests do.
+@Suite struct VerifyArchiveTests {
+  @Test func `an archive that differs from its digests is found by reading it, whatever the sums say`() throws {
+    try BackupFiles.with { files in
+      let data = try #require(try files.backup().manifest.files.first { $0.table == "public.small" })
+      let change = "set -e; zstd -dcq '\(data.path)' | sed 's/two/too/' > x; zstd -qf x -o '\(data.path)'; rm x"
+      #expect(try shell(change, in: files.path).exit == 0)
+      try files.reseal()
+      #expect(try files.problems().isEmpty)
+      #expect(try files.bench.holdfast("verify", files.id, "--level", "checksum").exit == 0)
+      let run = try files.bench.holdfast("verify", files.id, "--json")
+      #expect(run.exit == 65)
+      #expect(run.json.string("problems", 0, "table") == "public.small")
+    }
+  }
+
+  /// A part of the manifest's digests.
+  enum Part: CaseIterable { case rows, table, sequences, largeObjects, schema }
+
+  @Test func `digests of the manifest that were changed are found by reading the archive`() throws {
+    try BackupFiles.with { files in
+      let (manifest, sums) = (try files.read("manifest.json"), try files.read("SHA256SUMS"))
+      for part in Part.allCases {
+        try files.reseal { falsify(part, of: &$0.digests) }
+        #expect(try files.examined().verification.ok == false, "\(part)")
+        try files.write(manifest, to: "manifest.json")
+        try files.write(sums, to: "SHA256SUMS")
+      }
+      #expect(try files.examined().verification.ok)
+    }
+  }
+
+  private func falsify(_ part: Part, of digests: inout DatabaseDigest) {
+    switch part {
+    case .rows: for index in digests.tables.indices { digests.tables[index].rows += 1 }
+    case .table: digests.tables.removeLast()
+    case .sequences: digests.sequences.digest = "0"
+    case .largeObjects: digests.largeObjects.count = 0
+    case .schema: digests.schema.digest = "0"
+    }
+  }
+
+  @Test func `a data file that was taken out of manifest and folder alike is missed by the archive`() throws {
+    try BackupFiles.with { files in
+      let data = try #require(try files.backup().manifest.files.first { $0.table == "public.other" })
+      try FileManager.default.removeItem(atPath: "\(files.path)/\(data.path)")
+      try files.reseal { $0.files.removeAll { $0.path == data.path } }
+      #expect(try files.examined().verification.ok == false)
+    }
+  }
+}
+
+extension BackupFiles {
+  /// What a verification to the level `archive` says, without the program around it.
+  fileprivate func examined() throws -> VerifyBackup.Outcome {
+    let surroundings = Surroundings(cancellation: Cancellation(), log: .silent, reporter: SilentReporter())
+    return try VerifyBackup(surroundings: surroundings).examine(backup(), level: .archive)
+  }
+}

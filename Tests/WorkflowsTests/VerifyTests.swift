@@ -1,0 +1,133 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import TestSupport
+import Testing
+import Workflows
+
+/// Whatever is wrong with a backup is found, told, remembered, and keeps it from being used.
+@Suite struct VerifyTests {
+  @Test func `a flipped byte is found in every file of a real backup`() throws {
+    try BackupFiles.with { files in
+      #expect(try files.names().count > 9)
+      for name in try files.names() {
+        let good = try files.read(name)
+        let positions = good.count <= 200 ? Array(good.indices) : (0..<25).map { _ in Int.random(in: good.indices) }
+        var missed: [Int] = []
+        for position in positions {
+          var bad = good
+          bad[position] ^= 1 << UInt8.random(in: 0...7)
+          try files.write(bad, to: name)
+          if try files.problems().isEmpty { missed.append(position) }
+        }
+        #expect(missed.isEmpty, "of \(good.count) bytes of \(name)")
+        try files.write(good, to: name)
+      }
+      #expect(try files.problems().isEmpty)
+    }
+  }
+
+  @Test func `damage is told with file and table, marks the backup, and keeps it from being used`() throws {
+    try BackupFiles.with { files in
+      let bench = files.bench
+      let newer = try bench.backUp()
+      let manifest = try BackupFiles(bench: bench, id: newer).backup().manifest
+      let data = try #require(manifest.files.first { $0.table == "public.noise" })
+      let damaged = BackupFiles(bench: bench, id: newer)
+      try damaged.changing(data.path, flipped(at: 1000)) {
+        let run = try bench.holdfast("verify", newer)
+        #expect(run.exit == 65)
+        #expect(run.stderr.contains("\(data.path) (public.noise): SHA-256 differs from the manifest"))
+        #expect(run.stderr.contains("the newest good one is \(files.id)"))
+      }
+      // The byte is mended; the mark stays until a verification as thorough has passed.
+      #expect(try state(bench, newer) == "damaged")
+      #expect(try bench.holdfast("show", "latest", "--json").json.string("backup", "id") == files.id)
+      #expect(try bench.holdfast("list").stdout.contains("DAMAGED: \(data.path)"))
+      let copy = bench.newDatabaseName()
+      #expect(try bench.holdfast("restore", newer, "--into", copy).exit == 65)
+      #expect(try !bench.cluster.databases().contains(copy))
+      #expect(try bench.holdfast("verify", newer, "--level", "checksum").exit == 0)
+      #expect(try state(bench, newer) == "damaged")
+      #expect(try bench.holdfast("verify", newer).exit == 0)
+      #expect(try state(bench, newer) == "complete")
+    }
+  }
+
+  @Test func `damage that no verification has seen yet stops a restore before any parser and any database`() throws {
+    try BackupFiles.with { files in
+      let bench = files.bench
+      let tools = try FakeTools(on: bench)
+      for tool in ["pg_restore", "pg_dump"] { try tools.replace(tool, by: "touch '\(bench.folder)/ran'; exit 1") }
+      try bench.writePolicy(more: tools.policy)
+      let copy = bench.newDatabaseName()
+      try files.changing("data/toc.dat", flipped(at: 100)) {
+        let run = try bench.holdfast("restore", files.id, "--into", copy, "--json")
+        #expect(run.exit == 65)
+        #expect(run.json.string("error", "code") == "backup_damaged")
+      }
+      #expect(access("\(bench.folder)/ran", F_OK) != 0)
+      #expect(try !bench.cluster.databases().contains { $0.hasPrefix(copy) })
+      #expect(try state(bench, files.id) == "damaged")
+    }
+  }
+
+  @Test(arguments: ["cut", "emptied", "removed", "exchanged", "foreign", "manifest", "sums", "hold", "record"])
+  func `the program finds it too, with 65 and one document`(harm: String) throws {
+    try BackupFiles.with { files in
+      #expect(try files.bench.holdfast("hold", files.id).exit == 0)
+      let data = try files.names().filter { $0.hasSuffix(".dat.zst") }
+      let (first, second) = (try #require(data.first), try #require(data.last))
+      switch harm {
+      case "cut": try files.write(files.read(first).dropLast(), to: first)
+      case "emptied": try files.write(Data(), to: first)
+      case "removed": try FileManager.default.removeItem(atPath: "\(files.path)/\(first)")
+      case "exchanged":
+        let content = try files.read(first)
+        try files.write(files.read(second), to: first)
+        try files.write(content, to: second)
+      case "foreign": try files.write(Data(), to: "data/9999.dat.zst")
+      case "manifest": try files.write(flipped(at: 40)(files.read("manifest.json")), to: "manifest.json")
+      case "sums": try files.write(flipped(at: 0)(files.read("SHA256SUMS")), to: "SHA256SUMS")
+      case "hold": try files.write(flipped(at: 12)(files.read("hold.json")), to: "hold.json")
+      default: try files.write(flipped(at: 12)(files.read("verifications.jsonl")), to: "verifications.jsonl")
+      }
+      let run = try files.bench.holdfast("verify", files.id, "--level", "checksum", "--json")
+      #expect(run.exit == 65)
+      #expect(run.json.string("error", "code") == "backup_damaged")
+      let copy = files.bench.newDatabaseName()
+      #expect(try files.bench.holdfast("restore", files.id, "--into", copy).exit == 65)
+      #expect(try files.bench.holdfast("verify", "--all").exit == 65)
+      #expect(try files.bench.holdfast("show", "latest").exit == 66)
+    }
+  }
+
+  @Test func `the sums work without Holdfast`() throws {
+    try BackupFiles.with { files in
+      #expect(try shell("sha256sum --check --strict SHA256SUMS", in: files.path).exit == 0)
+      let listed = String(decoding: try files.read("SHA256SUMS"), as: UTF8.self).split(separator: "\n").count
+      #expect(try files.names().count == listed + 2)  // the sums themselves and the verifications
+      try files.changing("globals.sql", flipped(at: 3)) {
+        let check = try shell("sha256sum --check --quiet SHA256SUMS", in: files.path)
+        #expect(check.exit == 1)
+      }
+    }
+  }
+
+  @Test func `verify without an id takes the newest good backup, and all of them are counted`() throws {
+    try BackupFiles.with { files in
+      let bench = files.bench
+      try bench.backUp()
+      let latest = try bench.holdfast("show", "latest", "--json").json.string("backup", "id")
+      #expect(try bench.holdfast("verify", "--json").json.string("backup") == latest)
+      let all = try bench.holdfast("verify", "--all", "--level", "checksum", "--json")
+      #expect(all.exit == 0)
+      #expect(all.json.array("results")?.count == 2)
+    }
+  }
+
+  private func state(_ bench: Workbench, _ id: String) throws -> String? {
+    try bench.holdfast("show", id, "--json").json.string("backup", "state")
+  }
+}
