@@ -26,8 +26,10 @@ package struct MigrationBooks {
     history = try HistoryTable(session, schema: target.schema)
   }
 
+  /// - Throws: `P3019`.
   package func status() throws(Failure) -> MigrationStatus {
-    try MigrationStatus(folder: folder, rows: try history.rows())
+    try folder.checkProvider()
+    return try MigrationStatus(folder: folder, rows: try history.rows())
   }
 
   /// Does something to the history under Prisma's own lock.
@@ -35,6 +37,7 @@ package struct MigrationBooks {
     _ body: (ResolveHistory) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try AdvisoryLock.prisma.take(history.session, waiting: 10, cancellation: surroundings.cancellation)
-    return try body(ResolveHistory(history, folder: folder))
+    // Looked for again: whoever held the lock may have made it.
+    return try body(ResolveHistory(HistoryTable(history.session, schema: target.schema), folder: folder))
   }
 }
