@@ -56,6 +56,7 @@ let package = Package(
     tests(
       "WorkflowsTests",
       ["holdfast", "TestSupport", "Workflows", "BackupRepository", "PostgresTools", "BackupModel", "Diagnostics"]),
+    tests("MigrationsTests", ["holdfast", "TestSupport", "Migrations", "PostgresTools", "Diagnostics"]),
     tests(
       "BackupRepositoryTests", ["TestSupport", "BackupRepository", "StreamPipeline", "BackupModel", "Diagnostics"]),
     tests("PostgresToolsTests", ["TestSupport", "PostgresTools", "Planning", "BackupModel", "Diagnostics"]),

@@ -11,9 +11,20 @@ struct MigrationsCommand {
     let books = try MigrationBooks(
       policy: try context.policy(), purpose: "migrations", surroundings: context.surroundings)
     let status = try books.status()
+    guard books.history.isThere || !books.folder.migrations.isEmpty else {
+      return CommandResult(json: status.json, text: Self.nothingAtAll, exit: .attention)
+    }
     return CommandResult(
-      json: status.json, text: text(status, try books.history.rows()), exit: status.isClean ? .done : .attention)
+      json: status.json, text: plain(text(status, try books.history.rows())),
+      exit: status.isClean ? .done : .attention)
   }
+
+  /// More often a wrong path than a project without migrations.
+  private static let nothingAtAll = """
+    No migrations: the folder has none, and the database has no history.
+    next: look at migrations.directory in the policy
+
+    """
 
   private func text(_ status: MigrationStatus, _ rows: [HistoryRow]) -> String {
     let groups = [
@@ -26,10 +37,17 @@ struct MigrationsCommand {
         lines.append("  \(padded(word, 12))\(name)")
         guard word == "failed", let row = rows.last(where: { $0.name == name && $0.isFailed }) else { continue }
         lines.append("              began \(row.startedAt)")
-        lines += (row.logs ?? "").split(separator: "\n").prefix(12).map { "              \($0)" }
+        lines += (row.logs ?? "").split(whereSeparator: \.isNewline).prefix(12).map { "              \($0)" }
       }
     }
     return (lines + nextSteps(status)).joined(separator: "\n") + "\n"
+  }
+
+  /// Prisma stores its colours, and a terminal must obey neither these nor anything else that comes from a database.
+  private func plain(_ text: String) -> String {
+    let scalars = text.replacing(/\u{1B}\[[0-9;]*m/, with: "").unicodeScalars
+    let harmless = scalars.filter { "\n\t".unicodeScalars.contains($0) || $0.properties.generalCategory != .control }
+    return String(String.UnicodeScalarView(harmless))
   }
 
   private func nextSteps(_ status: MigrationStatus) -> [String] {

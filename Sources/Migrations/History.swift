@@ -43,7 +43,7 @@ package struct MigrationStatus: Sendable, Equatable {
   package var rolledBack: [String]
   /// Applied, and its file is another one now.
   package var edited: [String]
-  /// Has a live row, and no folder.
+  /// Has a live row, and no folder, or one without a script.
   package var missing: [String]
 
   /// Nothing pends and nothing is wrong.
@@ -52,7 +52,7 @@ package struct MigrationStatus: Sendable, Equatable {
   /// - Parameter rows: ordered by their start.
   package init(folder: MigrationFolder, rows: [HistoryRow]) throws(Failure) {
     let live = Set(rows.filter(\.isLive).map(\.name))
-    let onDisk = Set(folder.migrations.map(\.name))
+    let onDisk = Set(folder.migrations.filter { $0.text != nil }.map(\.name))
     pending = folder.migrations.map(\.name).filter { !live.contains($0) }
     applied = Self.unique(rows.filter(\.isApplied).map(\.name))
     failed = Self.unique(rows.filter(\.isFailed).map(\.name))

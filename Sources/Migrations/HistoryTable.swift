@@ -18,22 +18,23 @@ package final class HistoryTable {
   /// - Parameter schema: Prisma's `?schema=`; nil: the role's own search path.
   package init(_ session: Session, schema: String?) throws(Failure) {
     self.session = session
+    // Times are read as text, whatever the role is used to.
+    try session.query("SET DateStyle = 'ISO'")
     if let schema {
       try session.query("SELECT pg_catalog.set_config('search_path', $1, false)", [quoteIdentifier(schema)])
     }
+    let current = try session.query("SELECT pg_catalog.current_schema()").first?.first ?? nil
+    let home = schema ?? current ?? "public"
+    // A search path passes over a schema that the role may not use. A history in it must not look like none.
     let found = try session.query(
       """
       SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.oid = pg_catalog.to_regclass('_prisma_migrations') AND c.relkind = 'r'
-      """)
-    if let row = found.first {
-      self.schema = try Row(row).text(0)
-      exists = true
-    } else {
-      let current = try session.query("SELECT pg_catalog.current_schema()").first?.first ?? nil
-      self.schema = schema ?? current ?? "public"
-      exists = false
-    }
+      WHERE c.relname = '_prisma_migrations' AND c.relkind = 'r'
+        AND (n.nspname = $1 OR c.oid = pg_catalog.to_regclass('_prisma_migrations'))
+      ORDER BY n.nspname = $1 DESC
+      """, [home])
+    self.schema = try found.first.map { (row) throws(Failure) in try Row(row).text(0) } ?? home
+    exists = !found.isEmpty
   }
 
   private var name: String { "\(quoteIdentifier(schema)).\"_prisma_migrations\"" }
@@ -63,7 +64,10 @@ package final class HistoryTable {
   /// Makes the table as Prisma makes it; nothing when it is there.
   package func create() throws(Failure) {
     guard !exists else { return }
-    try session.query("CREATE SCHEMA IF NOT EXISTS \(quoteIdentifier(schema))")
+    // IF NOT EXISTS would ask for the right to make schemas even where nothing has to be made.
+    if try session.query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", [schema]).isEmpty {
+      try session.query("CREATE SCHEMA \(quoteIdentifier(schema))")
+    }
     try session.query(
       """
       CREATE TABLE \(name) (

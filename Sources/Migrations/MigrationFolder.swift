@@ -53,11 +53,10 @@ package struct MigrationFolder: Sendable {
       nextStep: "write exactly  provider = \"postgresql\"  or begin a new migration history")
   }
 
-  /// Not TOML: the line is taken as Prisma takes it.
+  /// Not TOML: the line is taken as Prisma takes it. Only a line feed ends one, with a carriage return before it or without.
   private static func provider(in text: String) -> String {
-    guard var rest = text.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("provider") }) else {
-      return "<PROVIDER NOT FOUND>"
-    }
+    let lines = text.unicodeScalars.split(separator: "\n").map { Substring($0.last == "\r" ? $0.dropLast() : $0) }
+    guard var rest = lines.first(where: { $0.hasPrefix("provider") }) else { return "<PROVIDER NOT FOUND>" }
     while rest.hasPrefix("provider = ") { rest = rest.dropFirst("provider = ".count) }
     while rest.hasPrefix("\"") { rest = rest.dropFirst() }
     while rest.hasSuffix("\"") { rest = rest.dropLast() }
@@ -99,8 +98,9 @@ package struct ChecksumMatch {
   /// CRLF and LF count as the same, and a checksum of another length than 64 is one of the old kind, whose bytes lack their leading
   /// zeros.
   package static func matches(_ stored: String, _ script: String) throws(Failure) -> Bool {
-    let unix = script.replacingOccurrences(of: "\r\n", with: "\n")
-    for text in [script, unix, script.replacingOccurrences(of: "\n", with: "\r\n")] {
+    let unix = script.replacingOccurrences(of: "\r\n", with: "\n", options: .literal)
+    let windows = script.replacingOccurrences(of: "\n", with: "\r\n", options: .literal)
+    for text in [script, unix, windows] {
       let hash = try SHA256.hash(of: text)
       if stored == (stored.count == 64 || stored.isEmpty ? hash : legacy(hash)) { return true }
     }

@@ -48,14 +48,15 @@ package struct AdvisoryLock: Sendable {
     let holders = try session.query(
       """
       SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unnamed'),
-        extract(epoch FROM pg_catalog.clock_timestamp() - a.backend_start)::bigint
+        ', connected for ' || extract(epoch FROM pg_catalog.clock_timestamp() - a.backend_start)::bigint || ' s'
       FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid)
       WHERE l.locktype = 'advisory' AND l.granted AND \(condition)
         AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
       """)
     let holder = try holders.first.map { (values) throws(Failure) in
       let row = try Row(values)
-      return "pid \(try row.text(0)) (\(try row.text(1))), connected for \(try row.text(2)) s"
+      // An ordinary role does not see since when another one's session is there.
+      return "pid \(try row.text(0)) (\(try row.text(1)))\(row[2] ?? "")"
     }
     return Failure(
       "locked", exit: .locked, what: "\(what) of \(session.target.database)",

@@ -30,8 +30,10 @@ package struct MigrationBooks {
     return MigrationFolder(path: directory)
   }
 
+  /// - Throws: `P3019`.
   package func status() throws(Failure) -> MigrationStatus {
-    try MigrationStatus(folder: folder, rows: try history.rows())
+    try folder.checkProvider()
+    return try MigrationStatus(folder: folder, rows: try history.rows())
   }
 
   /// Does something to the history under Prisma's own lock.
@@ -39,6 +41,7 @@ package struct MigrationBooks {
     _ body: (ResolveHistory) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try AdvisoryLock.prisma.take(history.session, waiting: 10, cancellation: surroundings.cancellation)
-    return try body(ResolveHistory(history, folder: folder))
+    // Looked for again: whoever held the lock may have made it.
+    return try body(ResolveHistory(HistoryTable(history.session, schema: target.schema), folder: folder))
   }
 }
