@@ -53,6 +53,8 @@ struct NameParser {
 
   init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
+  var isAtEnd: Bool { rest.isEmpty }
+
   mutating func qualifiedName() -> (schema: String, name: String)? {
     guard let schema = identifier(), rest.popFirst() == UInt8(ascii: "."), let name = identifier() else { return nil }
     return (schema, name)
