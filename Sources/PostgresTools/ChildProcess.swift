@@ -139,6 +139,7 @@ private struct Pipe {
 /// Reads a descriptor to its end on a thread of its own and keeps only the last 64 KiB, so that a talkative child can
 /// neither block nor fill the memory.
 private final class TailReader: @unchecked Sendable {
+  private let lock = NSLock()
   private var tail: [UInt8] = []
   private let ended = DispatchSemaphore(value: 0)
   private static let limit = 64 << 10
@@ -150,18 +151,24 @@ private final class TailReader: @unchecked Sendable {
         let count = read(descriptor, &buffer, buffer.count)
         if count < 0, errno == EINTR { continue }
         if count <= 0 { break }
-        tail += buffer[..<count]
-        if tail.count > 2 * Self.limit { tail.removeFirst(tail.count - Self.limit) }
+        keep(buffer[..<count])
       }
       close(descriptor)
       ended.signal()
     }
   }
 
+  private func keep(_ bytes: ArraySlice<UInt8>) {
+    lock.withLock {
+      tail += bytes
+      if tail.count > 2 * Self.limit { tail.removeFirst(tail.count - Self.limit) }
+    }
+  }
+
   /// The tail once the child is gone. A grandchild that holds the descriptor is not waited for longer than a second.
   func finish() -> String {
-    guard ended.wait(timeout: .now() + 1) == .success else { return "" }
-    return String(decoding: tail.suffix(Self.limit), as: UTF8.self)
+    _ = ended.wait(timeout: .now() + 1)
+    return lock.withLock { String(decoding: tail.suffix(Self.limit), as: UTF8.self) }
   }
 }
 
