@@ -67,8 +67,7 @@ package struct Toolbox: Sendable {
   /// A name that begins like a URL or has a `=` in it must not be taken for a connection string.
   private static func connectionString(_ values: [String: String]) -> String {
     values.sorted { $0.key < $1.key }.map { keyword, value in
-      let escaped = value.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
-      return "\(keyword)='\(escaped)'"
+      "\(keyword)='\(escaped(["\\", "'"], in: value, by: "\\"))'"
     }.joined(separator: " ")
   }
 

@@ -30,8 +30,8 @@ package final class WorkFolder: Sendable {
     guard let password = target.password else { return nil }
     let file = "\(path)/pgpass"
     guard access(file, F_OK) != 0 else { return file }
-    let escaped = password.reveal().replacing("\\", with: "\\\\").replacing(":", with: "\\:")
-    try write("*:*:*:*:\(escaped)\n", to: file)
+    let quoted = escaped(["\\", ":"], in: password.reveal(), by: "\\")
+    try write("*:*:*:*:\(quoted)\n", to: file)
     return file
   }
 
