@@ -92,8 +92,8 @@ package struct Toolbox: Sendable {
 
   /// Settings under which a value's text does not depend on role, database or machine: the digests are of that text.
   package static let dumpSettings = [
-    "TimeZone": "UTC", "bytea_output": "hex", "idle_in_transaction_session_timeout": "0", "statement_timeout": "0",
-    "lock_timeout": "0",
+    "TimeZone": "UTC", "bytea_output": "hex", "standard_conforming_strings": "on", "quote_all_identifiers": "off",
+    "idle_in_transaction_session_timeout": "0", "statement_timeout": "0", "lock_timeout": "0",
   ]
 
   /// Settings that make a restore fast, and keep a role's or a database's own from breaking it.
