@@ -60,11 +60,14 @@ let package = Package(
     tests(
       "BackupRepositoryTests", ["TestSupport", "BackupRepository", "StreamPipeline", "BackupModel", "Diagnostics"]),
     tests("PostgresToolsTests", ["TestSupport", "PostgresTools", "Planning", "BackupModel", "Diagnostics"]),
-    tests("StreamPipelineTests", ["TestSupport", "StreamPipeline", "PostgresTools", "BackupModel", "Diagnostics"]),
+    tests(
+      "StreamPipelineTests",
+      ["TestSupport", "StreamPipeline", "PostgresTools", "BackupModel", "Diagnostics", "CXXHash"]),
     tests("BackupModelTests", ["BackupModel", "Diagnostics"]),
     tests("CommandSyntaxTests", ["CommandSyntax", "Diagnostics"]),
     tests("PlanningTests", ["Planning", "Diagnostics"]),
     tests("PolicyFilesTests", ["PolicyFiles", "BackupModel", "Diagnostics"]),
+    tests("DiagnosticsTests", ["Diagnostics"]),
 
     // C.
     .target(name: "CProcess"),

@@ -125,18 +125,18 @@ extension DatabaseProperties {
     var elements: [String] = []
     var current = ""
     var quoted = false
-    var characters = Array(value)[...]
-    while let character = characters.popFirst() {
-      switch character {
-      case "\"" where quoted && characters.first == "\"":
-        current.append("\"")
-        characters.removeFirst()
+    var scalars = Array(value.unicodeScalars)[...]
+    while let scalar = scalars.popFirst() {
+      switch scalar {
+      case "\"" where quoted && scalars.first == "\"":
+        current.unicodeScalars.append(scalar)
+        scalars.removeFirst()
       case "\"": quoted.toggle()
       case "," where !quoted:
         elements.append(current)
         current = ""
       case " " where !quoted: break
-      default: current.append(character)
+      default: current.unicodeScalars.append(scalar)
       }
     }
     if !value.isEmpty { elements.append(current) }
@@ -155,12 +155,22 @@ package struct SQLFragment: Sendable, Equatable {
 }
 
 /// `"name"`, with quotes doubled: an identifier that PostgreSQL takes as it is.
-package func quoteIdentifier(_ name: String) -> String {
-  "\"" + name.replacing("\"", with: "\"\"") + "\""
-}
+package func quoteIdentifier(_ name: String) -> String { "\"" + escaped(["\""], in: name, by: "\"") + "\"" }
 
 /// `'text'`; with a backslash in it `E'text'`, so that it means the same whatever the session's settings are.
 package func quoteLiteral(_ text: String) -> String {
-  let quoted = text.replacing("'", with: "''")
-  return quoted.contains("\\") ? " E'" + quoted.replacing("\\", with: "\\\\") + "'" : "'" + quoted + "'"
+  let quoted = escaped(["'"], in: text, by: "'")
+  return quoted.unicodeScalars.contains("\\") ? " E'" + escaped(["\\"], in: quoted, by: "\\") + "'" : "'" + quoted + "'"
+}
+
+/// `text` with `escape` before each of some marks.
+///
+/// Scalar by scalar: as Characters, a quote and the accent behind it would be one that is no quote.
+package func escaped(_ marks: Set<Unicode.Scalar>, in text: String, by escape: Unicode.Scalar) -> String {
+  var scalars = String.UnicodeScalarView()
+  for scalar in text.unicodeScalars {
+    if marks.contains(scalar) { scalars.append(escape) }
+    scalars.append(scalar)
+  }
+  return String(scalars)
 }

@@ -59,6 +59,8 @@ package struct TableDigest: Sendable, Equatable, Codable {
   }
 
   package var qualifiedName: String { "\(schema).\(name)" }
+  /// Unlike the qualified name, the same for no other table: a name may have a dot in it.
+  fileprivate var key: [String] { [schema, name] }
 }
 
 /// A number of things and one digest over them: sequences, large objects, the statements of the schema.
@@ -113,11 +115,11 @@ package struct DatabaseDigest: Sendable, Equatable, Codable {
 
   /// What differs in `other`, a sentence each; empty when nothing does.
   package func differences(from other: DatabaseDigest) -> [Problem] {
-    let theirs = Dictionary(other.tables.map { ($0.qualifiedName, $0) }) { first, _ in first }
-    let ours = Set(tables.map(\.qualifiedName))
+    let theirs = Dictionary(other.tables.map { ($0.key, $0) }) { first, _ in first }
+    let ours = Set(tables.map(\.key))
     var problems: [Problem] = []
     for table in tables {
-      guard let found = theirs[table.qualifiedName] else {
+      guard let found = theirs[table.key] else {
         problems.append(Problem(table: table.qualifiedName, problem: "is missing (\(table.rows) rows expected)"))
         continue
       }
@@ -128,7 +130,7 @@ package struct DatabaseDigest: Sendable, Equatable, Codable {
         problems.append(Problem(table: table.qualifiedName, problem: "has other content in its \(table.rows) rows"))
       }
     }
-    for table in other.tables where !ours.contains(table.qualifiedName) {
+    for table in other.tables where !ours.contains(table.key) {
       problems.append(Problem(table: table.qualifiedName, problem: "is there but was not expected"))
     }
     for (name, expected, found) in [

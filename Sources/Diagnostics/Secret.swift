@@ -13,6 +13,8 @@ package struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebug
 
   /// `text` with every occurrence of the secret taken out; a child may have printed it.
   package func redacted(from text: String) -> String {
-    value.isEmpty ? text : text.replacing(value, with: "***")
+    guard !value.isEmpty else { return text }
+    // Byte by byte: as Characters, its last letter and an accent behind it would be another letter.
+    return String(decoding: Array(text.utf8).replacing(Array(value.utf8), with: Array("***".utf8)), as: UTF8.self)
   }
 }

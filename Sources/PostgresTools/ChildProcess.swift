@@ -151,13 +151,17 @@ private final class TailReader: @unchecked Sendable {
         let count = read(descriptor, &buffer, buffer.count)
         if count < 0, errno == EINTR { continue }
         if count <= 0 { break }
-        lock.withLock {
-          tail += buffer[..<count]
-          if tail.count > 2 * Self.limit { tail.removeFirst(tail.count - Self.limit) }
-        }
+        keep(buffer[..<count])
       }
       close(descriptor)
       ended.signal()
+    }
+  }
+
+  private func keep(_ bytes: ArraySlice<UInt8>) {
+    lock.withLock {
+      tail += bytes
+      if tail.count > 2 * Self.limit { tail.removeFirst(tail.count - Self.limit) }
     }
   }
 

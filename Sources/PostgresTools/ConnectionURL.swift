@@ -56,13 +56,14 @@ package enum ConnectionURL {
     for secret in ["sslpassword", "passfile", "service"] where parameters[secret] != nil {
       throw bad("the parameter \(secret) is not supported", "leave it out")
     }
-    let password = parameters.removeValue(forKey: "password").map(Secret.init)
     for (name, value) in defaults where parameters[name] == nil { parameters[name] = value }
     if parameters["user"] == nil { parameters["user"] = NSUserName() }
     for (name, value) in parameters where (name + value).unicodeScalars.contains("\0") {
       throw bad("the parameter \(name) has a NUL in it", "take it out")
     }
+    let password = parameters.removeValue(forKey: "password").map(Secret.init)
     parameters["application_name"] = nil  // ours, so that sessions can be told
+    parameters["client_encoding"] = nil  // a dump is read as UTF-8
     return ConnectionTarget(parameters: parameters, password: password)
   }
 }

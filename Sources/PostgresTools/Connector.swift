@@ -115,7 +115,8 @@ struct ConnectionError: Error {
   init(message: String, target: ConnectionTarget) {
     // "FATAL:  28P01: password authentication failed …" and a line that tells the place in the server's source.
     let line = message.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("LOCATION:") }.joined(separator: "; ")
-    let match = line.firstMatch(of: /[A-Z]+: +([0-9A-Z]{5}): (.*)/)
+    // The severity before the code is in the server's language.
+    let match = line.firstMatch(of: /:  ([0-9A-Z]{5}): (.*)/)
     sqlState = match.map { String($0.1) }
     self.message = match.map { String($0.2) } ?? line
     self.target = target

@@ -76,8 +76,7 @@ package struct Toolbox: Sendable {
   /// A name that begins like a URL or has a `=` in it must not be taken for a connection string.
   package static func connectionString(_ values: [String: String]) -> String {
     values.sorted { $0.key < $1.key }.map { keyword, value in
-      let escaped = value.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
-      return "\(keyword)='\(escaped)'"
+      "\(keyword)='\(escaped(["\\", "'"], in: value, by: "\\"))'"
     }.joined(separator: " ")
   }
 
@@ -102,8 +101,8 @@ package struct Toolbox: Sendable {
 
   /// Settings under which a value's text does not depend on role, database or machine: the digests are of that text.
   package static let dumpSettings = [
-    "TimeZone": "UTC", "bytea_output": "hex", "idle_in_transaction_session_timeout": "0", "statement_timeout": "0",
-    "lock_timeout": "0",
+    "TimeZone": "UTC", "bytea_output": "hex", "standard_conforming_strings": "on", "quote_all_identifiers": "off",
+    "idle_in_transaction_session_timeout": "0", "statement_timeout": "0", "lock_timeout": "0",
   ]
 
   /// Settings that make a restore fast, and keep a role's or a database's own from breaking it.

@@ -91,5 +91,5 @@ package final class WorkFolder: Sendable {
 
 extension Secret {
   /// As libpq's password file has it: a child that prints that file prints this.
-  var inPasswordFile: Secret { Secret(reveal().replacing("\\", with: "\\\\").replacing(":", with: "\\:")) }
+  var inPasswordFile: Secret { Secret(escaped(["\\", ":"], in: reveal(), by: "\\")) }
 }

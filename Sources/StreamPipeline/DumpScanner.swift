@@ -71,8 +71,9 @@ package final class DumpScanner {
   }
 
   /// `\restrict` and `\unrestrict` guard a dump; any other command in it was planted, or the dump is not one database's.
+  /// Nothing may follow their keys, and no key is so long that the lexer would have cut the line.
   private func check(metaCommand line: String) throws(Failure) {
-    guard line.hasPrefix("\\restrict ") || line.hasPrefix("\\unrestrict ") else {
+    guard line.wholeMatch(of: /\\(un)?restrict [A-Za-z0-9]{1,68}/) != nil else {
       throw Failure(
         "foreign_meta_command", exit: .dataDamaged, what: "reading the dump",
         why: "it has the psql command \(line.prefix(40)), which pg_dump does not write",
@@ -81,6 +82,7 @@ package final class DumpScanner {
   }
 
   private func take(statement: [UInt8]) throws(Failure) {
+    sawEnd = false
     switch DumpStatement(statement) {
     case .copy(let target):
       copy = OpenCopy(target: target)

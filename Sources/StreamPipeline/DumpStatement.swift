@@ -60,6 +60,8 @@ struct NameParser {
 
   init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
+  var isAtEnd: Bool { rest.isEmpty }
+
   /// `schema.name (column, …)`; a table without columns has no list.
   mutating func copyTarget() -> CopyTarget? {
     guard let schema = identifier(), rest.popFirst() == UInt8(ascii: "."), let name = identifier() else { return nil }

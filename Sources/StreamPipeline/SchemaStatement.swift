@@ -34,7 +34,9 @@ struct SchemaCollector {
     let marker = Array(" OWNER TO ".utf8)
     guard let start = lastRange(of: marker, in: statement) else { return nil }
     var parser = NameParser(statement[(start + marker.count)...])
-    return parser.identifier()
+    // The same words within a quoted text do not end the statement.
+    guard let owner = parser.identifier(), parser.isAtEnd else { return nil }
+    return owner
   }
 }
 

@@ -12,7 +12,7 @@ struct StatementLexer {
     case statement([UInt8])
     /// The text after `--`; cut at 80 bytes.
     case comment(String)
-    /// A line that begins with a backslash where a statement may begin.
+    /// From a backslash outside of quotes to the end of the line: psql takes it for a command wherever it stands.
     case metaCommand(String)
   }
 
@@ -106,11 +106,12 @@ struct StatementLexer {
     case .slash:
       if byte == UInt8(ascii: "*") {
         state = .block(depth: 1)
+        if !text.isEmpty { append(0x20) }  // it parts two words
       } else {
         return resume(after: UInt8(ascii: "/"), with: byte)
       }
     case .lineComment, .metaCommand: return line(byte)
-    case .dataLine: break
+    case .dataLine: if byte == UInt8(ascii: "\\") { begin(comment: .metaCommand) }
     case .block, .blockSlash, .blockStar: block(byte)
     case .single, .singleBackslash, .double, .dollarOpen, .dollarBody: return quoted(byte)
     }
@@ -148,8 +149,8 @@ struct StatementLexer {
       append(byte)
       tag = []
       state = .dollarOpen
-    case UInt8(ascii: "\\") where text.isEmpty: begin(comment: .metaCommand)
-    case UInt8(ascii: ";") where parentheses <= 0:
+    case UInt8(ascii: "\\"): begin(comment: .metaCommand)
+    case UInt8(ascii: ";") where parentheses == 0:
       words.endWord(parentheses: parentheses)
       if words.blockDepth == 0 { return endStatement() }
       append(byte)
@@ -159,7 +160,7 @@ struct StatementLexer {
     default:
       append(byte)
       if byte == UInt8(ascii: "(") { parentheses += 1 }
-      if byte == UInt8(ascii: ")") { parentheses -= 1 }
+      if byte == UInt8(ascii: ")") { parentheses = max(0, parentheses - 1) }
     }
     return .none
   }
@@ -183,11 +184,12 @@ struct StatementLexer {
   }
 
   private mutating func line(_ byte: UInt8) -> Event {
-    guard byte == 0x0A else {
+    let wasComment = if case .lineComment = state { true } else { false }
+    // To psql a carriage return ends a comment as well: what follows it is run.
+    guard byte == 0x0A || (byte == 0x0D && wasComment) else {
       if comment.count < 80 { comment.append(byte) }
       return .none
     }
-    let wasComment = if case .lineComment = state { true } else { false }
     state = .normal
     // The line's end still parts two words.
     if !text.isEmpty { append(0x0A) }
@@ -201,7 +203,11 @@ struct StatementLexer {
       if byte == UInt8(ascii: "/") { state = .blockSlash(depth: depth) }
       if byte == UInt8(ascii: "*") { state = .blockStar(depth: depth) }
     case .blockSlash(let depth):
-      state = byte == UInt8(ascii: "*") ? .block(depth: depth + 1) : .block(depth: depth)
+      switch byte {
+      case UInt8(ascii: "*"): state = .block(depth: depth + 1)
+      case UInt8(ascii: "/"): break
+      default: state = .block(depth: depth)
+      }
     case .blockStar(let depth):
       switch byte {
       case UInt8(ascii: "/"): state = depth > 1 ? .block(depth: depth - 1) : .normal

@@ -4,6 +4,8 @@ struct WordTracker {
   private(set) var blockDepth = 0
   private var word: [UInt8] = []
   private var first: [String] = []
+  /// Only white space has come since a `BEGIN`, which alone may be the name of anything.
+  private var begun = false
 
   /// The word before the cursor is a lone E: the next quote opens a string with backslash escapes.
   var wordIsE: Bool { word == [UInt8(ascii: "e")] }
@@ -13,6 +15,7 @@ struct WordTracker {
       if word.count < 16 { word.append(byte | 0x20) }
     } else {
       endWord(parentheses: parentheses)
+      begun = begun && [0x20, 0x09, 0x0A, 0x0D].contains(byte)
     }
   }
 
@@ -21,9 +24,10 @@ struct WordTracker {
     let text = String(decoding: word, as: UTF8.self)
     word.removeAll(keepingCapacity: true)
     if first.count < 4 { first.append(text) }
+    defer { begun = text == "begin" }
     guard parentheses == 0, definesRoutine else { return }
     switch text {
-    case "begin": blockDepth += 1
+    case "atomic" where begun && blockDepth == 0: blockDepth = 1
     case "case" where blockDepth > 0: blockDepth += 1
     case "end" where blockDepth > 0: blockDepth -= 1
     default: break

@@ -1,0 +1,80 @@
+import Diagnostics
+import Foundation
+import PostgresTools
+import Testing
+
+@Suite struct ConnectionURLTests {
+  @Test(
+    arguments: [
+      ("postgresql://u:p@h:6/d", ["host": "h", "port": "6", "user": "u", "dbname": "d"], "p"),
+      ("postgres://u@h/d", ["host": "h", "port": "5432", "user": "u", "dbname": "d"], nil),
+      ("postgresql://u:@h", ["host": "h", "port": "5432", "user": "u", "dbname": "postgres"], nil),
+      ("  postgresql://u:p@h/d\n", ["host": "h", "port": "5432", "user": "u", "dbname": "d"], "p"),
+      (
+        "postgresql://u%40x:p%3A%2F%40%23%25%20@h/d%2Fe%20f",
+        ["host": "h", "port": "5432", "user": "u@x", "dbname": "d/e f"],
+        "p:/@#% "
+      ),
+      ("postgresql://u:a@b@h/d", ["host": "h", "port": "5432", "user": "u", "dbname": "d"], "a@b"),
+      ("postgresql://u:p@[::1]:7/d", ["host": "::1", "port": "7", "user": "u", "dbname": "d"], "p"),
+      ("postgresql://u:p@a:1,b,c:3/d", ["host": "a,b,c", "port": "1,5432,3", "user": "u", "dbname": "d"], "p"),
+      ("postgresql://u:p@h/d?host=/var/run", ["host": "/var/run", "port": "5432", "user": "u", "dbname": "d"], "p"),
+      ("postgresql://u:p@%2Fvar%2Frun/d", ["host": "/var/run", "port": "5432", "user": "u", "dbname": "d"], "p"),
+      (
+        "host=h user=u password='p q' dbname='d e'", ["host": "h", "port": "5432", "user": "u", "dbname": "d e"], "p q"
+      ),
+      (
+        "user=u dbname=d application_name=x client_encoding=LATIN1",
+        ["host": "localhost", "port": "5432", "user": "u", "dbname": "d"], nil
+      ),
+    ] as [(String, [String: String], String?)])
+  func `reads where to connect`(url: String, parameters: [String: String], password: String?) throws {
+    let target = try ConnectionURL.parse(Secret(url))
+    #expect(target.parameters == parameters.merging(["connect_timeout": "5"]) { given, _ in given })
+    #expect(target.password?.reveal() == password)
+  }
+
+  @Test(arguments: [
+    (
+      "connection_limit=5&pool_timeout=3&statement_cache_size=0&socket_timeout=9&max_connection_lifetime=1&bogus=x", [:]
+    ),
+    ("sslmode=require", ["sslmode": "require"]), ("sslmode=verify-full", ["sslmode": "verify-full"]),
+    ("sslmode=require&sslcert=ca.pem", ["sslmode": "require"]),
+    ("sslmode=require&sslcert=ca.pem&sslaccept=strict", ["sslmode": "verify-full", "sslrootcert": "ca.pem"]),
+    ("sslcert=c.pem&sslkey=k.pem", ["sslcert": "c.pem", "sslkey": "k.pem"]),
+    ("sslaccept=accept_invalid_certs", [:]), ("connect_timeout=0", ["connect_timeout": "0"]),
+    ("channel_binding=require", ["channel_binding": "require"]), ("channel_binding=x", [:]),
+    ("options=-c%20work_mem%3D1MB", ["options": "-c work_mem=1MB"]), ("application_name=mine", [:]),
+    ("sslmode=&host=", [:]),
+  ])
+  func `translates Prisma's parameters or drops them`(query: String, expected: [String: String]) throws {
+    let plain = try ConnectionURL.parse(Secret("postgresql://u:p@h/d"))
+    let target = try ConnectionURL.parse(Secret("postgresql://u:p@h/d?\(query)"))
+    #expect(
+      target.parameters.filter { $0.key != "host" }
+        == plain.parameters.filter { $0.key != "host" }.merging(expected) { _, given in given })
+  }
+
+  @Test func `keeps what Prisma alone needs to know`() throws {
+    let target = try ConnectionURL.parse(Secret("postgresql://u:p@h/d?schema=my%20app&pgbouncer=true"))
+    #expect(target.schema == "my app")
+    #expect(target.namesPooler)
+    #expect(try !ConnectionURL.parse(Secret("postgresql://u:p@h/d?pgbouncer=false")).namesPooler)
+  }
+
+  @Test(arguments: [
+    "", "nonsense", "mysql://u:hunter2@h/d", "prisma://u:hunter2@h", "prisma+postgres://localhost?api_key=hunter2",
+    "postgresql://u:hunter2#x@h/d", "postgresql://u:hunter2%@h/d", "postgresql://u:hunter2%zz@h/d",
+    "postgresql://u:hunter2@h:0/d", "postgresql://u:hunter2@h:65536/d", "postgresql://u:hunter2@h:x/d",
+    "postgresql://u:hunter2/x@h/d", "postgresql://u:hunter2@h/d%00x", "postgresql://u:hunter2%00x@h/d",
+    "postgresql://u:hunter2@h/d?sslidentity=x.p12&sslpassword=hunter2", "host=h password=hunter2 bogus=x",
+    "host='h password=hunter2",
+    "host=h service=hunter2", "host=h passfile=hunter2", "host=h sslpassword=hunter2",
+  ])
+  func `refuses what it cannot use, and never shows the URL`(url: String) throws {
+    let failure = try #require(throws: Failure.self) { try ConnectionURL.parse(Secret(url)) }
+    #expect(failure.code == "bad_database_url")
+    #expect(failure.exit == .configuration)
+    #expect(!failure.lines.joined().contains("hunter2"))
+  }
+}

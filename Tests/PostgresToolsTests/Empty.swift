@@ -1,1 +1,0 @@
-// Tests follow in the same change.

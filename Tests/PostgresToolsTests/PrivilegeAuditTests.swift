@@ -1,0 +1,74 @@
+import BackupModel
+import Diagnostics
+import Planning
+import PostgresTools
+import TestSupport
+import Testing
+
+@Suite struct PrivilegeAuditTests {
+  private static let sql = """
+    CREATE SCHEMA "sec ret"; CREATE TABLE "sec ret".t (id int);
+    CREATE TABLE readable (id int); GRANT SELECT ON readable TO PUBLIC;
+    CREATE TABLE "un""readable" (id serial);
+    CREATE TABLE guarded (id int); GRANT SELECT ON guarded TO PUBLIC; ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+    CREATE SEQUENCE counter;
+    CREATE VIEW needs_nothing AS SELECT 1;
+    SELECT lo_create(4711);
+    """
+
+  @Test func `finds everything that a role may not read, and nothing else`() throws {
+    try Workbench.with(cluster: LoginServer.shared, sql: Self.sql) { bench in
+      let role = try LoginServer.role("LOGIN NOSUPERUSER")
+      let problems = try findings(role, bench).map(\.problem)
+      #expect(
+        problems.sorted()
+          == [
+            #"role "\#(role)" may not use schema "sec ret""#, #"role "\#(role)" may not read table "sec ret".t"#,
+            #"role "\#(role)" may not read sequence public.counter"#,
+            #"role "\#(role)" may not read table public."un""readable""#,
+            #"role "\#(role)" may not read sequence public."un""readable_id_seq""#,
+            #"role "\#(role)" sees only some rows of public.guarded: row security applies to it"#,
+            #"role "\#(role)" may not read 1 large objects"#,
+          ].sorted())
+    }
+  }
+
+  @Test func `after its fixes the role can dump, and before each of them it cannot`() throws {
+    try Workbench.with(cluster: LoginServer.shared, sql: Self.sql) { bench in
+      let role = try LoginServer.role("LOGIN NOSUPERUSER")
+      let fixes = try findings(role, bench).map(\.fix)
+      #expect(fixes.count == 7)
+      for fix in fixes {
+        #expect(throws: Failure.self, "before \(fix)") { try dump(role, bench) }
+        try bench.cluster.psql(
+          fix.replacing("OBJECT …", with: "OBJECT 4711").prefix { $0 != "," }.description, database: bench.database)
+      }
+      #expect(try findings(role, bench) == [])
+      try dump(role, bench)
+    }
+  }
+
+  @Test func `a superuser, the owner and a member of the owner lack nothing`() throws {
+    try Workbench.with(cluster: LoginServer.shared) { bench in
+      let owner = try LoginServer.role()
+      try bench.cluster.psql("GRANT CREATE ON SCHEMA public TO \(owner)", database: bench.database)
+      try bench.cluster.psql(
+        Self.sql.replacing("CREATE SCHEMA \"sec ret\"; CREATE TABLE \"sec ret\".t (id int);", with: ""),
+        database: bench.database, user: owner)
+      let member = try LoginServer.role("LOGIN IN ROLE \(owner)")
+      for role in ["postgres", owner, member] { #expect(try findings(role, bench) == [], "\(role)") }
+    }
+  }
+
+  private func findings(_ role: String, _ bench: Workbench) throws -> [MissingPrivilege] {
+    try PrivilegeAudit(try LoginServer.connect(bench.database, user: role)).findings()
+  }
+
+  private func dump(_ role: String, _ bench: Workbench) throws {
+    let installation = ClientInstallation(directory: bench.cluster.binaries, version: ClientVersion(major: 0, minor: 0))
+    let command = Toolbox(installation: installation).command(
+      "pg_dump", [], on: LoginServer.target(bench.database, user: role), purpose: "test", passwordFile: nil,
+      settings: Toolbox.dumpSettings)
+    _ = try ChildRunner(cancellation: Cancellation()).output(of: command)
+  }
+}

@@ -1,0 +1,98 @@
+import BackupModel
+import Testing
+
+@Suite struct DumpScannerTests {
+  @Test(arguments: HostileDump.all)
+  func `finds every statement and row in a dump with`(hostile: HostileDump) throws {
+    let reading = Reading(scanning: [hostile.text[...]])
+    guard case .read(let content) = reading else {
+      Issue.record("\(reading)")
+      return
+    }
+    #expect(content.statements == hostile.statements)
+    #expect(content.tables.map { "\($0.qualifiedName) \($0.rows)" } == hostile.tables)
+  }
+
+  @Test(arguments: HostileDump.all)
+  func `reads the same as a naive reader of the whole text`(hostile: HostileDump) {
+    #expect(Reading(scanning: [hostile.text[...]]) == Reading(naively: hostile.text))
+  }
+
+  @Test(arguments: HostileDump.all)
+  func `reads the same wherever the text is split`(hostile: HostileDump) {
+    let text = hostile.text
+    let whole = Reading(scanning: [text[...]])
+    #expect(everySplit(of: text).first { Reading(scanning: $0) != whole }?.first?.count == nil)
+  }
+
+  @Test(arguments: HostileDump.all)
+  func `refuses the text when it was cut at any byte before the end comment`(hostile: HostileDump) throws {
+    let text = hostile.text
+    let end = try #require(text.ranges(of: Array("\n-- PostgreSQL database dump complete\n".utf8)).last)
+    #expect(try endings(of: text).firstIndex(of: true) == end.upperBound - 1)
+  }
+
+  @Test func `leaves comments, session settings and restrict keys out of the schema's digest`() throws {
+    let plain = dump("CREATE TABLE a.b (c int);")
+    let other = dump(
+      "SET x = 1;\n-- Name: b; Type: TABLE\n\\restrict other\nBEGIN;\n  CREATE TABLE a.b (c int)\n;\nCOMMIT;\n")
+    #expect(try schemaDigest(plain) == schemaDigest(other))
+    #expect(try schemaDigest(plain) != schemaDigest(dump("CREATE TABLE a.b (c int );")))
+  }
+
+  @Test func `takes where a table is made into the schema's digest, and not what was set for another`() throws {
+    let table = "CREATE TABLE a.b (c int);"
+    let digests = try ["", "SET default_tablespace = fast;\n", "SET default_table_access_method = heap;\n"].map {
+      try schemaDigest(dump($0 + table))
+    }
+    #expect(Set(digests.map(\.digest)).count == 3)
+    let view = "CREATE VIEW a.v AS SELECT 1;"
+    #expect(try schemaDigest(dump(view)) == schemaDigest(dump("SET default_tablespace = fast;\n" + view)))
+  }
+
+  @Test func `gives the same schema digest for statements in another order, and another for one twice`() throws {
+    let one = "CREATE TABLE a.b (c int);"
+    let two = "CREATE TABLE a.c (c int);"
+    #expect(try schemaDigest(dump(one + two)) == schemaDigest(dump(two + one)))
+    #expect(try schemaDigest(dump(one + two)) != schemaDigest(dump(one + two + two)))
+  }
+
+  @Test(arguments: [
+    (
+      #"CHECK (((s)::text = ANY ((ARRAY['a'::character varying, 'b,'''::character varying])::text[])))"#,
+      #"CHECK (((s)::text = ANY (ARRAY[('a'::character varying)::text, ('b,'''::character varying)::text])))"#
+    ),
+    (
+      #"CHECK ((x = ANY ((ARRAY[f(1, 2), (g[1])])::"odd type"[])))"#,
+      #"CHECK ((x = ANY (ARRAY[(f(1, 2))::"odd type", ((g[1]))::"odd type"])))"#
+    ),
+  ])
+  func `gives one digest to both spellings of a cast array`(dumped: String, restored: String) throws {
+    let first = try schemaDigest(dump("CREATE TABLE a.b (s varchar, \(dumped));"))
+    #expect(try first == schemaDigest(dump("CREATE TABLE a.b (s varchar, \(restored));")))
+    #expect(
+      try first
+        != schemaDigest(dump("CREATE TABLE a.b (s varchar, \(restored.replacing("ARRAY[", with: "ARRAY[NULL, ")));")))
+  }
+
+  @Test func `names the roles that own something, and no others`() throws {
+    let text = dump(
+      """
+      ALTER TABLE a.b OWNER TO app;
+      ALTER TABLE a.c OWNER TO "Odd "" role";
+      ALTER VIEW a.v ALTER COLUMN c SET DEFAULT ' OWNER TO nobody';
+      COMMENT ON TABLE a.b IS ' OWNER TO nobody';
+      """)
+    #expect(try scanned(text).scanner.owners == ["app", "Odd \" role"])
+  }
+
+  @Test func `keeps the first row of each table when asked to, wherever the text is split`() throws {
+    let text = dump("COPY a.b (t) FROM stdin;\n3412.dat\n\\.\n\nCOPY \"c\".d (t) FROM stdin;\n\nx\n\\.\n")
+    for pieces in everySplit(of: text) {
+      let rows = try scanned(pieces, keepFirstRows: true).scanner.firstRows
+      #expect(rows.map { "\($0.table.qualifiedName) \($0.row)" } == ["a.b 3412.dat", "c.d "])
+    }
+  }
+
+  private func schemaDigest(_ text: [UInt8]) throws -> CountedDigest { try scanned(text).digest.schema }
+}

@@ -1,0 +1,119 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import StreamPipeline
+import Testing
+
+@Suite struct TrailingPassTests {
+  @Test(arguments: [Compression.none, .zstd(level: 2)])
+  func `follows files that are being written, and takes them up before they are closed`(compression: Compression) throws
+  {
+    let folder = try ScratchFolder()
+    let seen = Counter()
+    let pass = TrailingPass(
+      folder: folder.path, compression: compression, threads: 2, cancellation: Cancellation(),
+      progress: { seen.add(Int($0)) })
+    var dice = Dice(11)
+    let texts = Dictionary(uniqueKeysWithValues: (1...3).map { ("\($0).dat", tableRows(&dice)) })
+    var written = 0
+    for (name, text) in texts {
+      let file = try FileDescriptor.creating("\(folder.path)/\(name)")
+      for piece in dice.pieces(of: text, longest: 400) {
+        try file.write(Array(piece))
+        written += piece.count
+        #expect(eventually { seen.value == written }, "what stands in an open file is read")
+      }
+    }
+    try folder.write([1, 2, 3], to: "toc.dat")
+    let results = try pass.finish()
+    #expect(results.count == 3)
+    for (name, text) in texts {
+      let naive = NaiveRows(text[...])
+      #expect(results[name]?.content == .rows(count: UInt64(naive.rows.count), digest: naive.digest))
+      #expect(results[name]?.stored.rawBytes == UInt64(text.count))
+    }
+    let suffix = compression == .none ? "" : ".zst"
+    #expect(folder.names == ["1.dat\(suffix)", "2.dat\(suffix)", "3.dat\(suffix)", "toc.dat"])
+  }
+
+  @Test func `takes up at the end what the watch has missed`() throws {
+    let folder = try ScratchFolder()
+    try folder.write(Array("1\n\\.\n".utf8), to: "1.dat")  // before the watch began
+    let pass = TrailingPass(
+      folder: folder.path, compression: .auto, threads: 1, cancellation: Cancellation(), progress: { _ in })
+    try FileManager.default.createDirectory(atPath: "\(folder.path)/aside", withIntermediateDirectories: false)
+    try folder.write([7], to: "aside/blob_2.dat")
+    #expect(rename("\(folder.path)/aside/blob_2.dat", "\(folder.path)/blob_2.dat") == 0)  // no creation, no close
+    rmdir("\(folder.path)/aside")
+    let results = try pass.finish()
+    #expect(results.keys.sorted() == ["1.dat", "blob_2.dat"])
+    #expect(folder.names == ["1.dat.zst", "blob_2.dat.zst"])
+  }
+
+  @Test func `stores a thousand small files on several threads`() throws {
+    let folder = try ScratchFolder()
+    let pass = TrailingPass(
+      folder: folder.path, compression: .auto, threads: 4, cancellation: Cancellation(), progress: { _ in })
+    for number in 0..<1000 { try folder.write(Array("\(number)".utf8), to: "blob_\(number).dat") }
+    let results = try pass.finish()
+    #expect(results.count == 1000)
+    #expect(Set(results.values.map { "\(String(describing: $0.content))" }).count == 1000)
+    #expect(folder.names.count == 1000)
+  }
+
+  @Test func `fails when a file cannot be stored, and says so while the dump still runs`() throws {
+    let folder = try ScratchFolder()
+    let pass = TrailingPass(
+      folder: folder.path, compression: .auto, threads: 2, cancellation: Cancellation(), progress: { _ in })
+    #expect(!pass.failed)
+    try folder.write([], to: "1.dat.zst")  // in the way of the stored file
+    try folder.write(Array("1\n\\.\n".utf8), to: "1.dat")
+    #expect(eventually { pass.failed })
+    #expect(throws: Failure.self) { try pass.check() }
+    let failure = try #require(throws: Failure.self) { try pass.finish() }
+    #expect(failure.exit == .cannotWrite)
+    #expect(folder.names.contains("1.dat"))
+  }
+
+  @Test func `fails when the dump ended well and left rows without their end line`() throws {
+    let folder = try ScratchFolder()
+    let pass = TrailingPass(
+      folder: folder.path, compression: .auto, threads: 2, cancellation: Cancellation(), progress: { _ in })
+    try folder.write(Array("1\n".utf8), to: "1.dat")
+    let failure = try #require(throws: Failure.self) { try pass.finish() }
+    #expect(failure.code == "dump_cut_short")
+    #expect(failure.what.contains("1.dat"))
+  }
+
+  @Test func `ends at once when it is given up, though a file is still open`() throws {
+    let folder = try ScratchFolder()
+    let seen = Counter()
+    let pass = TrailingPass(
+      folder: folder.path, compression: .auto, threads: 2, cancellation: Cancellation(), progress: { seen.add(Int($0)) }
+    )
+    let file = try FileDescriptor.creating("\(folder.path)/1.dat")
+    try file.write(Array("1\n".utf8))
+    #expect(eventually { seen.value == 2 })
+    pass.abandon()
+    #expect(folder.names.contains("1.dat"), "a raw file that was not stored whole stays")
+  }
+
+  @Test func `a stop ends it, though a file is still open`() throws {
+    let folder = try ScratchFolder()
+    let cancellation = Cancellation()
+    let seen = Counter()
+    let pass = TrailingPass(
+      folder: folder.path, compression: .auto, threads: 1, cancellation: cancellation, progress: { seen.add(Int($0)) })
+    let file = try FileDescriptor.creating("\(folder.path)/1.dat")
+    try file.write(Array("1\n".utf8))
+    #expect(eventually { seen.value == 2 })
+    cancellation.cancel(signal: SIGINT)
+    #expect(eventually { pass.failed })
+    let failure = try #require(throws: Failure.self) { try pass.finish() }
+    #expect(failure == .stopped(by: SIGINT))
+  }
+
+  private func tableRows(_ dice: inout Dice) -> [UInt8] {
+    (0..<60).map { _ in dice.row() + [0x0A] }.flatMap { $0 } + Array("\\.\n".utf8)
+  }
+}
