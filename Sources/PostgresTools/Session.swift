@@ -95,11 +95,14 @@ package final class Session: @unchecked Sendable {
     return true
   }
 
+  /// On a thread of its own: PQcancel connects, and waits for the server without a limit.
   private func cancelStatement() {
-    guard let handle = PQgetCancel(connection) else { return }
-    defer { PQfreeCancel(handle) }
-    var message = [CChar](repeating: 0, count: 256)
-    PQcancel(handle, &message, Int32(message.count))
+    nonisolated(unsafe) let handle = PQgetCancel(connection)
+    Thread.detachNewThread {
+      var message = [CChar](repeating: 0, count: 256)
+      PQcancel(handle, &message, Int32(message.count))
+      PQfreeCancel(handle)
+    }
   }
 
   private func read(_ result: OpaquePointer) -> Result<[[String?]], ServerError> {

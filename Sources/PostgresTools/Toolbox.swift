@@ -61,7 +61,7 @@ package struct Toolbox: Sendable {
     environment["PGPASSFILE"] = passwordFile
     return ChildCommand(
       executable: path(tool), arguments: ["-w", "-d", Self.connectionString(rest)] + arguments,
-      environment: environment, secrets: [target.password].compactMap { $0 })
+      environment: environment, secrets: [target.password, target.password?.escapedForFile].compactMap { $0 })
   }
 
   /// A name that begins like a URL or has a `=` in it must not be taken for a connection string.

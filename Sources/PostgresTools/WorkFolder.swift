@@ -2,6 +2,11 @@ import BackupModel
 import Diagnostics
 import Foundation
 
+extension Secret {
+  /// As a password file has it.
+  var escapedForFile: Secret { Secret(reveal().replacing("\\", with: "\\\\").replacing(":", with: "\\:")) }
+}
+
 /// A private folder for what must not stay: the password file, named pipes. It goes with its owner; one left by a killed
 /// run goes when the next is made.
 ///
@@ -30,8 +35,7 @@ package final class WorkFolder: Sendable {
     guard let password = target.password else { return nil }
     let file = "\(path)/pgpass"
     guard access(file, F_OK) != 0 else { return file }
-    let escaped = password.reveal().replacing("\\", with: "\\\\").replacing(":", with: "\\:")
-    try write("*:*:*:*:\(escaped)\n", to: file)
+    try write("*:*:*:*:\(password.escapedForFile.reveal())\n", to: file)
     return file
   }
 

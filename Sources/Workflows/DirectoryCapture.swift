@@ -75,12 +75,26 @@ struct DirectoryCapture {
       let exit = try surroundings.runner.run(command, stopping: { pass.failed })
       // A pass without room for its output is the cause, whatever pg_dump says of its end.
       try pass.check()
+      try checkLocks(exit)
       try exit.check("pg_dump")
     } catch {
       pass.abandon()
       throw error
     }
     return try pass.finish()
+  }
+
+  /// pg_dump tells of a lock that it did not get in time by the statement that it was cancelled in.
+  private func checkLocks(_ exit: ChildExit) throws(Failure) {
+    let statement = /Query was: LOCK TABLE (.+) IN ACCESS SHARE MODE/
+    guard !exit.succeeded, let tables = exit.standardError.firstMatch(of: statement)?.1 else { return }
+    let seconds = Double(policy.backup.lockWaitTimeout.milliseconds) / 1000
+    throw Failure(
+      "table_locked", exit: .failed, what: "backup of \(policy.name)",
+      why: "another session holds a lock that the dump waits for, on (one of) \(tables)",
+      nextStep:
+        "the dump gave way after backup.lock_wait_timeout (\(seconds.formatted()) s); see pg_blocking_pids() and pg_locks, then run the same command again",
+      details: exit.lastLines)
   }
 
   private func dumpArguments(_ snapshot: String) -> [String] {
