@@ -71,11 +71,12 @@ struct DirectoryCapture {
     let command = source.toolbox.command(
       "pg_dump", dumpArguments(snapshot), on: source.target, purpose: "backup", passwordFile: passwordFile,
       settings: Toolbox.dumpSettings)
+    let start = ContinuousClock.now
     do throws(Failure) {
       let exit = try surroundings.runner.run(command, stopping: { pass.failed })
       // A pass without room for its output is the cause, whatever pg_dump says of its end.
       try pass.check()
-      try checkLocks(exit)
+      try checkCauses(exit, seconds: (ContinuousClock.now - start).seconds)
       try exit.check("pg_dump")
     } catch {
       pass.abandon()
@@ -84,17 +85,24 @@ struct DirectoryCapture {
     return try pass.finish()
   }
 
-  /// pg_dump tells of a lock that it did not get in time by the statement that it was cancelled in.
-  private func checkLocks(_ exit: ChildExit) throws(Failure) {
+  /// What pg_dump has only words for, in its own language (`LC_ALL`), though its user has to do something of his own about it.
+  ///
+  /// - Throws: `no_space`, `table_locked`.
+  private func checkCauses(_ exit: ChildExit, seconds: Double) throws(Failure) {
+    guard !exit.succeeded else { return }
+    // The server's own disk may be full too; its errors do not begin so.
+    let lines = exit.standardError.split(whereSeparator: \.isNewline)
+    if lines.contains(where: { $0.hasPrefix("pg_dump: error: could not ") && $0.hasSuffix(systemError(ENOSPC)) }) {
+      throw cannotWrite(data, ENOSPC)
+    }
+    let limit = Double(policy.backup.lockWaitTimeout.milliseconds) / 1000
     let statement = /Query was: LOCK TABLE (.+) IN ACCESS SHARE MODE/
-    guard !exit.succeeded, let tables = exit.standardError.firstMatch(of: statement)?.1 else { return }
-    let seconds = Double(policy.backup.lockWaitTimeout.milliseconds) / 1000
+    guard seconds >= limit, let tables = exit.standardError.firstMatch(of: statement)?.1 else { return }
     throw Failure(
       "table_locked", exit: .failed, what: "backup of \(policy.name)",
-      why: "another session holds a lock that the dump waits for, on (one of) \(tables)",
-      nextStep:
-        "the dump gave way after backup.lock_wait_timeout (\(seconds.formatted()) s); see pg_blocking_pids() and pg_locks, then run the same command again",
-      details: exit.lastLines)
+      why: "another session holds a lock that the dump waited for, on (one of) \(tables)",
+      nextStep: "the dump gave way after backup.lock_wait_timeout (\(limit.formatted()) s); "
+        + "see pg_locks and pg_blocking_pids(), then run the same command again", details: exit.lastLines)
   }
 
   private func dumpArguments(_ snapshot: String) -> [String] {
