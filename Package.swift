@@ -62,8 +62,8 @@ let package = Package(
     tests("PostgresToolsTests", ["TestSupport", "PostgresTools", "Planning", "BackupModel", "Diagnostics"]),
     tests(
       "StreamPipelineTests",
-      ["TestSupport", "StreamPipeline", "PostgresTools", "BackupModel", "Diagnostics", "CXXHash"]),
-    tests("BackupModelTests", ["BackupModel", "Diagnostics"]),
+      ["TestSupport", "StreamPipeline", "PostgresTools", "Planning", "BackupModel", "Diagnostics", "CXXHash"]),
+    tests("BackupModelTests", ["BackupModel"]),
     tests("CommandSyntaxTests", ["CommandSyntax", "Diagnostics"]),
     tests("PlanningTests", ["Planning", "Diagnostics"]),
     tests("PolicyFilesTests", ["PolicyFiles", "BackupModel", "Diagnostics"]),

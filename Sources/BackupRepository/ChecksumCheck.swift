@@ -26,12 +26,13 @@ package struct ChecksumCheck: Sendable {
     let order = files.indices.sorted { files[$0].bytes > files[$1].bytes }
     let found = try inParallel(order, threads: threads, cancellation: cancellation) { (index) throws(Failure) in
       defer { progress(files[index].bytes) }
-      return check(files[index])
+      return check(files[index], cancellation)
     }
     return foreign() + zip(order, found).sorted { $0.0 < $1.0 }.compactMap(\.1)
   }
 
-  private func check(_ file: StoredFile) -> Problem? {
+  /// A stop looks like a file that cannot be read here; the caller throws it before it looks at the problems.
+  private func check(_ file: StoredFile, _ cancellation: Cancellation) -> Problem? {
     guard isInside(file.path) else {
       return Problem(file: file.path, problem: "the manifest names a path outside the backup")
     }
@@ -42,7 +43,7 @@ package struct ChecksumCheck: Sendable {
     case .link, .folder, .other: return Problem(file: file.path, table: file.table, problem: "is no plain file")
     }
     do throws(Failure) {
-      let (bytes, sha) = try hashFile(full)
+      let (bytes, sha) = try hashFile(full, cancellation: cancellation)
       if bytes != file.bytes {
         return Problem(file: file.path, table: file.table, problem: "has \(bytes) bytes instead of \(file.bytes)")
       }

@@ -7,12 +7,12 @@ struct RestoreCommand {
   let context: CommandContext
 
   func run() throws(Failure) -> CommandResult {
-    let (backup, policy, _) = try context.backup()
     let swaps = context.invocation.flag("swap")
     guard swaps != (context.invocation.value("into") != nil) else {
       throw CommandTable.holdfast.usageFailure(
         command: "restore", what: "restore", why: "one of --into NAME and --swap must be given")
     }
+    let (backup, policy, _) = try context.backup()
     return try context.audited(
       policy, { () throws(Failure) in swaps ? try swap(backup, policy) : try beside(backup, policy) },
       subject: { _ in backup.id })

@@ -98,10 +98,23 @@ package final class ChildProcess: @unchecked Sendable {
       nextStep: "install the PostgreSQL client programs, or set tools.directory in the policy")
   }
 
-  /// Waits for the end of the child and of its stderr.
+  /// Waits until there is output to read, or its end.
+  ///
+  /// - Returns: false when the child has ended and all that it wrote was read. Who else holds the output open is not waited for.
+  func waitForOutput() -> Bool {
+    guard let output else { return false }
+    var waiting = [output, pidfd].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    while poll(&waiting, 2, -1) < 0, errno == EINTR {}
+    if waiting[1].revents != 0 { signalGroup(SIGKILL) }
+    return waiting[0].revents != 0
+  }
+
+  /// Waits for the end of the child and of its stderr. What it left running in its group ends with it.
   package func wait() -> ChildExit {
     var waiting = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
     while pidfd >= 0, poll(&waiting, 1, -1) < 0, errno == EINTR {}
+    // Before it is reaped: until then nobody else can get its number.
+    if pidfd >= 0 { signalGroup(SIGKILL) }
     var status: Int32 = 0
     lock.withLock {
       while waitpid(pid, &status, 0) < 0, errno == EINTR {}

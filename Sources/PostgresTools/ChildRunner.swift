@@ -17,11 +17,9 @@ package struct ChildRunner: Sendable {
     let child = try ChildProcess(starting: command, capturesOutput: true)
     let outcome: Result<ChildExit, Failure> = cancellation.withHandler({ child.terminate() }) {
       var failure: Failure?
-      if let output = child.output {
-        do throws(Failure) { try drain(output, take) } catch {
-          failure = error
-          child.terminate()
-        }
+      do throws(Failure) { try drain(child, take) } catch {
+        failure = error
+        child.terminate()
       }
       let exit = child.wait()
       return failure.map { .failure($0) } ?? .success(exit)
@@ -71,12 +69,13 @@ package struct ChildRunner: Sendable {
   }
 
   private func drain(
-    _ descriptor: Int32, _ take: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    _ child: ChildProcess, _ take: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
+    guard let output = child.output else { return }
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 512 << 10, alignment: 4096)
     defer { buffer.deallocate() }
-    while true {
-      let count = read(descriptor, buffer.baseAddress, buffer.count)
+    while child.waitForOutput() {
+      let count = read(output, buffer.baseAddress, buffer.count)
       if count < 0, errno == EINTR { continue }
       if count <= 0 { return }
       try take(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count]))

@@ -95,7 +95,7 @@ package final class Session: @unchecked Sendable {
     var giveUp: ContinuousClock.Instant?
     while PQisBusy(connection) == 1 {
       if cancellation.signal != nil, giveUp == nil {
-        giveUp = .now + .seconds(5)
+        giveUp = .now + .seconds(1)
         cancelStatement()
       }
       if let giveUp, giveUp < .now { return false }
@@ -106,11 +106,14 @@ package final class Session: @unchecked Sendable {
     return true
   }
 
+  /// On a thread of its own: PQcancel connects, and waits for the server without a limit.
   private func cancelStatement() {
-    guard let handle = PQgetCancel(connection) else { return }
-    defer { PQfreeCancel(handle) }
-    var message = [CChar](repeating: 0, count: 256)
-    PQcancel(handle, &message, Int32(message.count))
+    nonisolated(unsafe) let handle = PQgetCancel(connection)
+    Thread.detachNewThread {
+      var message = [CChar](repeating: 0, count: 256)
+      PQcancel(handle, &message, Int32(message.count))
+      PQfreeCancel(handle)
+    }
   }
 
   private func read(_ result: OpaquePointer) -> Result<[[String?]], ServerError> {

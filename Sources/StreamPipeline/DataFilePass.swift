@@ -26,9 +26,9 @@ package final class DataFilePass {
   /// - Parameters:
   ///   - name: the raw file, in `folder`.
   ///   - waitForMore: called at the end of the file; false once the writer has closed it.
-  ///   - progress: told of each piece's bytes.
+  ///   - progress: told of each piece's bytes; what it throws ends the pass.
   package func follow(
-    _ name: String, in folder: String, waitForMore: () throws(Failure) -> Bool, progress: (Int) -> Void
+    _ name: String, in folder: String, waitForMore: () throws(Failure) -> Bool, progress: (Int) throws(Failure) -> Void
   ) throws(Failure) -> Result {
     let raw = "\(folder)/\(name)"
     let storedName = compressor == nil ? name : name + ".zst"
@@ -51,7 +51,7 @@ package final class DataFilePass {
         scanner.scan(piece)
         try writer.write(piece)
         hole?.consumed(count)
-        progress(count)
+        try progress(count)
       }
     }
     let sha = try writer.finish()
@@ -64,9 +64,9 @@ package final class DataFilePass {
 
   /// Reads a stored file back: its raw bytes go to `sink`.
   ///
-  /// - Throws: `damaged_stream` when it cannot be decompressed to a whole frame's end; what `sink` throws.
+  /// - Throws: `damaged_stream` when it cannot be decompressed to a whole frame's end; `Failure.stopped`; what `sink` throws.
   package static func expand(
-    _ path: String, sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    _ path: String, cancellation: Cancellation = Cancellation(), sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
     let input = try FileDescriptor.reading(path)
     let decompressor = path.hasSuffix(".zst") ? try ZstdDecompressor() : nil
@@ -75,10 +75,15 @@ package final class DataFilePass {
         let count = try input.read(into: buffer)
         if count == 0 { break }
         let piece = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])
-        if let decompressor {
-          try decompressor.decompress(piece, sink: sink)
-        } else {
+        guard let decompressor else {
+          try cancellation.check()
           try sink(piece)
+          continue
+        }
+        // Few stored bytes may be a great many raw ones.
+        try decompressor.decompress(piece) { (raw) throws(Failure) in
+          try cancellation.check()
+          try sink(raw)
         }
       }
     }
@@ -90,9 +95,11 @@ package final class DataFilePass {
   }
 
   /// Reads a stored data file to its end and digests its content.
-  package static func digest(_ path: String, rawName: String) throws(Failure) -> ContentDigest? {
+  package static func digest(
+    _ path: String, rawName: String, cancellation: Cancellation = Cancellation()
+  ) throws(Failure) -> ContentDigest? {
     var scanner = ContentScanner(DataFileKind(name: rawName))
-    try expand(path) { scanner.scan($0) }
+    try expand(path, cancellation: cancellation) { scanner.scan($0) }
     return try scanner.finish(name: rawName)
   }
 }

@@ -113,7 +113,10 @@ package final class TrailingPass: @unchecked Sendable {
       while let name = next() {
         let result = try pass.follow(
           name, in: folder, waitForMore: { () throws(Failure) in try waitForMore(name) },
-          progress: { progress(UInt64($0)) })
+          progress: { (count) throws(Failure) in
+            try checkWanted()
+            progress(UInt64(count))
+          })
         condition.withLock { results[name] = result }
       }
     } catch {
@@ -135,12 +138,16 @@ package final class TrailingPass: @unchecked Sendable {
     }
   }
 
+  private func checkWanted() throws(Failure) {
+    try cancellation.check()
+    if condition.withLock({ abandoned || failure != nil }) { throw .internalError("the pass was given up") }
+  }
+
   /// At the end of a file: waits a little, or says that nothing more will come.
   private func waitForMore(_ name: String) throws(Failure) -> Bool {
-    try cancellation.check()
+    try checkWanted()
     condition.lock()
     defer { condition.unlock() }
-    if abandoned || failure != nil { throw .internalError("the pass was given up") }
     if ended || closed.contains(name) { return false }
     _ = condition.wait(until: Date(timeIntervalSinceNow: 0.005))
     return true

@@ -71,16 +71,38 @@ struct DirectoryCapture {
     let command = source.toolbox.command(
       "pg_dump", dumpArguments(snapshot) + properties.dumpEncoding, on: source.target, purpose: "backup",
       passwordFile: passwordFile, settings: Toolbox.dumpSettings)
+    let start = ContinuousClock.now
     do throws(Failure) {
       let exit = try surroundings.runner.run(command, stopping: { pass.failed })
       // A pass without room for its output is the cause, whatever pg_dump says of its end.
       try pass.check()
+      try checkCauses(exit, seconds: (ContinuousClock.now - start).seconds)
       try exit.check("pg_dump")
     } catch {
       pass.abandon()
       throw error
     }
     return try pass.finish()
+  }
+
+  /// What pg_dump has only words for, in its own language (`LC_ALL`), though its user has to do something of his own about it.
+  ///
+  /// - Throws: `no_space`, `table_locked`.
+  private func checkCauses(_ exit: ChildExit, seconds: Double) throws(Failure) {
+    guard !exit.succeeded else { return }
+    // The server's own disk may be full too; its errors do not begin so.
+    let lines = exit.standardError.split(whereSeparator: \.isNewline)
+    if lines.contains(where: { $0.hasPrefix("pg_dump: error: could not ") && $0.hasSuffix(systemError(ENOSPC)) }) {
+      throw cannotWrite(data, ENOSPC)
+    }
+    let limit = Double(policy.backup.lockWaitTimeout.milliseconds) / 1000
+    let statement = /Query was: LOCK TABLE (.+) IN ACCESS SHARE MODE/
+    guard seconds >= limit, let tables = exit.standardError.firstMatch(of: statement)?.1 else { return }
+    throw Failure(
+      "table_locked", exit: .failed, what: "backup of \(policy.name)",
+      why: "another session holds a lock that the dump waited for, on (one of) \(tables)",
+      nextStep: "the dump gave way after backup.lock_wait_timeout (\(limit.formatted()) s); "
+        + "see pg_locks and pg_blocking_pids(), then run the same command again", details: exit.lastLines)
   }
 
   private func dumpArguments(_ snapshot: String) -> [String] {

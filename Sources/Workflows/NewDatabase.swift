@@ -6,7 +6,8 @@ import PostgresTools
 /// A database being made: it has a name of its own until it is whole, so that nobody takes a half one for the whole.
 ///
 /// While it is being made its maker holds an advisory lock in the maintenance database; a database with our mark whose lock
-/// is free was left by a killed run and may go.
+/// is free was left by a killed run and may go. The mark is a comment for people; but the server finishes a CREATE DATABASE
+/// whose client was killed, and no comment follows then. So the connection limit, which CREATE DATABASE itself sets, is a mark too.
 struct NewDatabase {
   /// The name until it is whole.
   let temporaryName: String
@@ -15,8 +16,9 @@ struct NewDatabase {
   private let session: Session
 
   private static let mark = "holdfast: unfinished restore, safe to drop"
-  /// Class of the advisory locks of unfinished databases ("hold").
+  /// Class of the advisory locks of unfinished databases, and their connection limit ("hold").
   private static let lockClass: Int32 = 0x686f_6c64
+  private static let infix = "__restore_"
 
   /// Creates an empty database with everything that only its creation can give it.
   ///
@@ -29,8 +31,10 @@ struct NewDatabase {
   ) throws(Failure) {
     try Self.refuseExisting(finalName, session)
     try self.init(
-      finalName, temporaryName: databaseName(finalName, "__restore_\(suffix)"), like: properties, session: session)
+      finalName, temporaryName: Self.name(finalName, suffix: suffix), like: properties, session: session)
   }
+
+  static func name(_ finalName: String, suffix: String) -> String { databaseName(finalName, infix + suffix) }
 
   /// The same beside a live database of that name.
   init(
@@ -45,7 +49,8 @@ struct NewDatabase {
     guard try Row(lock.first).flag(0) else {
       throw .internalError("the name \(temporaryName) is being used by another run")
     }
-    try session.query(properties.createStatement(name: SQLFragment(identifier: temporaryName)))
+    let create = properties.createStatement(name: SQLFragment(identifier: temporaryName))
+    try session.query("\(create) CONNECTION LIMIT \(Self.lockClass)")
     try session.query(
       "COMMENT ON DATABASE \(quoteIdentifier(temporaryName)) IS \(quoteLiteral(Self.mark))")
   }
@@ -57,9 +62,11 @@ struct NewDatabase {
         "bad_database_name", exit: .usage, what: "database \"\(name)\"",
         why: "a database's name has 1 to 63 bytes", nextStep: "choose another name for --into")
     }
-    guard try session.query("SELECT FROM pg_catalog.pg_database WHERE datname = $1", [name]).isEmpty else {
-      throw exists(name)
-    }
+    if try isTaken(name, session) { throw exists(name) }
+  }
+
+  private static func isTaken(_ name: String, _ session: Session) throws(Failure) -> Bool {
+    try !session.query("SELECT FROM pg_catalog.pg_database WHERE datname = $1", [name]).isEmpty
   }
 
   private static func exists(_ name: String) -> Failure {
@@ -70,13 +77,12 @@ struct NewDatabase {
 
   /// Gives the database its owner, privileges, settings and comment, and its name: in one transaction.
   ///
-  /// - Throws: `database_exists`, `server_error`.
+  /// - Throws: `database_exists` when somebody else took the name meanwhile; `server_error`.
   func publish() throws(Failure) {
     try session.query("BEGIN")
     try giveProperties()
-    let names = (quoteIdentifier(temporaryName), quoteIdentifier(finalName))
-    // Another run may have taken the name meanwhile.
-    do { _ = try session.attempt("ALTER DATABASE \(names.0) RENAME TO \(names.1)").get() } catch {
+    let rename = "ALTER DATABASE \(quoteIdentifier(temporaryName)) RENAME TO \(quoteIdentifier(finalName))"
+    do { _ = try session.attempt(rename).get() } catch {
       throw error.sqlState == "42P04" ? Self.exists(finalName) : error.failure
     }
     try session.query("COMMIT")
@@ -86,12 +92,18 @@ struct NewDatabase {
   func giveProperties() throws(Failure) {
     let temporary = SQLFragment(identifier: temporaryName)
     if properties.comment == nil { try session.query("COMMENT ON DATABASE \(temporary.text) IS NULL") }
+    if properties.connectionLimit == -1 { try session.query("ALTER DATABASE \(temporary.text) CONNECTION LIMIT -1") }
     for statement in properties.statements(name: temporary) { try session.query(statement) }
   }
 
   /// Drops what was made. Takes its own session, since the run's may be cancelled.
-  static func drop(_ name: String, session: Session) throws(Failure) {
+  ///
+  /// - Returns: whether there was anything.
+  @discardableResult
+  static func drop(_ name: String, session: Session) throws(Failure) -> Bool {
+    guard try isTaken(name, session) else { return false }
     try session.query("DROP DATABASE IF EXISTS \(quoteIdentifier(name)) WITH (FORCE)")
+    return true
   }
 
   /// Drops what killed runs left.
@@ -101,7 +113,9 @@ struct NewDatabase {
     let marked = try session.query(
       """
       SELECT datname FROM pg_catalog.pg_database
-      WHERE pg_catalog.shobj_description(oid, 'pg_database') = $1 ORDER BY 1
+      WHERE pg_catalog.shobj_description(oid, 'pg_database') = $1
+        OR datconnlimit = \(lockClass) AND pg_catalog.strpos(datname, '\(infix)') > 0
+      ORDER BY 1
       """, [mark]
     ).compactMap { $0.first ?? nil }
     var dropped: [String] = []

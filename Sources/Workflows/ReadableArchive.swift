@@ -35,12 +35,12 @@ struct ReadableArchive {
     (path, work) = (folder.path, folder)
     try Self.checkSpace(backup.manifest.dataBytes, in: folder.path)
     let files = backup.manifest.files.filter { $0.path.hasPrefix("data/") }.sorted { $0.bytes > $1.bytes }
-    _ = try inParallel(files, threads: surroundings.cores, cancellation: surroundings.cancellation) {
-      (file) throws(Failure) in
+    let cancellation = surroundings.cancellation
+    _ = try inParallel(files, threads: surroundings.cores, cancellation: cancellation) { (file) throws(Failure) in
       let name = file.path.dropFirst(5)
       let raw = name.hasSuffix(".zst") ? name.dropLast(4) : name
       let output = try FileDescriptor.creating("\(folder.path)/\(raw)")
-      try DataFilePass.expand("\(data)/\(name)") { (piece) throws(Failure) in
+      try DataFilePass.expand("\(data)/\(name)", cancellation: cancellation) { (piece) throws(Failure) in
         try output.write(piece)
         progress(UInt64(piece.count))
       }

@@ -30,7 +30,7 @@ package struct RestoreBackup {
   /// Restores a backup into a new database.
   ///
   /// - Throws: `backup_damaged`, `database_exists`, `restore_needs`, `newer_source`, `child_failed`,
-  ///   `restored_differs`; in every case the database `name` does not exist afterwards.
+  ///   `restored_differs`; in every case nothing that it made exists afterwards.
   package func run(
     _ backup: Backup, into name: String, proof: RestoreProof, analyze: Bool
   ) throws(Failure) -> Outcome {
@@ -53,9 +53,9 @@ package struct RestoreBackup {
     let verified = try VerifyBackup(surroundings: surroundings).run(backup, level: .checksum, toolbox: toolbox)
 
     let suffix = String(backup.id.suffix(6)) + String(UInt16.random(in: 0x1000...0xFFFF), radix: 16)
-    let database = try NewDatabase(
-      name, like: backup.manifest.source.properties, suffix: suffix, session: maintenance)
     do throws(Failure) {
+      let database = try NewDatabase(
+        name, like: backup.manifest.source.properties, suffix: suffix, session: maintenance)
       let work = try RestoreWork(
         backup: backup, target: target.database(database.temporaryName), toolbox: toolbox, surroundings: surroundings)
       try work.fill()
@@ -64,7 +64,7 @@ package struct RestoreBackup {
       try surroundings.cancellation.check()
       try database.publish()
     } catch {
-      throw dropped(database.temporaryName, name, error)
+      throw dropped(NewDatabase.name(name, suffix: suffix), error)
     }
     let seconds = (ContinuousClock.now - start).seconds
     return Outcome(backup: verified.backup, database: name, seconds: (seconds * 1000).rounded() / 1000, proof: proof)
@@ -115,13 +115,14 @@ package struct RestoreBackup {
   // MARK: After a failure
 
   /// Drops the half-made database, by a session of its own: the run's may be cancelled or dead.
-  private func dropped(_ temporary: String, _ name: String, _ cause: Failure) -> Failure {
+  private func dropped(_ temporary: String, _ cause: Failure) -> Failure {
     var failure = cause
     do throws(Failure) {
       let session = try Connector(cancellation: Cancellation(), log: surroundings.log)
         .maintenanceSession(of: target)
-      try NewDatabase.drop(temporary, session: session)
-      failure.details.append("The half-made database was dropped; \(name) does not exist.")
+      if try NewDatabase.drop(temporary, session: session) {
+        failure.details.append("The half-made database was dropped.")
+      }
     } catch {
       failure.details.append(
         "The half-made database \(temporary) could not be dropped (\(error.why)); the next restore does it.")

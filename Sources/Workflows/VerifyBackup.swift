@@ -118,11 +118,11 @@ struct ArchiveDigest {
     let files = backup.manifest.dataFiles.sorted { $0.stored.bytes > $1.stored.bytes }
     let reporter = surroundings.reporter
     let path = backup.path
-    let digests = try inParallel(
-      files, threads: surroundings.cores, cancellation: surroundings.cancellation
-    ) { (file) throws(Failure) in
+    let cancellation = surroundings.cancellation
+    let digests = try inParallel(files, threads: surroundings.cores, cancellation: cancellation) {
+      (file) throws(Failure) in
       defer { reporter.advance(bytes: file.stored.bytes) }
-      return try DataFilePass.digest("\(path)/\(file.stored.path)", rawName: file.rawName)
+      return try DataFilePass.digest("\(path)/\(file.stored.path)", rawName: file.rawName, cancellation: cancellation)
     }
     let contents = try ArchiveContents.read(
       data: "\(path)/data", rawNames: files.map(\.rawName), toolbox: toolbox, surroundings: surroundings)

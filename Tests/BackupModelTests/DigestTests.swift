@@ -48,7 +48,7 @@ import Testing
   }
 
   private func table(_ name: String, rows: UInt64 = 3, _ digest: String = "a") -> TableDigest {
-    TableDigest(schema: "s", name: name, rows: rows, digest: digest)
+    TableDigest(schema: "s", name: name, rows: rows, digest: digest, columns: [])
   }
 
   private func sentences(_ expected: DatabaseDigest, _ found: DatabaseDigest) -> [String] {
@@ -85,12 +85,12 @@ import Testing
 
   @Test func `tells two tables apart whose names read the same with their schemas`() {
     let left = digest([
-      TableDigest(schema: "a.b", name: "c", rows: 1, digest: "1"),
-      TableDigest(schema: "a", name: "b.c", rows: 2, digest: "2"),
+      TableDigest(schema: "a.b", name: "c", rows: 1, digest: "1", columns: []),
+      TableDigest(schema: "a", name: "b.c", rows: 2, digest: "2", columns: []),
     ])
     let right = digest([
-      TableDigest(schema: "a.b", name: "c", rows: 1, digest: "1"),
-      TableDigest(schema: "a", name: "b.c", rows: 2, digest: "3"),
+      TableDigest(schema: "a.b", name: "c", rows: 1, digest: "1", columns: []),
+      TableDigest(schema: "a", name: "b.c", rows: 2, digest: "3", columns: []),
     ])
     #expect(left.differences(from: left) == [])
     #expect(left.differences(from: right).count == 1)

@@ -38,7 +38,7 @@ import Testing
     try Workbench.with { bench in
       let player = try GoldenPlayer(golden, on: bench)
       try player.play()
-      #expect(try bench.sessions() == 0)
+      #expect(try eventually { try bench.sessions() == 0 })
       return player.problems
     }
   }

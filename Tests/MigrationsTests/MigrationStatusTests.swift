@@ -29,7 +29,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("+", ["applied"]), ("!", ["failed"]), ("-", ["pending", "rolled back"]), ("~", ["pending", "rolled back"]),
+    (Character("+"), ["applied"]), (Character("!"), ["failed"]), (Character("-"), ["pending", "rolled back"]),
+    (Character("~"), ["pending", "rolled back"]),
   ])
   func `each state by itself is in its lists and in no other`(_ state: Character, _ expected: [String]) throws {
     let status = try status(disk: ["1"], rows: [row("1", state)])

@@ -10,7 +10,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "[{http: x}]", "[{sql: x, command: [y]}]", "[{command: x}]", "[{command: []}]", "[{sql: [x]}]", "[x]", "x", "{sql: x}",
+    "[{http: x}]", "[{sql: x, command: [y]}]", "[{command: x}]", "[{command: []}]", "[{sql: [x]}]", "[x]", "x",
+    "{sql: x}",
   ])
   func `anything else is refused`(value: String) throws {
     let found = try problems(of: withURL("migrations: {health_checks: \(value)}"))

@@ -92,6 +92,17 @@ package final class TestCluster: @unchecked Sendable {
     usleep(300_000)
   }
 
+  /// Runs `body` while every process of the server stands still: connections stay open, and nobody answers.
+  package func freeze<Result>(_ body: () throws -> Result) throws -> Result {
+    let text = try String(
+      contentsOfFile: "/proc/\(server?.pid ?? 0)/task/\(server?.pid ?? 0)/children", encoding: .utf8)
+    // setpriv has become the server itself; the backends are its children.
+    let processes = [server?.pid].compactMap { $0 } + text.split(separator: " ").compactMap { pid_t($0) }
+    for process in processes { Foundation.kill(process, SIGSTOP) }
+    defer { for process in processes { Foundation.kill(process, SIGCONT) } }
+    return try body()
+  }
+
   package func stop() {
     if let server {
       Foundation.kill(server.pid, SIGQUIT)

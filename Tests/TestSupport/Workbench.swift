@@ -146,9 +146,12 @@ package struct ProgramRun {
     try self.init(running: Self.command(arguments, environment))
   }
 
-  package init(running command: ChildCommand) throws {
+  /// - Parameter seconds: a program that runs longer hangs: it is ended, and that is an error.
+  package init(running command: ChildCommand, within seconds: Double = 120) throws {
     var output: [UInt8] = []
-    let end = try ChildRunner(cancellation: Cancellation()).run(command) { output += $0 }
+    let deadline = Cancellation()
+    DispatchQueue.global().asyncAfter(deadline: .now() + seconds) { deadline.cancel(signal: SIGTERM) }
+    let end = try ChildRunner(cancellation: deadline).run(command) { output += $0 }
     stdout = String(decoding: output, as: UTF8.self)
     stderr = end.standardError
     exit = end.code
