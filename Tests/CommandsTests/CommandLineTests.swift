@@ -14,7 +14,7 @@ import Testing
     for command in CommandTable.holdfast.commands {
       let operands = command.operands.filter(\.isRequired).map { _ in "x" }
       let options = command.options.filter(\.isRequired).flatMap { [$0.spelling, "x"] }
-      let flags = command.name == "resolve" ? ["--applied"] : []
+      let flags = ["resolve": ["--applied"], "restore": ["--swap"]][command.name] ?? []
       let run = try ProgramRun(command.words + operands + options + flags + ["--policies", "/nowhere", "--json"])
       #expect([66, 78].contains(run.exit), "\(command.name): \(run.stdout)")
     }
