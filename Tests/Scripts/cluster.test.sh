@@ -68,11 +68,11 @@ after 'a failing script keeps its status' 1 '^settings' "${run[@]}" error
 after 'cluster_stop stops it' 2 'No such file or directory|failed' "${run[@]}" stop
 after 'a stopped one starts again with its data' 0 '^back$' "${run[@]}" again
 after 'two at once' 0 '^two servers$' "${run[@]}" two
-after 'INT in the midst of a statement' 130 '^settings' timeout --preserve-status -s INT 2.5 "${run[@]}" busy
-after 'TERM in the midst of a statement' 143 '^settings' timeout --preserve-status -s TERM 2.5 "${run[@]}" busy
+after 'INT in the midst of a statement' 130 '^settings' timeout --preserve-status -s INT 6 "${run[@]}" busy
+after 'TERM in the midst of a statement' 143 '^settings' timeout --preserve-status -s TERM 6 "${run[@]}" busy
 after 'TERM to the script alone ends it at once' 143 '^settings' \
-  timeout --preserve-status --foreground -s TERM 2.5 "${run[@]}" busy
-after 'HUP' 129 '^settings' timeout --preserve-status -s HUP 2.5 "${run[@]}" busy
+  timeout --preserve-status --foreground -s TERM 6 "${run[@]}" busy
+after 'HUP' 129 '^settings' timeout --preserve-status -s HUP 6 "${run[@]}" busy
 after 'TERM before the server is there' 143 '^(Terminated)?$' timeout --preserve-status -s TERM 0.15 "${run[@]}" early
 after 'TERM while the server is being made' 143 '^(Terminated)?$' timeout --preserve-status -s TERM 0.6 "${run[@]}" early
 after 'a reader that goes away' 0 '^settings' bash -c "bash '$work/script' pipe 2>/dev/null | head -n 1; sleep 1"
