@@ -83,7 +83,8 @@ struct NewDatabase {
     try giveProperties()
     let rename = "ALTER DATABASE \(quoteIdentifier(temporaryName)) RENAME TO \(quoteIdentifier(finalName))"
     do { _ = try session.attempt(rename).get() } catch {
-      throw error.sqlState == "42P04" ? Self.exists(finalName) : error.failure
+      // Another run has taken the name meanwhile, or took it at the very moment.
+      throw ["42P04", "23505"].contains(error.sqlState) ? Self.exists(finalName) : error.failure
     }
     try session.query("COMMIT")
   }
