@@ -32,9 +32,17 @@ import Testing
     #expect(left == hash(items))
   }
 
-  private func hash(_ items: [(low: UInt64, high: UInt64)]) -> MultisetHash {
-    items.reduce(into: MultisetHash()) { $0.insert(low: $1.low, high: $1.high) }
+  @Test func `comes back from its digits, and from nothing else`() {
+    let whole = hash(items)
+    #expect(MultisetHash(count: whole.count, hex: whole.hex) == whole)
+    for digits in ["", "0", String(whole.hex.dropLast()), whole.hex + "0", String(repeating: "x", count: 32)] {
+      #expect(MultisetHash(count: 1, hex: digits) == nil, "\(digits)")
+    }
   }
+}
+
+private func hash(_ items: [(low: UInt64, high: UInt64)]) -> MultisetHash {
+  items.reduce(into: MultisetHash()) { $0.insert(low: $1.low, high: $1.high) }
 }
 
 @Suite struct DigestDifferenceTests {
@@ -95,6 +103,14 @@ import Testing
     #expect(left.differences(from: left) == [])
     #expect(left.differences(from: right).count == 1)
     #expect(left.differences(from: digest(Array(left.tables.dropFirst()))).count == 1)
+  }
+
+  @Test func `rows of one table that were written in several parts are one table's`() {
+    let parts = [hash([(1, 2)]), hash([(3, 4), (5, 6)])].map { table("root", rows: $0.count, $0.hex) }
+    let whole = hash([(3, 4), (1, 2), (5, 6)])
+    #expect(digest(parts) == digest([table("root", rows: 3, whole.hex)]))
+    #expect(digest(parts) != digest([parts[1]]))
+    #expect(digest(parts + [parts[0]]) != digest(parts))
   }
 
   @Test(arguments: [

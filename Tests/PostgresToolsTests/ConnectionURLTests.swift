@@ -30,10 +30,10 @@ import Testing
     ] as [(String, [String: String], String?)])
   func `reads where to connect`(url: String, parameters: [String: String], password: String?) throws {
     let target = try ConnectionURL.parse(Secret(url))
-    let ours = [
+    let defaults = [
       "connect_timeout": "5", "keepalives_idle": "60", "keepalives_interval": "10", "keepalives_count": "6",
     ]
-    #expect(target.parameters == parameters.merging(ours) { given, _ in given })
+    #expect(target.parameters == parameters.merging(defaults) { given, _ in given })
     #expect(target.password?.reveal() == password)
   }
 
@@ -47,6 +47,7 @@ import Testing
     ("sslcert=c.pem&sslkey=k.pem", ["sslcert": "c.pem", "sslkey": "k.pem"]),
     ("sslaccept=accept_invalid_certs", [:]), ("connect_timeout=0", ["connect_timeout": "0"]),
     ("channel_binding=require", ["channel_binding": "require"]), ("channel_binding=x", [:]),
+    ("keepalives_idle=7&keepalives=1", ["keepalives_idle": "7", "keepalives": "1"]),
     ("options=-c%20work_mem%3D1MB", ["options": "-c work_mem=1MB"]), ("application_name=mine", [:]),
     ("sslmode=&host=", [:]),
   ])

@@ -5,7 +5,8 @@ import Testing
   private static let words = [
     "'", "''", "\"", "\"\"", " $$ ", " $a$ ", " $a$", "--", "/*", "*/", "/", "*", "\n", "\r", "\r\n", " ", "\t", ";",
     ";\n", "(", ")",
-    " E'", " e'", "E", "\\", "\\.\n", "\\\\.\n", "COPY a.b (t) FROM stdin;\n", "COPY \"a'\".\"b;\"  FROM stdin;\n",
+    " E'", " e'", "E", "\\", "\\.\n", "\\\\.\n", "\\'", " E'''\\'", "COPY a.b (t) FROM stdin;\n",
+    "COPY \"a'\".\"b;\"  FROM stdin;\n",
     "BEGIN ATOMIC ", "begin", " CREATE FUNCTION f ", "create or replace procedure p", " CASE ", " END ",
     "INSERT INTO a.b ",
     "\n\\restrict k\n", "\n-- PostgreSQL database dump complete\n", "SELECT pg_catalog.setval('a.s', 1, true)",

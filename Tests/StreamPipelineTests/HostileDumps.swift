@@ -48,8 +48,8 @@ extension HostileDump {
       name: "quotes", body: #"CREATE TABLE "a;""b" (c text DEFAULT 'it''s; "x" -- no /* no' || ';');"#,
       statements: [#"CREATE TABLE "a;""b" (c text DEFAULT 'it''s; "x" -- no /* no' || ';')"#]),
     HostileDump(
-      name: "escape strings", body: #"SELECT E'\';''\\', e'\\'; SELECT some'\', 'E', E'''\\''';"#,
-      statements: [#"SELECT E'\';''\\', e'\\'"#, #"SELECT some'\', 'E', E'''\\'''"#]),
+      name: "escape strings", body: #"SELECT E'\';''\\', e'\\', E'''\';'; SELECT some'\', 'E', E'''\\''';"#,
+      statements: [#"SELECT E'\';''\\', e'\\', E'''\';'"#, #"SELECT some'\', 'E', E'''\\'''"#]),
     HostileDump(
       name: "dollar quotes", body: "DO $$;'$$; DO $a$ $$; $b$ $a $a$; SELECT $1, '$$';",
       statements: ["DO $$;'$$", "DO $a$ $$; $b$ $a $a$", "SELECT $1, '$$'"]),

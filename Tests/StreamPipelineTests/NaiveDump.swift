@@ -128,9 +128,9 @@ struct NaiveDump {
     return true
   }
 
-  /// `$tag$` at the position.
+  /// `$tag$` at the position; within a name a dollar is a letter.
   private func dollarTag() -> String? {
-    guard next("$") else { return nil }
+    guard next("$"), skeleton.firstMatch(of: byScalar(/[A-Za-z0-9_][$]*$/)) == nil else { return nil }
     let line = String(decoding: text[position...].prefix(80), as: UTF8.self)
     return line.firstMatch(of: byScalar(/^\$[A-Za-z0-9_]*\$/)).map { String($0.0) }
   }

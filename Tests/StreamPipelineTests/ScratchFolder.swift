@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 
 /// A folder of the test's own; it goes at the end.
 struct ScratchFolder: ~Copyable {
   let path: String
 
   init() throws {
-    path = "/tmp/hf-pass-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
+    path = "\(TestCluster.temporary)/hf-pass-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
   }
 
