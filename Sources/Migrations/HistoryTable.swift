@@ -10,8 +10,8 @@ import PostgresTools
 package final class HistoryTable {
   package let session: Session
   /// Where the table is, or would be made.
-  private let schema: String
-  private var exists: Bool
+  private var schema: String
+  private var exists = false
 
   /// Looks for the table.
   ///
@@ -24,7 +24,13 @@ package final class HistoryTable {
       try session.query("SELECT pg_catalog.set_config('search_path', $1, false)", [quoteIdentifier(schema)])
     }
     let current = try session.query("SELECT pg_catalog.current_schema()").first?.first ?? nil
-    let home = schema ?? current ?? "public"
+    self.schema = schema ?? current ?? "public"
+    try look()
+  }
+
+  /// Looks for the table as long as it is not there: another deployer may have made it meanwhile.
+  private func look() throws(Failure) {
+    guard !exists else { return }
     // A search path passes over a schema that the role may not use. A history in it must not look like none.
     let found = try session.query(
       """
@@ -32,18 +38,20 @@ package final class HistoryTable {
       WHERE c.relname = '_prisma_migrations' AND c.relkind = 'r'
         AND (n.nspname = $1 OR c.oid = pg_catalog.to_regclass('_prisma_migrations'))
       ORDER BY n.nspname = $1 DESC
-      """, [home])
-    self.schema = try found.first.map { (row) throws(Failure) in try Row(row).text(0) } ?? home
-    exists = !found.isEmpty
+      """, [schema])
+    guard let row = found.first else { return }
+    schema = try Row(row).text(0)
+    exists = true
   }
 
   private var name: String { "\(quoteIdentifier(schema)).\"_prisma_migrations\"" }
 
-  /// Whether the database has a history at all.
+  /// Whether the database had a history when the table was last looked for, or read.
   package var isThere: Bool { exists }
 
   /// Ordered by their start.
   package func rows() throws(Failure) -> [HistoryRow] {
+    try look()
     guard exists else { return [] }
     return try session.query(
       """
@@ -63,6 +71,7 @@ package final class HistoryTable {
 
   /// Makes the table as Prisma makes it; nothing when it is there.
   package func create() throws(Failure) {
+    try look()
     guard !exists else { return }
     // IF NOT EXISTS would ask for the right to make schemas even where nothing has to be made.
     if try session.query("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", [schema]).isEmpty {
@@ -88,6 +97,7 @@ package final class HistoryTable {
   ///
   /// - Throws: `P3005`.
   package func refuseUnmanaged() throws(Failure) {
+    try look()
     guard !exists else { return }
     let tables = try session.query(
       """

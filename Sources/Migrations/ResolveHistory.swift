@@ -37,12 +37,12 @@ package struct ResolveHistory {
   ///
   /// - Throws: `no_history`, `P3011`, `P3012`.
   package func markRolledBack(_ name: String) throws(Failure) {
+    let rows = try table.rows().filter { $0.name == name }
     guard table.isThere else {
       throw Failure(
         "no_history", exit: .failed, what: "migration \(name)", why: "the database has no migration history",
         nextStep: "nothing has to be resolved: holdfast deploy")
     }
-    let rows = try table.rows().filter { $0.name == name }
     guard !rows.isEmpty else {
       throw Failure(
         "P3011", exit: .failed, what: "migration \(name)",

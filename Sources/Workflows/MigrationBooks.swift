@@ -41,7 +41,6 @@ package struct MigrationBooks {
     _ body: (ResolveHistory) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try AdvisoryLock.prisma.take(history.session, waiting: 10, cancellation: surroundings.cancellation)
-    // Looked for again: whoever held the lock may have made it.
-    return try body(ResolveHistory(HistoryTable(history.session, schema: target.schema), folder: folder))
+    return try body(ResolveHistory(history, folder: folder))
   }
 }
