@@ -42,8 +42,16 @@ struct DeployBooks {
     try folder.checkProvider()
     let rows = try history.rows()
     if let failed = rows.first(where: \.isFailed) { throw refusal(failed) }
-    if !folder.migrations.isEmpty { try history.refuseUnmanaged() }
+    try history.refuseUnmanaged()
     return try MigrationStatus(folder: folder, rows: rows)
+  }
+
+  /// Begins an empty history where there is none and nothing to apply either, as Prisma does.
+  func beginHistory(_ cancellation: Cancellation) throws(Failure) {
+    guard !history.isThere else { return }
+    try AdvisoryLock.prisma.take(session, waiting: 10, cancellation: cancellation)
+    try history.create()
+    try AdvisoryLock.prisma.release(session)
   }
 
   private func refusal(_ row: HistoryRow) -> Failure {

@@ -63,7 +63,10 @@ package struct DeployMigrations {
 
     // Read the folder and the history.
     let status = try books.readyStatus()
-    guard !status.pending.isEmpty else { return Outcome(state: .nothingToDo) }
+    guard !status.pending.isEmpty else {
+      try books.beginHistory(surroundings.cancellation)
+      return Outcome(state: .nothingToDo)
+    }
     surroundings.reporter.headline(books.headline(status.pending.count))
 
     // No snapshot, no deploy: whatever is thrown here, the migrations were not begun.
