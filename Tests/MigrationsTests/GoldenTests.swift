@@ -3,8 +3,14 @@ import Testing
 
 @Suite struct GoldenTests {
   @Test(arguments: GoldenCase.names)
-  func `every golden case is read and resolved as Prisma does it`(_ name: String) throws {
-    let found = try problems(of: GoldenCase(named: name))
+  func `every golden state is read and resolved as Prisma does it`(_ name: String) throws {
+    let found = try problems(of: GoldenCase(named: name), playingDeploys: false)
+    #expect(found == [])
+  }
+
+  @Test(arguments: GoldenCase.names)
+  func `every golden deploy ends as Prisma's does, or better`(_ name: String) throws {
+    let found = try problems(of: GoldenCase(named: name), playingDeploys: true)
     #expect(found == [])
   }
 
@@ -30,13 +36,13 @@ import Testing
       damage.apply(&command)
       return .run(command)
     }
-    let found = try problems(of: golden)
+    let found = try problems(of: golden, playingDeploys: false)
     #expect(found != [])
   }
 
-  private func problems(of golden: GoldenCase) throws -> [String] {
+  private func problems(of golden: GoldenCase, playingDeploys: Bool) throws -> [String] {
     try Workbench.with { bench in
-      let player = try GoldenPlayer(golden, on: bench)
+      let player = try GoldenPlayer(golden, on: bench, playingDeploys: playingDeploys)
       try player.play()
       #expect(try eventually { try bench.sessions() == 0 })
       return player.problems

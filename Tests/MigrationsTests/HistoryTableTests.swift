@@ -142,6 +142,23 @@ import Testing
     }
   }
 
+  @Test func `a table that another session makes meanwhile is seen`() throws {
+    try Workbench.with { bench in
+      let reading = try HistoryTable(bench.session(), schema: nil)
+      let making = try HistoryTable(bench.session(), schema: nil)
+      let checking = try HistoryTable(bench.session(), schema: nil)
+      let other = try HistoryTable(bench.session(), schema: nil)
+      try other.create()
+      _ = try other.begin("1", checksum: "c")
+      #expect(try reading.rows().map(\.name) == ["1"])
+      try making.create()
+      _ = try making.begin("2", checksum: "c")
+      try checking.refuseUnmanaged()
+      #expect([reading.isThere, making.isThere, checking.isThere] == [true, true, true])
+      #expect(try bench.cluster.historyRows(bench.database)?.map(\.name) == ["1", "2"])
+    }
+  }
+
   // MARK: An empty schema
 
   @Test(arguments: [

@@ -25,7 +25,9 @@ extension Workbench {
   }
 
   /// Runs `holdfast` several times at once, all of them waiting for Prisma's lock before the first goes on.
-  func race(_ commands: [[String]]) throws -> [ProgramRun] {
+  ///
+  /// - Parameter meanwhile: what the holder of the lock does while they wait.
+  func race(_ commands: [[String]], meanwhile: (Session) throws -> Void = { _ in }) throws -> [ProgramRun] {
     let holder = try session(purpose: "starter")
     try holder.query("SELECT pg_advisory_lock(72707369)")
     let runs = Outcomes<ProgramRun>()
@@ -40,6 +42,7 @@ extension Workbench {
     defer { threads.wait() }
     defer { _ = try? holder.query("SELECT pg_advisory_unlock(72707369)") }
     try eventually("all of them wait for the lock") { try cluster.psql(waiting + ours) == "\(commands.count)" }
+    try meanwhile(holder)
     try holder.query("SELECT pg_advisory_unlock(72707369)")
     threads.wait()
     return try runs.all()
