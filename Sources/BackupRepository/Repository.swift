@@ -16,11 +16,19 @@ package struct Repository: Sendable {
   package static func openOrCreate(_ path: String) throws(Failure) -> Repository {
     try makeFolder(path)
     let marker = "\(path)/holdfast.json"
+    if access(marker, F_OK) != 0 { try mark(path, marker) }
+    return try open(path)
+  }
+
+  /// The first runs of two policies may come here at once: the second waits, and finds the first one's mark.
+  private static func mark(_ path: String, _ marker: String) throws(Failure) {
+    let folder = Foundation.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0, flock(folder, LOCK_EX) == 0 else { throw cannotWrite(path, errno) }
+    defer { close(folder) }
     if access(marker, F_OK) != 0 {
       let text = "{\"version\":1,\"id\":\"\(UUID().uuidString.lowercased())\"}\n"
       try writeAtomically(Array(text.utf8), to: marker, by: "\(path)/.partial-holdfast.json")
     }
-    return try open(path)
   }
 
   /// Opens an existing one.
