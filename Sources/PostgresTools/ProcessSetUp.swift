@@ -4,10 +4,11 @@ import Foundation
 
 /// What has to be so in the process before its first thread and child.
 package enum ProcessSetUp {
-  /// Ignores SIGPIPE, makes new files private, forgets the caller's PG* variables, and turns SIGINT and SIGTERM into a
-  /// cancellation.
+  /// Has failed writes be errors and not signals (SIGPIPE, SIGXFSZ), makes new files private, forgets the caller's PG*
+  /// variables, and turns SIGINT and SIGTERM into a cancellation.
   package static func prepare(_ cancellation: Cancellation) {
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
     umask(0o077)
     // libpq would take from them whatever a policy leaves out: another host, another service, other settings.
     for name in ProcessInfo.processInfo.environment.keys where name.hasPrefix("PG") { unsetenv(name) }
