@@ -45,8 +45,9 @@ package final class TrailingPass: @unchecked Sendable {
     }
   }
 
-  /// A failure of the pass so far: the dump may as well be stopped.
-  package var failed: Bool { condition.withLock { failure != nil } }
+  /// A failure of the pass so far: the dump may as well be stopped. A file without its end is none yet: it may be the consequence
+  /// of pg_dump's own failure, which tells more.
+  package var failed: Bool { condition.withLock { failure.map { $0.code != "dump_cut_short" } ?? false } }
 
   /// Call it when pg_dump has ended well: takes up what was missed and waits for the rest.
   ///
