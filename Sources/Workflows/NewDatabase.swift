@@ -107,15 +107,16 @@ struct NewDatabase {
     return true
   }
 
-  /// Drops what killed runs left.
+  /// Drops what killed runs left, as far as this role may.
   ///
   /// - Returns: the names that were dropped.
   static func sweep(_ session: Session) throws(Failure) -> [String] {
     let marked = try session.query(
       """
       SELECT datname FROM pg_catalog.pg_database
-      WHERE pg_catalog.shobj_description(oid, 'pg_database') = $1
-        OR datconnlimit = \(lockClass) AND pg_catalog.strpos(datname, '\(infix)') > 0
+      WHERE (pg_catalog.shobj_description(oid, 'pg_database') = $1
+          OR datconnlimit = \(lockClass) AND pg_catalog.strpos(datname, '\(infix)') > 0)
+        AND pg_catalog.pg_has_role(datdba, 'USAGE')
       ORDER BY 1
       """, [mark]
     ).compactMap { $0.first ?? nil }
