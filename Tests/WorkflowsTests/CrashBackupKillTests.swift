@@ -46,30 +46,49 @@ import Testing
       let start = Date()
       try crash.backUp()
       let usual = Date().timeIntervalSince(start)
-      for number in 0..<24 {
+      for number in 0..<16 {
         let backup = try crash.start("backup")
-        usleep(UInt32(usual * Double(number) / 20 * 1_000_000))
+        usleep(UInt32(usual * Double(number) / 14 * 1_000_000))
         _ = try backup.end(bySending: SIGKILL)
-        try crash.expectOnlyWholeStates("killed at \(number)/20 of its time")
+        try crash.expectOnlyWholeStates("killed at \(number)/14 of its time")
       }
       try crash.expectNextBackupSucceeds()
       try crash.expectAllProven()
     }
   }
 
-  @Test func `killed while it commits, a backup is whole or not there`() throws {
+  @Test(arguments: ["database.sql", "RESTORE.md", "SHA256SUMS", "manifest.json"])
+  func `killed while it commits, a backup is whole or not there`(file: String) throws {
     try CrashBench.with { crash in
       let read = StoppableTools.Moment("pg_restore.end")
-      for number in 0..<16 {
+      for _ in 0..<3 {
         let backup = try crash.start("backup", until: read)
+        let partial = try #require(crash.leavings().first { $0.hasPrefix(".partial-") })
+        let final = crash.bench.path(of: String(partial.dropFirst(".partial-".count)))
         try crash.tools.release(read)
-        usleep(UInt32(number) * 1_500)
+        // As soon as the file is there: its writing, flushing and what follows are under way.
+        let begun = Spin(until: ["\(crash.bench.shelf)/\(partial)/\(file)", "\(final)/\(file)"])
+        #expect(begun.wait())
         _ = try backup.end(bySending: SIGKILL)
         crash.tools.disarm(read)
-        try crash.expectOnlyWholeStates("killed \(number) steps after the last tool")
+        try crash.expectOnlyWholeStates("killed at \(file)")
       }
       try crash.expectNextBackupSucceeds()
       try crash.expectAllProven()
     }
+  }
+}
+
+/// Waits for a file without a pause: what comes after it takes less than a millisecond.
+private struct Spin {
+  let paths: [String]
+  init(until paths: [String]) { self.paths = paths }
+
+  func wait() -> Bool {
+    let deadline = Date(timeIntervalSinceNow: 10)
+    while Date() < deadline {
+      if paths.contains(where: { access($0, F_OK) == 0 }) { return true }
+    }
+    return false
   }
 }

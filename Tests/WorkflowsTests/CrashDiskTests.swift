@@ -111,3 +111,27 @@ struct CrashDiskTests {
     }
   }
 }
+
+/// `ulimit -f`: a limit of the process instead of the disk.
+@Suite struct CrashFileLimitTests {
+  private func run(_ crash: CrashBench, _ arguments: String...) throws -> ProgramRun {
+    var command = crash.command(arguments)
+    command.arguments = ["-c", "ulimit -f 100; exec \"$0\" \"$@\"", command.executable] + command.arguments
+    command.executable = "/bin/sh"
+    return try ProgramRun(running: command, within: 60)
+  }
+
+  @Test func `a limit on the size of files ends a run like a full disk`() throws {
+    let sql = "CREATE TABLE t AS SELECT i, repeat(md5(i::text), 100) s FROM generate_series(1, 1000) i"
+    try CrashBench.with(sql: sql) { crash in
+      let backup = try run(crash, "backup")
+      #expect([1, 73].contains(backup.exit), "\(backup.stderr)")
+      try crash.expectNothingLeft()
+
+      let (id, copy) = (try crash.backUp(), crash.bench.newDatabaseName())
+      let restore = try run(crash, "restore", id, "--into", copy)
+      #expect(restore.exit == 73, "\(restore.stderr)")
+      try crash.expectNothingLeft()
+    }
+  }
+}

@@ -41,6 +41,22 @@ import Testing
     }
   }
 
+  @Test func `what a killed run of another role left is not in the way of a role that may not drop it`() throws {
+    let cluster = try TestCluster()
+    try cluster.psql("CREATE ROLE modest LOGIN CREATEDB")
+    try CrashBench.with(cluster: cluster) { crash in
+      let left = crash.bench.newDatabaseName("left__restore_1")
+      try cluster.psql("CREATE DATABASE \(left) CONNECTION LIMIT 1752132708")
+      try cluster.psql("COMMENT ON DATABASE \(left) IS 'holdfast: unfinished restore, safe to drop'")
+      let (source, copy) = (crash.bench.newDatabaseName("source"), crash.bench.newDatabaseName())
+      try cluster.psql("CREATE DATABASE \(source) OWNER modest TEMPLATE template0")
+      try crash.bench.writePolicy(url: cluster.url(source, user: "modest"))
+      let restore = try crash.run("restore", try crash.backUp(), "--into", copy)
+      #expect(restore.exit == 0, "\(restore.stderr)")
+      #expect(try crash.databases() == [copy, left, source].sorted())
+    }
+  }
+
   @Test func `killed at any moment, a restore has made the whole database or none of that name`() throws {
     try CrashBench.with { crash in
       let (id, copy) = (try crash.backUp(), crash.bench.newDatabaseName())
@@ -48,13 +64,13 @@ import Testing
       let start = Date()
       #expect(try crash.run("restore", id, "--into", copy).exit == 0)
       let usual = Date().timeIntervalSince(start)
-      for number in 0..<12 {
+      for number in 0..<9 {
         try crash.cluster.psql("DROP DATABASE IF EXISTS \"\(copy)\" WITH (FORCE)")
         let restore = try crash.start("restore", id, "--into", copy)
-        usleep(UInt32(usual * Double(number) / 11 * 1_000_000))
+        usleep(UInt32(usual * Double(number) / 8 * 1_000_000))
         _ = try restore.end(bySending: SIGKILL)
         let made = try crash.content(of: copy)
-        #expect(made == nil || made == source, "killed at \(number)/11 of its time")
+        #expect(made == nil || made == source, "killed at \(number)/8 of its time")
       }
       try crash.expectOnlyWholeStates()
       try crash.cluster.psql("DROP DATABASE IF EXISTS \"\(copy)\" WITH (FORCE)")

@@ -74,6 +74,7 @@ import Testing
           """
           SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
           WHERE datname = '\(crash.bench.database)' AND application_name = 'holdfast backup'
+            AND state = 'idle in transaction'
           """)
         #expect(terminated == "1")
         try crash.tools.release(moment)

@@ -6,16 +6,12 @@ import Testing
 /// A run that is asked to stop: it ends soon, says so by its exit code, and takes back what it had begun.
 @Suite struct CrashSignalTests {
   private static let promptly = 2.0
-  private static let signals = [(SIGTERM, Int32(143)), (SIGINT, Int32(130))]
 
-  @Test(arguments: signals)
-  func `a backup that is stopped at a step takes everything back`(signal: (number: Int32, exit: Int32)) throws {
+  @Test func `a backup that is stopped at a step takes everything back`() throws {
     try CrashBench.with { crash in
-      for moment in CrashBackupKillTests.moments {
+      for (number, moment) in CrashBackupKillTests.moments.enumerated() {
         let backup = try crash.start("backup", until: moment)
-        let (exit, seconds) = try backup.end(bySending: signal.number)
-        #expect(exit.code == signal.exit, "at \(moment)")
-        #expect(seconds < Self.promptly, "at \(moment)")
+        try Self.expectPromptStop(of: backup, by: number, "at \(moment)")
         crash.tools.disarm(moment)
         try crash.expectNothingLeft("at \(moment)")
         #expect(try crash.listed().isEmpty)
@@ -23,19 +19,24 @@ import Testing
     }
   }
 
-  @Test(arguments: signals)
-  func `a restore that is stopped at a step drops the half-made database`(signal: (number: Int32, exit: Int32)) throws {
+  @Test func `a restore that is stopped at a step drops the half-made database`() throws {
     try CrashBench.with { crash in
       let (id, copy) = (try crash.backUp(), crash.bench.newDatabaseName())
-      for moment in CrashRestoreKillTests.moments {
+      for (number, moment) in CrashRestoreKillTests.moments.enumerated() {
         let restore = try crash.start("restore", id, "--into", copy, until: moment)
-        let (exit, seconds) = try restore.end(bySending: signal.number)
-        #expect(exit.code == signal.exit, "at \(moment)")
-        #expect(seconds < Self.promptly, "at \(moment)")
+        try Self.expectPromptStop(of: restore, by: number, "at \(moment)")
         crash.tools.disarm(moment)
         try crash.expectNothingLeft("at \(moment)")
       }
     }
+  }
+
+  /// SIGTERM and SIGINT by turns.
+  private static func expectPromptStop(of run: ChildProcess, by number: Int, _ comment: Comment) throws {
+    let (signal, code) = number.isMultiple(of: 2) ? (SIGTERM, Int32(143)) : (SIGINT, Int32(130))
+    let (exit, seconds) = try run.end(bySending: signal)
+    #expect(exit.code == code, comment)
+    #expect(seconds < promptly, comment)
   }
 
   /// Where the restored table's constraint, index or statistics wait in a function: there the server is at work.

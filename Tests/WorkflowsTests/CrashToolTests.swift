@@ -29,6 +29,17 @@ import Testing
     try expectRefusal(of: "pg_dump", "\"$real\" \"$@\"; kill -9 $$", exit: 1, saying: "killed by signal 9")
   }
 
+  @Test func `pg_dump that is killed within a file is named as the cause, not the file that lacks its end`() throws {
+    try expectRefusal(
+      of: "pg_dump",
+      Self.dumpElsewhere + """
+        set -- "$here"/staged/[0-9]*.dat
+        head -c $(($(stat -c %s "$1") / 2)) "$1" > "$target/${1##*/}"
+        sleep 0.5
+        kill -9 $$
+        """, exit: 1, saying: "killed by signal 9")
+  }
+
   @Test func `pg_dump that fails after half of the files makes no backup`() throws {
     try expectRefusal(
       of: "pg_dump",

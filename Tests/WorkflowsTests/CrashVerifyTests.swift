@@ -14,23 +14,24 @@ import Testing
     for line in try lines(crash, id) { #expect(JSONDocument(String(line)).isObject) }
   }
 
-  @Test(arguments: ["pg_restore.start", "pg_restore.end"].map(StoppableTools.Moment.init), [SIGKILL, SIGTERM, SIGINT])
-  func `a verification that is broken off at a step records nothing`(moment: StoppableTools.Moment, signal: Int32)
-    throws
-  {
+  @Test func `a verification that is broken off at a step records nothing`() throws {
     try CrashBench.with { crash in
       let id = try crash.backUp()
       let before = try lines(crash, id)
-      let verify = try crash.start("verify", id, until: moment)
-      let (exit, seconds) = try verify.end(bySending: signal)
-      #expect(exit.code == [SIGKILL: 137, SIGTERM: 143, SIGINT: 130][signal])
-      #expect(seconds < 2)
-      crash.tools.disarm(moment)
-      #expect(try lines(crash, id) == before)
+      for moment in ["pg_restore.start", "pg_restore.end"].map(StoppableTools.Moment.init) {
+        for (signal, code) in [(SIGKILL, Int32(137)), (SIGTERM, 143), (SIGINT, 130)] {
+          let verify = try crash.start("verify", id, until: moment)
+          let (exit, seconds) = try verify.end(bySending: signal)
+          #expect(exit.code == code, "at \(moment)")
+          #expect(seconds < 2, "at \(moment)")
+          crash.tools.disarm(moment)
+          #expect(try lines(crash, id) == before)
+          // Those of a killed run go with the next one, which comes in this loop.
+          #expect(signal == SIGKILL || crash.leavings().isEmpty)
+        }
+      }
       try crash.expectOnlyWholeStates()
-      #expect(signal == SIGKILL || crash.leavings().isEmpty)
       try crash.expectAllProven()
-      #expect(crash.leavings().isEmpty)
     }
   }
 
@@ -40,9 +41,9 @@ import Testing
       let start = Date()
       #expect(try crash.run("verify", id).exit == 0)
       let usual = Date().timeIntervalSince(start)
-      for number in 0..<16 {
+      for number in 0..<10 {
         let verify = try crash.start("verify", id)
-        usleep(UInt32(usual * Double(number) / 15 * 1_000_000))
+        usleep(UInt32(usual * Double(number) / 9 * 1_000_000))
         _ = try verify.end(bySending: SIGKILL)
         try expectWholeLines(crash, id)
       }
