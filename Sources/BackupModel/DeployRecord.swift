@@ -76,8 +76,10 @@ package struct DeployRecord: Sendable, Equatable {
   /// The snapshot taken before.
   package private(set) var backup: String?
   package private(set) var rollback: Rollback?
-  /// The deploy itself came to its end, good or bad.
-  private var hasEnded = false
+  /// Names that rollbacks and their undoing have given to the databases they replaced.
+  package private(set) var keptNames: [String] = []
+  /// How the deploy itself ended; nil when it did not.
+  private var end: State?
 
   /// A rollback as far as it got.
   package struct Rollback: Sendable, Equatable {
@@ -85,10 +87,13 @@ package struct DeployRecord: Sendable, Equatable {
     package var database: String
     package var temporary: String
     package var undoes: [String]
+    /// The database that is restored beside; nil when only the history is resolved.
+    package var temporaryName: String? { temporary.isEmpty ? nil : temporary }
     package var restored = false
     package var keptAs: String?
     package var swapped = false
     package var undone = false
+    /// When it began; once the names are exchanged, when that was.
     package var at: Date
   }
 
@@ -101,6 +106,10 @@ package struct DeployRecord: Sendable, Equatable {
   }
 
   private mutating func take(_ event: DeployEvent) {
+    for name in [event.keptAs, event.step == .undoing ? event.temporary : nil].compactMap({ $0 })
+    where !keptNames.contains(name) {
+      keptNames.append(name)
+    }
     switch event.step {
     case .began:
       pending = event.migrations ?? []
@@ -116,20 +125,23 @@ package struct DeployRecord: Sendable, Equatable {
       inDoubt = nil
       failed = event.migration
       failedAtomically = event.atomic ?? false
-      state = .failed
-    case .finished:
-      hasEnded = true
-      state = failed == nil ? .applied : .failed
+      come(to: .failed)
+    case .finished: come(to: failed == nil && event.error == nil ? .applied : .failed)
     case .abandoned: abandon()
     case .rollbackBegan, .restored, .swapping, .swapped, .rolledBack, .undoing, .undone: takeRollback(event)
     }
+  }
+
+  private mutating func come(to end: State) {
+    self.end = end
+    state = end
   }
 
   /// Given up is whatever had begun last; what stood before it stands again.
   private mutating func abandon() {
     switch state {
     case .rollingBack:
-      state = hasEnded ? (failed == nil ? .applied : .failed) : .abandoned
+      state = end ?? .abandoned
       rollback = nil
     case .undoing: state = .rolledBack
     default: state = .abandoned
@@ -146,18 +158,23 @@ package struct DeployRecord: Sendable, Equatable {
         undoes: event.migrations ?? [], at: event.at)
     case .restored: rollback?.restored = true
     case .swapping: rollback?.keptAs = event.keptAs
-    case .swapped: rollback?.swapped = true
+    case .swapped:
+      rollback?.swapped = true
+      rollback?.at = event.at
     case .rolledBack: state = .rolledBack
     case .undoing:
       state = .undoing
       rollback?.temporary = event.temporary ?? ""
     case .undone:
       rollback?.undone = true
-      state = failed == nil ? .applied : .failed
+      state = end ?? .abandoned
     default: break
     }
   }
 
   /// Somebody has to finish it or give it up, unless it is running just now.
   package var isUnfinished: Bool { state == .open || state == .rollingBack || state == .undoing }
+
+  /// It has ended, and a snapshot leads back to before it.
+  package var canBeRolledBack: Bool { (state == .applied || state == .failed) && backup != nil }
 }

@@ -16,8 +16,26 @@ package struct DeployJournal: Sendable {
     file = RecordFile(path: "\(folder)/journal.jsonl")
   }
 
+  /// An id for a new deploy. It sorts behind those of the others, also of those that began within the same second.
+  ///
+  /// - Parameter others: what `deploys(of:)` gave.
+  package static func makeID(after others: [DeployRecord], now: () -> Date) -> String {
+    while true {
+      let moment = now()
+      let id = PartialBackup.makeID(now: moment)
+      guard let last = others.first, id < last.id, abs(moment.timeIntervalSince(last.startedAt)) < 1 else { return id }
+    }
+  }
+
   /// Returns once the event is on the disk.
   package func append(_ event: DeployEvent) throws(Failure) { try file.append(event) }
+}
+
+extension [DeployRecord] {
+  /// Those that still stand, the last one first, by the moments of their snapshots.
+  package func standing(in listing: Listing) -> [DeployRecord] {
+    standing { id in listing.backups.first { $0.id == id }.map { BackupMoment($0.manifest) } }
+  }
 }
 
 extension Repository {

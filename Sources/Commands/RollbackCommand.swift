@@ -76,7 +76,8 @@ struct RollbackCommand {
         plan.lostWrites.map { write in
           [
             "schema": .string(write.schema), "name": .string(write.name),
-            "inserted_or_updated": .integer(write.changed), "deleted": write.deleted.map { .integer($0) } ?? .null,
+            "inserted_or_updated": .integer(write.changed), "perhaps": .integer(write.perhaps),
+            "deleted": write.deleted.map { .integer($0) } ?? .null,
           ]
         }),
     ]
@@ -97,6 +98,9 @@ struct RollbackCommand {
     func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(text)") }
     if !plan.undoes.isEmpty { add("undoes", plan.undoes.joined(separator: ", ")) }
     add("restores", "\(plan.backup.id), \(sizeText(manifest.rawBytes)), \(plan.backup.proofText(now: now))")
+    if !manifest.excludeTableData.isEmpty {
+      add("lacks rows", "of \(manifest.excludeTableData.joined(separator: ", ")): the backup was taken without them")
+    }
     add("you lose", lossText(plan.lostWrites))
     let total = plan.sessions.reduce(0) { $0 + $1.count }
     let names = plan.sessions.prefix(4).map { "\($0.application) \($0.count)" }.joined(separator: ", ")
@@ -110,8 +114,9 @@ struct RollbackCommand {
     guard !writes.isEmpty else { return "nothing: no row was written since" }
     let tables = writes.prefix(6).map { write in
       let changed = write.changed > 0 ? "\(write.changed) new or changed" : nil
+      let perhaps = write.perhaps > 0 ? "\(write.perhaps) perhaps (the restore tells)" : nil
       let deleted = write.deleted.map { $0 > 0 ? "\($0) deleted" : nil } ?? "deletions counted after the restore"
-      return "\(write.schema).\(write.name): " + [changed, deleted].compactMap { $0 }.joined(separator: ", ")
+      return "\(write.schema).\(write.name): " + [changed, perhaps, deleted].compactMap { $0 }.joined(separator: ", ")
     }
     let more = writes.count > 6 ? " · and \(writes.count - 6) more tables" : ""
     return "what was written since · " + tables.joined(separator: " · ") + more

@@ -2,6 +2,7 @@ import BackupModel
 import Diagnostics
 import Foundation
 import PostgresTools
+import StreamPipeline
 
 /// Applies one migration after the other, with Prisma's rows at Prisma's moments.
 ///
@@ -55,18 +56,21 @@ package struct MigrationApplier {
       throw missingScript(migration.name)
     }
     try table.create()
+    let invalidBefore = Set(try invalidIndexes())
     let row = try table.begin(migration.name, checksum: checksum)
     let failure: ScriptFailure?
     do throws(Failure) { failure = try run(script, migration.name, row: row) } catch {
-      // The run is being stopped, or the script's session is lost: the row must tell.
-      failure = ScriptFailure(name: migration.name, stopped: error)
+      // The script's session is lost: the row must tell.
+      failure = ScriptFailure(name: migration.name, stopped: error, isAtomic: false)
     }
-    if let failure {
-      try table.fail(row, logs: failure.logs)
-      return .failed(failure)
+    let invalid = try invalidIndexes()
+    guard var failure else {
+      try table.finish(row)
+      return .applied(invalidIndexes: invalid)
     }
-    try table.finish(row)
-    return .applied(invalidIndexes: try invalidIndexes())
+    failure.left(invalidIndexes: invalid.filter { !invalidBefore.contains($0) })
+    try table.fail(row, logs: failure.logs)
+    return .failed(failure)
   }
 
   // MARK: The script
@@ -79,31 +83,61 @@ package struct MigrationApplier {
     let plan: ScriptPlan
     do throws(Failure) { plan = try ScriptPlan(script) } catch {
       // Left to the server, whose message has the position.
-      return try send([(script, 0)], name, isAtomic: false, counting: row)
+      return try send([Message(text: script)], name, isAtomic: false, counting: row)
     }
+    if let refusal = plan.refusal { return ScriptFailure(name: name, message: refusal, isAtomic: true) }
     switch plan.mode {
     case .whole where plan.isAtomic:
-      return try send([(script + "\n" + table.countStep(row), 0)], name, isAtomic: true, counting: nil)
-    case .whole: return try send([(script, 0)], name, isAtomic: false, counting: row)
+      let message = Message(text: script + "\n" + table.countStep(row), mayRepeat: true)
+      return try send([message], name, isAtomic: true, counting: nil)
+    case .whole: return try send([Message(text: script)], name, isAtomic: false, counting: row)
     case .stepwise(let reason):
       watch("\(name) runs statement by statement: \(reason)")
-      let steps = plan.statements.map { ($0.text, $0.line - 1) }
-      return try send(steps, name, isAtomic: false, counting: row)
+      return try send(plan.statements.map(Message.init), name, isAtomic: false, counting: row)
+    }
+  }
+
+  /// What goes to the server at once.
+  private struct Message {
+    var text: String
+    /// Lines of the file before it.
+    var linesBefore = 0
+    /// When it fails, nothing of it is left.
+    var mayRepeat = false
+
+    init(text: String, mayRepeat: Bool = false) {
+      self.text = text
+      self.mayRepeat = mayRepeat
+    }
+
+    /// An index that could not be built concurrently stays, and would stand in its own way.
+    init(_ step: SQLScript.Statement) {
+      text = step.text
+      linesBefore = step.line - 1
+      mayRepeat = !step.words.contains("CONCURRENTLY")
     }
   }
 
   /// - Parameter row: counted as done after the last message; nil: the message counts it itself.
   private func send(
-    _ messages: [(text: String, linesBefore: Int)], _ name: String, isAtomic: Bool, counting row: String?
+    _ messages: [Message], _ name: String, isAtomic: Bool, counting row: String?
   ) throws(Failure) -> ScriptFailure? {
-    let session = try scriptSession()
+    let session: Session
+    do throws(Failure) { session = try scriptSession() } catch {
+      return ScriptFailure(name: name, stopped: error, isAtomic: true)
+    }
     let observer = LockObserver(books: table.session, process: session.process, tell: watch)
     defer { observer.stop() }
     for (number, message) in messages.enumerated() {
-      if let error = try attempt(message.text, session, mayRepeat: isAtomic || messages.count > 1) {
+      let outcome: ServerError?
+      do throws(Failure) { outcome = try attempt(message, session) } catch {
+        return ScriptFailure(name: name, stopped: error, isAtomic: isAtomic)
+      }
+      if let error = outcome {
+        // Without a word of the server's nobody knows whether it had committed.
         return ScriptFailure(
-          name: name, error: error, script: message.text, linesBefore: message.linesBefore, isAtomic: isAtomic,
-          statementsDone: number)
+          name: name, error: error, script: message.text, linesBefore: message.linesBefore,
+          isAtomic: isAtomic && error.sqlState != nil, statementsDone: number)
       }
     }
     guard !session.isInTransaction else {
@@ -116,10 +150,10 @@ package struct MigrationApplier {
   }
 
   /// A statement that did not get its lock in time is tried again, a few times: what waits behind it gets its turn in between.
-  private func attempt(_ text: String, _ session: Session, mayRepeat: Bool) throws(Failure) -> ServerError? {
+  private func attempt(_ message: Message, _ session: Session) throws(Failure) -> ServerError? {
     for pause in [1.0, 3.0] {
-      guard case .failure(let error) = session.attempt(text) else { return nil }
-      guard error.sqlState == "55P03", mayRepeat, !session.isInTransaction else { return error }
+      guard case .failure(let error) = session.attempt(message.text) else { return nil }
+      guard error.sqlState == "55P03", message.mayRepeat, !session.isInTransaction else { return error }
       watch("a lock was not to be had within \(settings.lockTimeout); trying again")
       let end = Date(timeIntervalSinceNow: pause)
       while Date() < end {
@@ -127,7 +161,7 @@ package struct MigrationApplier {
         usleep(50_000)
       }
     }
-    guard case .failure(let error) = session.attempt(text) else { return nil }
+    guard case .failure(let error) = session.attempt(message.text) else { return nil }
     return error
   }
 

@@ -8,7 +8,7 @@ package struct ScriptFailure: Sendable {
   /// The server's words, without their severity.
   package let message: String
   /// Detail, hint, and the line that the server points at.
-  package let details: [String]
+  package private(set) var details: [String]
   /// Nothing of the script is left.
   package let isAtomic: Bool
   /// The run was being stopped.
@@ -18,9 +18,9 @@ package struct ScriptFailure: Sendable {
     self.init(name: name, sqlState: nil, message: message, details: [], isAtomic: isAtomic, stopped: nil)
   }
 
-  init(name: String, stopped: Failure) {
+  init(name: String, stopped: Failure, isAtomic: Bool) {
     self.init(
-      name: name, sqlState: nil, message: "\(stopped.what): \(stopped.why)", details: [], isAtomic: false,
+      name: name, sqlState: nil, message: "\(stopped.what): \(stopped.why)", details: [], isAtomic: isAtomic,
       stopped: stopped)
   }
 
@@ -50,6 +50,10 @@ package struct ScriptFailure: Sendable {
     self.details = details
     self.isAtomic = isAtomic
     self.stopped = stopped
+  }
+
+  mutating func left(invalidIndexes names: [String]) {
+    details += names.map { "The invalid index \($0) was left: it has to be dropped." }
   }
 
   /// - Parameter position: of a character, from 1.

@@ -14,6 +14,8 @@ package struct ScriptPlan: Sendable, Equatable {
   /// When it fails, nothing of it is left.
   package let isAtomic: Bool
   package let statements: [SQLScript.Statement]
+  /// Why it is not sent at all; nil when it can be.
+  package let refusal: String?
 
   package init(_ script: String) throws(Failure) {
     statements = try SQLScript(script).statements
@@ -21,7 +23,24 @@ package struct ScriptPlan: Sendable, Equatable {
     let controlsTransactions = statements.contains { Self.transactionWords.contains($0.words.first ?? "") }
     // One statement alone is a message of its own either way.
     mode = statements.count > 1 ? reason.map { .stepwise(because: $0) } ?? .whole : .whole
-    isAtomic = reason == nil && !controlsTransactions
+    isAtomic = reason == nil && !controlsTransactions && !Self.mayCommit(statements)
+    refusal = statements.first(where: Self.streamsRows).map {
+      "line \($0.line): COPY … FROM STDIN and TO STDOUT work in psql only; a migration needs INSERT instead"
+    }
+  }
+
+  /// A block or a procedure that is alone may end its transaction, and must not be sent together with anything.
+  private static func mayCommit(_ statements: [SQLScript.Statement]) -> Bool {
+    guard statements.count == 1, let only = statements.first else { return false }
+    if only.words.first == "CALL" { return true }
+    return only.words.first == "DO" && only.text.contains(/\b(commit|rollback)\b/.ignoresCase())
+  }
+
+  private static func streamsRows(_ statement: SQLScript.Statement) -> Bool {
+    guard statement.words.first == "COPY" else { return false }
+    return zip(statement.words, statement.words.dropFirst()).contains {
+      ($0 == "FROM" && $1 == "STDIN") || ($0 == "TO" && $1 == "STDOUT")
+    }
   }
 
   private static let transactionWords: Set<String> = [

@@ -27,15 +27,9 @@ struct BuiltInDeploy {
     _ migration: MigrationScript, _ outcome: inout DeployMigrations.Outcome
   ) throws(Failure) {
     try journal.append(DeployEvent(.applying, at: surroundings.now(), migration: migration.name))
-    let result: MigrationApplier.Outcome
-    do throws(Failure) {
-      result = try surroundings.phase(
-        "apply", summary: { "\(migration.name)\(Self.suffix($0))" }
-      ) { () throws(Failure) in try applier.apply(migration) }.value
-    } catch {
-      outcome.failed = migration.name
-      throw error
-    }
+    let result = try surroundings.phase(
+      "apply", summary: { "\(migration.name)\(Self.suffix($0))" }
+    ) { () throws(Failure) in try applier.apply(migration) }.value
     switch result {
     case .applied(let invalid):
       try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: migration.name))
@@ -78,8 +72,9 @@ struct BuiltInDeploy {
         : "The script did not run as one transaction: a part of it may have stayed.")
     if !applied.isEmpty { details.append("\(applied.joined(separator: ", ")) stays applied.") }
     if let stopped = failure.stopped {
+      let why = surroundings.cancellation.signal == nil ? stopped.why : "it was \(stopped.code)"
       return Failure(
-        stopped.code, exit: stopped.exit, what: "migration \(failure.name)", why: stopped.why,
+        stopped.code, exit: stopped.exit, what: "migration \(failure.name)", why: why,
         nextStep: nextStep(failure), details: details)
     }
     return Failure(

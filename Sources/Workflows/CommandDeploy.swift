@@ -16,7 +16,7 @@ struct CommandDeploy {
   func apply(_ pending: [String], _ outcome: inout DeployMigrations.Outcome) throws(Failure) {
     try journal.append(DeployEvent(.applying, at: surroundings.now(), migrations: pending))
     let result: Result<ChildExit, Failure>
-    do throws(Failure) { result = .success(try runCommand()) } catch { result = .failure(error) }
+    do throws(Failure) { result = .success(try runCommand()) } catch { result = .failure(stopped(error)) }
 
     let rows = try HistoryTable(books.session, schema: books.target.schema).rows()
     let applied = Set(rows.filter(\.isApplied).map(\.name))
@@ -24,14 +24,18 @@ struct CommandDeploy {
     for name in outcome.applied {
       try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: name))
     }
-    if let failed = rows.last(where: \.isFailed) {
+    let failed = rows.last(where: \.isFailed)
+    if let failed {
       outcome.failed = failed.name
       try journal.append(DeployEvent(.failed, at: surroundings.now(), migration: failed.name, error: failed.logs))
+    }
+    // What stopped the run comes first: it also explains the row.
+    let exit = try result.get()
+    if let failed {
       throw failure(
         "P3018", "migration \(failed.name) failed", "the history has it as failed after \(command[0]) ended",
         details: (failed.logs ?? "").split(separator: "\n").prefix(20).map(String.init))
     }
-    let exit = try result.get()
     guard exit.succeeded else {
       throw failure("command_failed", "command \(command[0])", "it ended with \(exit.description)", details: [])
     }
@@ -48,6 +52,14 @@ struct CommandDeploy {
       code, exit: .failed, what: what, why: why,
       nextStep: "look at what it printed; then mend it and deploy again, or go back: holdfast rollback",
       details: details)
+  }
+
+  /// What a program had begun is not undone by ending it.
+  private func stopped(_ cause: Failure) -> Failure {
+    guard surroundings.cancellation.signal != nil else { return cause }
+    return Failure(
+      cause.code, exit: cause.exit, what: "command \(command[0])", why: "it was \(cause.code), and its processes ended",
+      nextStep: "holdfast migrations shows how far it came; deploy again, or go back: holdfast rollback")
   }
 
   /// Its output streams through to stderr; with its whole group it ends when the run is interrupted.

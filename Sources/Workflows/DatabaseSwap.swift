@@ -15,6 +15,38 @@ struct DatabaseSwap {
     try !session.query("SELECT FROM pg_catalog.pg_database WHERE datname = $1", [name]).isEmpty
   }
 
+  /// `app__before_3f9a7c`, or with a number behind it where that is taken.
+  func freeName(_ base: String, _ ending: String) throws(Failure) -> String {
+    for number in 1...99 {
+      let name = databaseName(base, number == 1 ? ending : "\(ending)_\(number)")
+      if try !exists(name) { return name }
+    }
+    throw .internalError("a hundred databases named \(base)\(ending) exist")
+  }
+
+  /// One exchange of a name at a time, on every machine, for as long as the session lives. What a killed run had begun on the server
+  /// comes to its end before its lock goes.
+  ///
+  /// - Throws: `locked`.
+  func takeTurn(of name: String) throws(Failure) {
+    let deadline = Date(timeIntervalSinceNow: 10)
+    while true {
+      let taken = try session.query(
+        "SELECT pg_catalog.pg_try_advisory_lock(\(Self.lockClass), pg_catalog.hashtext($1))", [name])
+      if try Row(taken.first).flag(0) { return }
+      guard Date() < deadline else { break }
+      try cancellation.check()
+      usleep(50_000)
+    }
+    throw Failure(
+      "locked", exit: .locked, what: "rollback of \(name)",
+      why: "another machine's rollback of it holds the lock (see pg_locks in \(session.target.database))",
+      nextStep: "wait until it has ended, then run the same command again")
+  }
+
+  /// Class of the advisory locks of names that are being exchanged ("swap").
+  private static let lockClass: Int32 = 0x7377_6170
+
   /// Sessions on a database, by application.
   func sessions(on name: String) throws(Failure) -> [(application: String, count: Int)] {
     try session.query(
@@ -46,6 +78,16 @@ struct DatabaseSwap {
     )
   }
 
+  /// - Throws: `swap_blocked`.
+  func refuseBlocked(_ name: String) throws(Failure) {
+    let blocking = try obstacles(name).blocking
+    guard let first = blocking.first else { return }
+    throw Failure(
+      "swap_blocked", exit: .failed, what: "rollback of \(name)",
+      why: "\(first) keeps the database from being renamed", nextStep: "COMMIT PREPARED or ROLLBACK PREPARED it first",
+      details: Array(blocking.dropFirst()))
+  }
+
   private func texts(_ sql: String, _ name: String) throws(Failure) -> [String] {
     // A role that may not read a catalog is told nothing of it.
     guard case .success(let rows) = session.attempt(sql, [name]) else { return [] }
@@ -54,22 +96,27 @@ struct DatabaseSwap {
 
   /// Lets nobody in and ends every session.
   ///
-  /// - Throws: `fence_failed` when sessions stay; the fence is then open again.
-  func fence(_ name: String) throws(Failure) {
+  /// - Throws: `fence_failed` when sessions stay; the fence is then still closed.
+  private func fence(_ name: String) throws(Failure) {
     try session.query("ALTER DATABASE \(quoteIdentifier(name)) ALLOW_CONNECTIONS false")
-    let deadline = Date(timeIntervalSinceNow: 15)
+    let start = Date()
+    var refusal: String?
     while true {
-      try session.query(
-        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = $1", [name])
-      let left = try session.query("SELECT FROM pg_catalog.pg_stat_activity WHERE datname = $1", [name])
+      let left = try session.query("SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname = $1", [name])
       if left.isEmpty { return }
-      guard Date() < deadline, cancellation.signal == nil else { break }
+      // One by one: a session that we may not end, or a worker of autovacuum that ends by itself, is no reason to spare the others.
+      for row in left {
+        let ended = session.attempt("SELECT pg_catalog.pg_terminate_backend($1::int)", [row.first ?? nil])
+        if case .failure(let error) = ended { refusal = error.message }
+      }
+      guard Date().timeIntervalSince(start) < (refusal == nil ? 15 : 5), cancellation.signal == nil else { break }
       usleep(20_000)
     }
-    try openFence(name)
+    try cancellation.check()
     throw Failure(
-      "fence_failed", exit: .failed, what: "swap of \(name)", why: "sessions on it do not end; nothing was changed",
-      nextStep: "stop what holds them (holdfast's role must be allowed to end them), then: holdfast resume")
+      "fence_failed", exit: .failed, what: "swap of \(name)",
+      why: "sessions on it do not end\(refusal.map { " (\($0))" } ?? ""); nothing was changed",
+      nextStep: "end them, or grant pg_signal_backend to holdfast's role, then: holdfast resume; or: holdfast abandon")
   }
 
   func openFence(_ name: String) throws(Failure) {
@@ -81,21 +128,53 @@ struct DatabaseSwap {
   /// A missing `live` is no obstacle: then the replacement just takes the name.
   func exchange(live: String, keptAs: String, replacement: String) throws(Failure) {
     let liveExists = try exists(live)
-    try fence(replacement)
-    if liveExists { try fence(live) }
+    let exchange = renaming(live: liveExists ? live : nil, keptAs: keptAs, replacement: replacement, as: live)
     do throws(Failure) {
-      try session.query("BEGIN")
-      if liveExists {
-        try session.query("ALTER DATABASE \(quoteIdentifier(live)) RENAME TO \(quoteIdentifier(keptAs))")
-        try openFence(keptAs)
-      }
-      try session.query("ALTER DATABASE \(quoteIdentifier(replacement)) RENAME TO \(quoteIdentifier(live))")
-      try openFence(live)
-      try session.query("COMMIT")
+      try fence(replacement)
+      if liveExists { try fence(live) }
+      try unseen(exchange)
     } catch {
-      _ = session.attempt("ROLLBACK")
-      if liveExists { _ = session.attempt("ALTER DATABASE \(quoteIdentifier(live)) ALLOW_CONNECTIONS true") }
+      for name in liveExists ? [live, replacement] : [replacement] {
+        _ = session.attempt("ALTER DATABASE \(quoteIdentifier(name)) ALLOW_CONNECTIONS true")
+      }
       throw error
     }
+  }
+
+  /// Both renamings, and both fences opened, for one transaction.
+  private func renaming(live: String?, keptAs: String, replacement: String, as name: String) -> String {
+    let pairs = [live.map { ($0, keptAs) }, (replacement, name)].compactMap { $0 }
+    return pairs.map { old, new in
+      """
+      ALTER DATABASE \(quoteIdentifier(old)) RENAME TO \(quoteIdentifier(new));
+      ALTER DATABASE \(quoteIdentifier(new)) ALLOW_CONNECTIONS true;
+      """
+    }.joined(separator: "\n")
+  }
+
+  /// Runs the exchange so that no client can be told in its midst that there is no such database.
+  ///
+  /// A client looks its database's name up, waits for the renaming to end, and finds that the name is another's now. Behind a lock on the
+  /// catalog it waits before it looks. Only a superuser may take that; for others, and where the lock is not to be had within some
+  /// moments (all connections of the server wait behind us), there remains an instant.
+  private func unseen(_ exchange: String) throws(Failure) {
+    for _ in 0..<10 {
+      let outcome = session.attempt(
+        """
+        BEGIN; SET LOCAL lock_timeout = '100ms'; LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE;
+        \(exchange) COMMIT
+        """)
+      guard case .failure(let error) = outcome else { return }
+      _ = session.attempt("ROLLBACK")
+      // Ours to wait, as a client that has just looked would wait for us.
+      guard error.sqlState == "55P03" else {
+        guard error.sqlState == "42501" else { throw error.failure }
+        break
+      }
+      usleep(100_000)
+    }
+    guard case .failure(let error) = session.attempt("BEGIN; \(exchange) COMMIT") else { return }
+    _ = session.attempt("ROLLBACK")
+    throw error.failure
   }
 }

@@ -31,37 +31,27 @@ package struct DeployMigrations {
     package var failed: String?
     /// What a failed deploy tells its user; the rest of the outcome is printed beside it.
     package var failure: Failure?
+    /// It was broken off, and waits for `resume` or `abandon`.
+    var isOpen = false
   }
 
   /// - Throws: whatever keeps the deploy from beginning: `locked`, `P3009`, `P3019`, `P3005`, a snapshot that cannot be taken or is not good,
-  ///   an interrupted deploy before it. Then no migration was run.
-  package func run() throws(Failure) -> Outcome {
-    var outcome = try deploy()
-    guard outcome.state == .failed, policy.migrations.onFailure == .rollback, let id = outcome.deploy,
-      surroundings.cancellation.signal == nil
-    else { return outcome }
-    let rollback = try RollBackDeploy(policy: policy, surroundings: surroundings)
-    let done = try rollback.execute(try rollback.plan(.deploy(id)))
-    outcome.state = .rolledBack
-    outcome.failure?.details.append(
-      done.plan.mode == .resolveOnly
-        ? "Nothing of it was left; its row in the history was resolved (on_failure: rollback)."
-        : "The database was rolled back; the one before is kept as \(done.plan.keptAs) (on_failure: rollback).")
-    outcome.failure?.nextStep = "mend the migration, then: holdfast deploy"
-    return outcome
-  }
+  ///   an interrupted deploy before it, `command_missing`. Then no migration was run.
+  package func run() throws(Failure) -> Outcome { try answered(try deploy()) }
 
   private func deploy() throws(Failure) -> Outcome {
+    // What can be known to fail fails before anything is taken or begun.
+    if !command.isEmpty { _ = try userCommand(command) }
     // One deploy of a database at a time, on this machine and on every other.
-    let repository = try Repository.openOrCreate(policy.repository)
-    let lock = try PolicyLock(
-      repository, policy: policy.name, kind: .deploy, purpose: "deploy", now: surroundings.now())
-    defer { withExtendedLifetime(lock) {} }
-    if let open = try repository.deploys(of: policy.name).first(where: \.isUnfinished) { throw interrupted(open) }
-    let books = try DeployBooks(policy: policy, surroundings: surroundings)
-    try AdvisoryLock.deploy.take(books.session, waiting: 0, cancellation: surroundings.cancellation)
+    let turn = try DeployTurn(policy: policy, purpose: "deploy", surroundings: surroundings)
+    defer { withExtendedLifetime(turn) {} }
+    if let open = try turn.repository.deploys(of: policy.name).first(where: \.isUnfinished) { throw interrupted(open) }
+    return try begin(turn)
+  }
 
+  private func begin(_ turn: DeployTurn) throws(Failure) -> Outcome {
     // Read the folder and the history.
+    let books = turn.books
     let status = try books.readyStatus()
     guard !status.pending.isEmpty else {
       try books.beginHistory(surroundings.cancellation)
@@ -70,8 +60,8 @@ package struct DeployMigrations {
     surroundings.reporter.headline(books.headline(status.pending.count))
 
     // No snapshot, no deploy: whatever is thrown here, the migrations were not begun.
-    let id = PartialBackup.makeID(now: surroundings.now())
-    let journal = try DeployJournal(repository, policy: policy.name, id: id)
+    let id = DeployJournal.makeID(after: try turn.repository.deploys(of: policy.name), now: surroundings.now)
+    let journal = try DeployJournal(turn.repository, policy: policy.name, id: id)
     try journal.append(
       DeployEvent(.began, at: surroundings.now(), migrations: status.pending, database: books.target.database))
     let snapshot = try provenSnapshot(id, books, journal)
@@ -80,27 +70,21 @@ package struct DeployMigrations {
     return try apply(status.pending, books, journal, snapshot: snapshot.id, after: [])
   }
 
-  /// Goes on with a deploy that was interrupted.
-  func go(on record: DeployRecord) throws(Failure) -> Outcome {
-    let repository = try Repository.openOrCreate(policy.repository)
-    let journal = try DeployJournal(repository, policy: policy.name, id: record.id)
+  /// Goes on with a deploy that was interrupted, once nothing of it is in doubt any more.
+  func go(on record: DeployRecord, _ turn: DeployTurn) throws(Failure) -> Outcome {
+    let journal = try DeployJournal(turn.repository, policy: policy.name, id: record.id)
     guard let snapshot = record.backup else {
       // Nothing was applied yet: from the beginning.
       try journal.append(DeployEvent(.abandoned, at: surroundings.now()))
-      return try run()
+      return try begin(turn)
     }
-    let lock = try PolicyLock(
-      repository, policy: policy.name, kind: .deploy, purpose: "deploy", now: surroundings.now())
-    defer { withExtendedLifetime(lock) {} }
-    let books = try DeployBooks(policy: policy, surroundings: surroundings)
-    try AdvisoryLock.deploy.take(books.session, waiting: 0, cancellation: surroundings.cancellation)
-    let pending = try books.readyStatus().pending
-    surroundings.reporter.headline(books.headline(pending.count))
+    let pending = try turn.books.readyStatus().pending
+    surroundings.reporter.headline(turn.books.headline(pending.count))
     let done = record.pending.filter { !pending.contains($0) }
     for name in done where !record.applied.contains(name) {
       try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: name))
     }
-    return try apply(record.pending.filter(pending.contains), books, journal, snapshot: snapshot, after: done)
+    return try apply(record.pending.filter(pending.contains), turn.books, journal, snapshot: snapshot, after: done)
   }
 
   private func apply(
@@ -121,9 +105,39 @@ package struct DeployMigrations {
       outcome.failure = error
     }
     outcome.applied = done + outcome.applied
+    if outcome.failure?.exit == .unavailable, outcome.failed == nil { return interrupted(outcome) }
     try journal.append(
       DeployEvent(.finished, at: surroundings.now(), error: outcome.failure.map { "\($0.code): \($0.why)" }))
     return outcome
+  }
+
+  /// Without the server nobody knows what became of the script that was running: the deploy stays open.
+  private func interrupted(_ outcome: Outcome) -> Outcome {
+    var open = outcome
+    open.isOpen = true
+    open.failure?.details.append("The deploy was interrupted and has no end yet.")
+    open.failure?.nextStep =
+      "when the server answers again, finish it: holdfast resume; or go back to before it: holdfast abandon"
+    return open
+  }
+
+  /// Does after a failure what the policy's `on_failure` says. The deploy's turn is over.
+  func answered(_ outcome: Outcome) throws(Failure) -> Outcome {
+    // Where nothing was begun there is nothing to roll back, and much to lose.
+    let begun = !outcome.applied.isEmpty || outcome.failed != nil || !command.isEmpty
+    guard outcome.state == .failed, policy.migrations.onFailure == .rollback, let id = outcome.deploy, begun,
+      !outcome.isOpen, surroundings.cancellation.signal == nil
+    else { return outcome }
+    let rollback = try RollBackDeploy(policy: policy, surroundings: surroundings)
+    let done = try rollback.execute(try rollback.plan(.deploy(id)))
+    var answered = outcome
+    answered.state = .rolledBack
+    answered.failure?.details.append(
+      done.plan.mode == .resolveOnly
+        ? "Nothing of it was left; its row in the history was resolved (on_failure: rollback)."
+        : "The database was rolled back; the one before is kept as \(done.plan.keptAs) (on_failure: rollback).")
+    answered.failure?.nextStep = "mend the migration, then: holdfast deploy"
+    return answered
   }
 
   /// - Throws: `snapshot_failed` and what the backup throws; the deploy is journaled as given up.

@@ -29,7 +29,11 @@ struct HealthCheckRun {
       }
     case .command(let words):
       let reporter = surroundings.reporter
-      let exit = try surroundings.runner.runVisibly(try userCommand(words), tell: { reporter.output($0) })
+      let child: ChildCommand
+      do throws(Failure) { child = try userCommand(words) } catch {
+        throw failed(words.joined(separator: " "), error.why)
+      }
+      let exit = try surroundings.runner.runVisibly(child, tell: { reporter.output($0) })
       guard exit.succeeded else { throw failed(words.joined(separator: " "), "it ended with \(exit.description)") }
     }
   }

@@ -9,8 +9,19 @@ package struct TableWrites: Sendable, Equatable {
   package var name: String
   /// Rows that were inserted or updated.
   package var changed: UInt64
+  /// More of these, perhaps: written in savepoints or the like while a transaction was open beside the snapshot. Which of them it holds only
+  /// the restored database tells.
+  package var perhaps: UInt64 = 0
   /// Nil when it cannot be told: rows were changed too, and the table has no primary key to compare by.
   package var deleted: UInt64?
+}
+
+extension TableWrites {
+  fileprivate var qualifiedName: String { "\(quoteIdentifier(schema)).\(quoteIdentifier(name))" }
+}
+
+extension Row {
+  fileprivate func number(_ column: Int) throws(Failure) -> UInt64 { UInt64(try text(column)) ?? 0 }
 }
 
 /// Counts what a rollback loses.
@@ -19,8 +30,18 @@ package struct TableWrites: Sendable, Equatable {
 /// truncated or rewritten.
 struct LostWrites {
   /// On the live database.
-  let live: Session
-  let manifest: Manifest
+  private let live: Session
+  private let manifest: Manifest
+  /// In a database that was restored since, every row is newer than the snapshot, and only its content tells.
+  private let isTheSame: Bool
+
+  init(live: Session, manifest: Manifest) throws(Failure) {
+    self.live = live
+    self.manifest = manifest
+    let reader = ServerReader(live)
+    let (oid, server) = (try reader.database().oid, try reader.facts().systemIdentifier)
+    isTheSame = oid == manifest.source.oid && server == manifest.source.systemIdentifier
+  }
 
   /// Tables with writes, the most written first. Deletions that need the restored database are left unknown.
   func count() throws(Failure) -> [TableWrites] {
@@ -28,13 +49,14 @@ struct LostWrites {
     var found: [TableWrites] = []
     for table in try tables() {
       let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
-      let row = try Row(try live.query(Self.countSQL(name), [manifest.snapshot.pgCurrentSnapshot]).first)
-      let (total, changed) = (UInt64(try row.text(0)) ?? 0, UInt64(try row.text(1)) ?? 0)
+      let row = try Row(try live.query(countSQL(name), [manifest.snapshot.pgCurrentSnapshot]).first)
+      let (total, changed, perhaps) = try (row.number(0), row.number(1), row.number(2))
       let rows = before["\(table.schema).\(table.name)"] ?? 0
       // Without changed rows, what is missing was deleted.
-      let deleted: UInt64? = changed == 0 ? (rows > total ? rows - total : 0) : nil
-      if changed > 0 || deleted ?? 1 > 0 {
-        found.append(TableWrites(schema: table.schema, name: table.name, changed: changed, deleted: deleted))
+      let deleted: UInt64? = changed + perhaps == 0 ? (rows > total ? rows - total : 0) : nil
+      if changed + perhaps > 0 || deleted ?? 1 > 0 {
+        found.append(
+          TableWrites(schema: table.schema, name: table.name, changed: changed, perhaps: perhaps, deleted: deleted))
       }
     }
     return found.sorted { ($0.changed, $1.schema, $1.name) > ($1.changed, $0.schema, $0.name) }
@@ -54,40 +76,102 @@ struct LostWrites {
     }
   }
 
-  /// xmin has 32 bits; the snapshot's numbers have 64. A number above the current one is of the epoch before.
-  private static func countSQL(_ table: String) -> String {
+  /// When each row was written, and whether the snapshot `$1` holds that: `old`, `new`, or `perhaps`.
+  ///
+  /// xmin has 32 bits; the snapshot's numbers have 64. A number above the current one is of the epoch before. A snapshot names the
+  /// transactions that were open beside it, but not their savepoints, whose numbers are greater.
+  private func written(_ table: String, columns: String = "0") -> String {
+    let isNew = isTheSame ? "NOT pg_catalog.pg_visible_in_snapshot(at, $1::pg_catalog.pg_snapshot)" : "false"
+    let isInDoubt = isTheSame ? "at > pg_catalog.pg_snapshot_xmin($1::pg_catalog.pg_snapshot)" : "$1 <> ''"
+    return """
+      WITH now AS (
+        SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint AS next
+      ), written AS (
+        SELECT t.*, CASE WHEN x.id > 2 THEN
+          (x.id + (now.next >> 32 << 32) - CASE WHEN x.id > (now.next & 4294967295) THEN 4294967296 ELSE 0 END)::text::xid8
+          END AS at
+        FROM (SELECT \(columns) AS content, xmin FROM ONLY \(table)) AS t, now,
+          LATERAL (SELECT t.xmin::text::bigint AS id) AS x
+      ), judged AS (
+        SELECT content, CASE WHEN \(isNew) THEN 'new' WHEN \(isInDoubt) THEN 'perhaps' ELSE 'old' END AS age
+        FROM written
+      )
+      """
+  }
+
+  private func countSQL(_ table: String) -> String {
     """
-    WITH now AS (
-      SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint AS next
-    )
-    SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (
-      WHERE x.id > 2 AND NOT pg_catalog.pg_visible_in_snapshot(
-        (x.id + (now.next >> 32 << 32) - CASE WHEN x.id > (now.next & 4294967295) THEN 4294967296 ELSE 0 END)::text::xid8,
-        $1::pg_catalog.pg_snapshot))
-    FROM ONLY \(table) AS t, now, LATERAL (SELECT t.xmin::text::bigint AS id) AS x
+    \(written(table))
+    SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE age = 'new'),
+      pg_catalog.count(*) FILTER (WHERE age = 'perhaps')
+    FROM judged
     """
+  }
+
+  // MARK: Rows in doubt
+
+  /// Settles which of the rows in doubt the restored table has: by their content.
+  private func settled(_ write: TableWrites, _ restored: Session) throws(Failure) -> TableWrites {
+    guard write.perhaps > 0, rows(write) <= Self.mostKeys else { return write }
+    let name = write.qualifiedName
+    let columns = try restored.query(
+      """
+      SELECT pg_catalog.string_agg(pg_catalog.quote_ident(attname), ', ' ORDER BY attnum) FROM pg_catalog.pg_attribute
+      WHERE attrelid = $1::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped
+      """, [name])
+    let content = "pg_catalog.md5(ROW(\((columns.first?.first ?? nil) ?? ""))::text)"
+    let live = live.attempt(
+      "\(written(name, columns: content)) SELECT content, age FROM judged WHERE age <> 'new'",
+      [manifest.snapshot.pgCurrentSnapshot])
+    // A table that has other columns now cannot be compared.
+    guard case .success(let judged) = live,
+      case .success(let before) = restored.attempt("SELECT \(content) FROM ONLY \(name)")
+    else { return write }
+    var left = Dictionary(before.map { ($0.first ?? nil, 1) }, uniquingKeysWith: +)
+    for row in judged where row.last == "old" { left[row.first ?? nil, default: 0] -= 1 }
+    var settled = write
+    settled.perhaps = 0
+    for row in judged where row.last == "perhaps" {
+      left[row.first ?? nil, default: 0] -= 1
+      if left[row.first ?? nil, default: 0] < 0 { settled.changed += 1 }
+    }
+    return settled
+  }
+
+  private func rows(_ table: TableWrites) -> UInt64 {
+    manifest.digests.tables.first { $0.schema == table.schema && $0.name == table.name }?.rows ?? 0
   }
 
   // MARK: Deletions
 
-  /// Fills in the deletions that need the restored database: by primary key.
+  /// Fills in what needs the restored database: deletions, by primary key, and the rows in doubt.
   func completed(_ writes: [TableWrites], restored: Session) throws(Failure) -> [TableWrites] {
     try writes.map { (write) throws(Failure) in
-      guard write.deleted == nil, let key = try primaryKey(write) else { return write }
-      var complete = write
-      complete.deleted = try deletions(write, key, restored)
+      var complete = try settled(write, restored)
+      guard write.deleted == nil else { return complete }
+      if let key = try primaryKey(write) {
+        complete.deleted = try deletions(write, key, restored)
+      } else if complete.changed + complete.perhaps == 0 {
+        complete.deleted = try missing(write)
+      }
       return complete
-    }
+    }.filter { $0.changed + $0.perhaps > 0 || $0.deleted ?? 1 > 0 }
+  }
+
+  /// Rows that a table without changed ones has lost.
+  private func missing(_ table: TableWrites) throws(Failure) -> UInt64 {
+    let count = try live.query("SELECT pg_catalog.count(*) FROM ONLY \(table.qualifiedName)")
+    let (before, now) = (rows(table), try Row(count.first).number(0))
+    return before > now ? before - now : 0
   }
 
   private func primaryKey(_ table: TableWrites) throws(Failure) -> String? {
-    let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
     let columns = try live.query(
       """
       SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.pg_index i
       JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
       WHERE i.indrelid = $1::pg_catalog.regclass AND i.indisprimary ORDER BY a.attnum
-      """, [name]
+      """, [table.qualifiedName]
     ).compactMap { $0.first ?? nil }
     return columns.isEmpty ? nil : columns.joined(separator: ", ")
   }
@@ -97,10 +181,8 @@ struct LostWrites {
 
   /// Keys of the restored table that the live one lacks.
   private func deletions(_ table: TableWrites, _ key: String, _ restored: Session) throws(Failure) -> UInt64? {
-    let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
-    let rows = manifest.digests.tables.first { $0.schema == table.schema && $0.name == table.name }?.rows ?? 0
-    guard rows <= Self.mostKeys else { return nil }
-    let keys = "SELECT pg_catalog.md5(ROW(\(key))::text) FROM ONLY \(name)"
+    guard rows(table) <= Self.mostKeys else { return nil }
+    let keys = "SELECT pg_catalog.md5(ROW(\(key))::text) FROM ONLY \(table.qualifiedName)"
     guard case .success(let before) = restored.attempt(keys), case .success(let after) = live.attempt(keys) else {
       return nil
     }

@@ -53,9 +53,7 @@ package struct ReadStatus {
       lastGood: good.first, damaged: listing.backups.count - good.count + listing.broken.count,
       backups: listing.backups.count, storedBytes: listing.backups.reduce(0) { $0 + $1.manifest.storedBytes },
       freeBytes: freeBytes(policy.repository), openDeploy: deploys.first(where: \.isUnfinished), kept: [])
-    if let last = deploys.first(where: { $0.state == .applied || $0.state == .failed }),
-      let snapshot = good.first(where: { $0.id == last.backup })
-    {
+    if let last = deploys.standing(in: listing).first, let snapshot = good.first(where: { $0.id == last.backup }) {
       report.rollback = (last, Self.estimate(snapshot.manifest))
     }
     do throws(Failure) {
@@ -77,12 +75,13 @@ package struct ReadStatus {
     let target = try ConnectionURL.parse(policy.databaseURL)
     let session = try surroundings.connector.maintenanceSession(of: target)
     var found: [StatusReport.Kept] = []
-    for rollback in deploys.compactMap(\.rollback) {
-      for name in [rollback.keptAs, rollback.undone ? rollback.temporary : nil].compactMap({ $0 }) {
+    for deploy in deploys {
+      for name in deploy.keptNames {
         let rows = try session.query(
           "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = $1", [name])
         guard let size = rows.first?.first ?? nil else { continue }
-        found.append(StatusReport.Kept(name: name, bytes: UInt64(size) ?? 0, since: rollback.at))
+        let since = deploy.rollback?.at ?? deploy.startedAt
+        found.append(StatusReport.Kept(name: name, bytes: UInt64(size) ?? 0, since: since))
       }
     }
     return found

@@ -142,6 +142,7 @@ extension Manifest {
 extension Connector {
   /// Databases are made, dropped and renamed from another one: `postgres`, else `template1`.
   func maintenanceSession(of target: ConnectionTarget) throws(Failure) -> Session {
+    if target.database == "postgres" { return try connect(target.database("template1"), purpose: "maintenance") }
     do throws(Failure) { return try connect(target.database("postgres"), purpose: "maintenance") } catch {
       guard error.code == "no_such_database" || error.code == "login_refused" else { throw error }
       return try connect(target.database("template1"), purpose: "maintenance")

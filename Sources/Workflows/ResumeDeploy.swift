@@ -38,163 +38,127 @@ package struct ResumeDeploy {
 
   // MARK: Resume
 
-  /// - Throws: `in_doubt` when nobody but a person can tell what a script did; what the workflow itself throws.
+  /// - Throws: `locked` when it is not interrupted at all, but runs; `in_doubt` when nobody but a person can tell what a script did; what the
+  ///   workflow itself throws.
   package func resume() throws(Failure) -> Ending {
+    switch try interrupted().state {
+    case .rollingBack: return .rolledBack(kept: try interruptedRollback("resume").resumeRollback())
+    case .undoing:
+      try interruptedRollback("resume").resumeUndo()
+      return .undone
+    default:
+      let deploy = DeployMigrations(policy: policy, command: [], surroundings: surroundings)
+      return .deploy(try deploy.answered(try resumeDeploy(deploy)))
+    }
+  }
+
+  private func interruptedRollback(_ purpose: String) throws(Failure) -> InterruptedRollback {
+    let work = try RollBackDeploy(policy: policy, purpose: purpose, surroundings: surroundings)
+    return try InterruptedRollback(work: work, record: try interrupted())
+  }
+
+  private func resumeDeploy(_ deploy: DeployMigrations) throws(Failure) -> DeployMigrations.Outcome {
+    let turn = try DeployTurn(policy: policy, purpose: "resume", waiting: 5, surroundings: surroundings)
+    defer { withExtendedLifetime(turn) {} }
+    // Read again under the lock: it may have run, and come to its end.
     let record = try interrupted()
-    switch record.state {
-    case .rollingBack: return try resumeRollback(record)
-    case .undoing: return try resumeUndo(record)
-    default: return .deploy(try resumeDeploy(record))
+    switch try ScriptInDoubt(record: record, books: turn.books, surroundings: surroundings).settle() {
+    case .settled: return try deploy.go(on: record, turn)
+    case .failed(let row, let isAtomic):
+      try journalFailure(of: row, isAtomic, record, turn)
+      var outcome = DeployMigrations.Outcome(deploy: record.id, snapshot: record.backup, state: .failed)
+      outcome.applied = record.applied
+      outcome.failed = row.name
+      outcome.failure = failed(row, isAtomic)
+      return outcome
+    case .unknown(let row):
+      throw Failure(
+        "in_doubt", exit: .failed, what: "migration \(row.name)",
+        why: "it was interrupted, and did not run as one transaction: a part of it may have stayed",
+        nextStep: "look, then: holdfast resolve \(row.name) --applied or --rolled-back, and holdfast resume; "
+          + "or go back to before the deploy: holdfast abandon")
     }
   }
 
-  private func resumeDeploy(_ record: DeployRecord) throws(Failure) -> DeployMigrations.Outcome {
-    try settleScript(of: record)
-    return try DeployMigrations(policy: policy, command: [], surroundings: surroundings).go(on: record)
-  }
-
-  private func resumeRollback(_ record: DeployRecord) throws(Failure) -> Ending {
-    let work = try RollBackDeploy(policy: policy, purpose: "resume", surroundings: surroundings)
-    let journal = try DeployJournal(work.repository, policy: policy.name, id: record.id)
-    guard let rollback = record.rollback else { throw .internalError("deploy \(record.id) has no rollback") }
-    if try isSwapped(rollback, work) {
-      try journal.append(DeployEvent(.swapped, at: surroundings.now()))
-      try journal.append(DeployEvent(.rolledBack, at: surroundings.now()))
-      return .rolledBack(kept: rollback.keptAs)
-    }
-    // From the beginning: a database that is whole already is restored again, which costs time and risks nothing.
-    try giveUp(rollback, work, journal)
-    let choice: RollbackChoice =
-      record.backup == rollback.backup ? .deploy(record.id) : .backup(rollback.backup)
-    var plan = try work.plan(choice)
-    plan.deploy = record.id
-    let outcome = try work.execute(plan)
-    return .rolledBack(kept: plan.mode == .restore ? outcome.plan.keptAs : nil)
-  }
-
-  private func resumeUndo(_ record: DeployRecord) throws(Failure) -> Ending {
-    let work = try RollBackDeploy(policy: policy, purpose: "resume", surroundings: surroundings)
-    let journal = try DeployJournal(work.repository, policy: policy.name, id: record.id)
-    if let rollback = record.rollback, let kept = rollback.keptAs, try work.swap.exists(kept) {
-      try work.swap.exchange(live: rollback.database, keptAs: rollback.temporary, replacement: kept)
-    }
-    try journal.append(DeployEvent(.undone, at: surroundings.now()))
-    return .undone
-  }
-
-  /// The names tell whether the one transaction of the swap was committed.
-  private func isSwapped(_ rollback: DeployRecord.Rollback, _ work: RollBackDeploy) throws(Failure) -> Bool {
-    if rollback.swapped { return true }
-    guard rollback.restored, try !work.swap.exists(rollback.temporary) else { return false }
-    guard let kept = rollback.keptAs else { return try work.swap.exists(rollback.database) }
-    return try work.swap.exists(kept)
-  }
-
-  /// Drops the database beside and opens the live one again.
-  private func giveUp(
-    _ rollback: DeployRecord.Rollback, _ work: RollBackDeploy, _ journal: DeployJournal
+  private func journalFailure(
+    of row: HistoryRow, _ isAtomic: Bool, _ record: DeployRecord, _ turn: DeployTurn
   ) throws(Failure) {
-    if !rollback.temporary.isEmpty { try NewDatabase.drop(rollback.temporary, session: work.maintenance) }
-    if try work.swap.exists(rollback.database) { try work.swap.openFence(rollback.database) }
-    try journal.append(DeployEvent(.abandoned, at: surroundings.now()))
+    let journal = try DeployJournal(turn.repository, policy: policy.name, id: record.id)
+    try journal.append(
+      DeployEvent(.failed, at: surroundings.now(), migration: row.name, atomic: isAtomic, error: row.logs))
+    try journal.append(DeployEvent(.finished, at: surroundings.now(), error: "interrupted"))
+  }
+
+  private func failed(_ row: HistoryRow, _ isAtomic: Bool) -> Failure {
+    Failure(
+      "P3018", exit: .failed, what: "migration \(row.name) failed", why: "it had failed before the interruption",
+      nextStep: isAtomic
+        ? "mend the script, then: holdfast resolve \(row.name) --rolled-back && holdfast deploy"
+        : "go back to before the deploy: holdfast rollback",
+      details: (row.logs ?? "").split(separator: "\n").prefix(20).map(String.init))
   }
 
   // MARK: Abandon
 
-  /// - Returns: whether migrations had been applied that only a rollback takes away: then that has to follow.
+  /// - Returns: whether a rollback has to follow, as only that brings back the state before.
   package func abandon() throws(Failure) -> (record: DeployRecord, needsRollback: Bool) {
     let record = try interrupted()
     switch record.state {
-    case .rollingBack: try abandonRollback(record)
-    case .undoing: try abandonUndo(record)
-    default: return (record, try abandonDeploy(record))
+    case .rollingBack: try interruptedRollback("abandon").abandonRollback()
+    case .undoing: try interruptedRollback("abandon").abandonUndo()
+    default: return (record, try abandonDeploy())
     }
     return (record, false)
   }
 
-  private func abandonRollback(_ record: DeployRecord) throws(Failure) {
-    let work = try RollBackDeploy(policy: policy, purpose: "abandon", surroundings: surroundings)
-    let journal = try DeployJournal(work.repository, policy: policy.name, id: record.id)
-    guard let rollback = record.rollback else { throw .internalError("deploy \(record.id) has no rollback") }
-    if try isSwapped(rollback, work), let kept = rollback.keptAs {
-      try work.swap.exchange(live: rollback.database, keptAs: rollback.temporary, replacement: kept)
+  private func abandonDeploy() throws(Failure) -> Bool {
+    let turn = try DeployTurn(policy: policy, purpose: "abandon", waiting: 5, surroundings: surroundings)
+    defer { withExtendedLifetime(turn) {} }
+    let record = try interrupted()
+    let journal = try DeployJournal(turn.repository, policy: policy.name, id: record.id)
+    if record.backup == nil { try sweepSnapshot(turn) }
+    guard try mayHaveChanged(record, turn, journal) else {
+      try journal.append(DeployEvent(.abandoned, at: surroundings.now()))
+      return false
     }
-    try giveUp(rollback, work, journal)
+    try journal.append(DeployEvent(.finished, at: surroundings.now(), error: "given up"))
+    return true
   }
 
-  private func abandonUndo(_ record: DeployRecord) throws(Failure) {
-    let work = try RollBackDeploy(policy: policy, purpose: "abandon", surroundings: surroundings)
-    let journal = try DeployJournal(work.repository, policy: policy.name, id: record.id)
-    if let rollback = record.rollback, let kept = rollback.keptAs, try !work.swap.exists(kept) {
-      try work.swap.exchange(live: rollback.database, keptAs: kept, replacement: rollback.temporary)
+  /// What there is of a snapshot that was being taken. A backup that runs has swept it already.
+  private func sweepSnapshot(_ turn: DeployTurn) throws(Failure) {
+    do throws(Failure) {
+      let lock = try PolicyLock(turn.repository, policy: policy.name, purpose: "abandon", now: surroundings.now())
+      defer { withExtendedLifetime(lock) {} }
+      _ = try turn.repository.sweep(policy: policy.name)
+    } catch {
+      guard error.code == "locked" else { throw error }
     }
-    try journal.append(DeployEvent(.abandoned, at: surroundings.now()))
   }
 
-  private func abandonDeploy(_ record: DeployRecord) throws(Failure) -> Bool {
-    try settleScript(of: record)
-    let repository = try Repository.open(policy.repository)
-    let lock = try PolicyLock(
-      repository, policy: policy.name, kind: .deploy, purpose: "abandon", now: surroundings.now())
-    defer { withExtendedLifetime(lock) {} }
-    let journal = try DeployJournal(repository, policy: policy.name, id: record.id)
-    let applied = record.backup == nil ? [] : try appliedSince(record)
-    for name in applied where !record.applied.contains(name) {
-      try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: name))
-    }
-    guard applied.isEmpty else {
-      try journal.append(DeployEvent(.finished, at: surroundings.now(), error: "given up"))
+  /// Whether anything of the deploy is in the database. What is known of its migrations is journaled.
+  private func mayHaveChanged(
+    _ record: DeployRecord, _ turn: DeployTurn, _ journal: DeployJournal
+  ) throws(Failure) -> Bool {
+    guard let backup = record.backup else { return false }
+    switch try ScriptInDoubt(record: record, books: turn.books, surroundings: surroundings).settle() {
+    case .settled: break
+    case .failed(let row, let isAtomic):
+      try journal.append(DeployEvent(.failed, at: surroundings.now(), migration: row.name, atomic: isAtomic))
+      return true
+    case .unknown(let row):
+      try journal.append(DeployEvent(.failed, at: surroundings.now(), migration: row.name, atomic: false))
       return true
     }
-    try journal.append(DeployEvent(.abandoned, at: surroundings.now()))
-    return false
-  }
-
-  private func appliedSince(_ record: DeployRecord) throws(Failure) -> [String] {
-    let applied = Set(
-      try DeployBooks(policy: policy, surroundings: surroundings).history.rows().filter(\.isApplied).map(\.name))
-    return record.pending.filter { applied.contains($0) }
-  }
-
-  // MARK: A script in doubt
-
-  /// Ends what a killed run left on the server, and finds out what became of the script that was running.
-  private func settleScript(of record: DeployRecord) throws(Failure) {
-    guard record.backup != nil else { return }
-    let books = try DeployBooks(policy: policy, surroundings: surroundings)
-    try endScriptSessions(books)
-    guard let name = record.inDoubt,
-      let row = try books.history.rows().last(where: { $0.name == name && $0.isFailed })
-    else { return }
-    if row.steps > 0 {
-      // The count was committed in one message with the script.
-      return try books.history.finish(row.id)
+    let applied = Set(try turn.books.history.rows().filter(\.isApplied).map(\.name))
+    let since = record.pending.filter(applied.contains)
+    for name in since where !record.applied.contains(name) {
+      try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: name))
     }
-    guard let text = books.folder.migration(name)?.text, try ScriptPlan(text).isAtomic, row.logs == nil else {
-      throw Failure(
-        "in_doubt", exit: .failed, what: "migration \(name)",
-        why: "it was interrupted, and it does not run as one transaction: a part of it may have stayed",
-        nextStep:
-          "look, then: holdfast resolve \(name) --applied or --rolled-back; or go back: holdfast rollback --to \(record.backup ?? "")"
-      )
-    }
-    try books.history.rollBackFailed(name)
-  }
-
-  private func endScriptSessions(_ books: DeployBooks) throws(Failure) {
-    for _ in 0..<100 {
-      let left = try books.session.query(
-        """
-        SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-        WHERE datname = pg_catalog.current_database() AND application_name = 'holdfast migration'
-        """)
-      if left.isEmpty { return }
-      try surroundings.cancellation.check()
-      usleep(50_000)
-    }
-    throw Failure(
-      "script_still_runs", exit: .failed, what: "deploy of \(policy.name)",
-      why: "a session of the interrupted run does not end", nextStep: "end it on the server, then run the command again"
-    )
+    if !since.isEmpty { return true }
+    // What another program did the history does not tell.
+    guard record.byCommand else { return false }
+    let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(backup)
+    return try !SchemaComparison(policy: policy, surroundings: surroundings).liveEquals(snapshot, turn.books.target)
   }
 }

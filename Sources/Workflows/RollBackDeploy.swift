@@ -30,8 +30,15 @@ package struct RollBackDeploy {
     lock = try PolicyLock(repository, policy: policy.name, kind: .deploy, purpose: purpose, now: surroundings.now())
     // What was begun on the server is ended or undone even when the run is being stopped.
     maintenance = try Connector(cancellation: Cancellation(), log: surroundings.log).maintenanceSession(of: target)
-    if let refusal = try ServerReader(maintenance).facts().poolerRefusal(endpoint: target.endpoint) { throw refusal }
+    let facts = try ServerReader(maintenance).facts()
+    if let refusal = facts.poolerRefusal(endpoint: target.endpoint) { throw refusal }
+    guard !facts.standby else {
+      throw Failure(
+        "standby", exit: .configuration, what: "\(purpose) on \(target.endpoint)",
+        why: "the server is a standby: it takes no writes", nextStep: "give the primary's host in database.url")
+    }
     try maintenance.liftLimits()
+    try swap.takeTurn(of: target.database)
   }
 
   var swap: DatabaseSwap { DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation) }
@@ -42,39 +49,52 @@ package struct RollBackDeploy {
       .plan(choice)
   }
 
+  /// The same for one that was interrupted.
+  func plan(again record: DeployRecord) throws(Failure) -> RollbackPlan {
+    try RollbackPlanner(policy: policy, repository: repository, maintenance: maintenance, surroundings: surroundings)
+      .plan(again: record)
+  }
+
+  /// A name beside the database's that is not taken.
+  func freeName(_ ending: String) throws(Failure) -> String { try swap.freeName(target.database, ending) }
+
   /// Does what the plan says.
   ///
   /// - Throws: whatever keeps it from its end. Before the swap nothing of the live database was touched.
   package func execute(_ plan: RollbackPlan) throws(Failure) -> Outcome {
+    try execute(plan, holding: plan.liveExists ? try lockLive() : nil)
+  }
+
+  /// - Parameter live: what `lockLive` gave.
+  func execute(_ plan: RollbackPlan, holding live: Session?) throws(Failure) -> Outcome {
+    defer { withExtendedLifetime(live) {} }
     let start = ContinuousClock.now
-    // Another machine's deploy keeps its lock on the database itself.
-    let guardSession = plan.liveExists ? try lockLive() : nil
-    defer { withExtendedLifetime(guardSession) {} }
     let journal = try DeployJournal(repository, policy: policy.name, id: plan.deploy)
     var done = plan
     switch plan.mode {
-    case .resolveOnly: try resolveOnly(plan, journal)
+    case .resolveOnly:
+      try journal.append(began(plan))
+      try resolveOnly(plan.undoes, journal)
     case .restore:
-      try prepare(plan, journal)
-      done.lostWrites = try completeWrites(plan)
+      done.lostWrites = try prepare(plan, journal)
       try swapIn(plan, journal)
     }
     let seconds = ((ContinuousClock.now - start).seconds * 1000).rounded() / 1000
     return Outcome(plan: done, seconds: seconds)
   }
 
-  private func lockLive() throws(Failure) -> Session {
+  /// Another machine's deploy keeps its lock on the database itself. That of a run that has just ended takes a moment to go.
+  func lockLive() throws(Failure) -> Session {
     let session = try Connector(cancellation: Cancellation(), log: surroundings.log).connect(
       target, purpose: "rollback")
-    try AdvisoryLock.deploy.take(session, waiting: 0, cancellation: surroundings.cancellation)
+    try AdvisoryLock.deploy.take(session, waiting: 3, cancellation: surroundings.cancellation)
     return session
   }
 
-  private func resolveOnly(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) {
-    try journal.append(began(plan))
+  func resolveOnly(_ names: [String], _ journal: DeployJournal) throws(Failure) {
     let books = try MigrationBooks(policy: policy, purpose: "rollback", surroundings: surroundings)
     try books.resolving { (history) throws(Failure) in
-      for name in plan.undoes { try history.markRolledBack(name) }
+      for name in names { try history.markRolledBack(name) }
     }
     try journal.append(DeployEvent(.rolledBack, at: surroundings.now()))
   }
@@ -82,46 +102,57 @@ package struct RollBackDeploy {
   private func began(_ plan: RollbackPlan) -> DeployEvent {
     DeployEvent(
       .rollbackBegan, at: surroundings.now(), migrations: plan.undoes, backup: plan.backup.id, database: plan.database,
-      temporary: plan.temporary)
+      temporary: plan.mode == .restore ? plan.temporary : nil)
   }
 
   // MARK: Beside
 
   /// Verifies the backup, restores it beside the live database, proves it and reconciles its history.
-  private func prepare(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) {
+  ///
+  /// - Returns: what was written to the live database since.
+  /// - Throws: after which nothing of it is left.
+  private func prepare(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) -> [TableWrites] {
     let facts = try ServerReader(maintenance).facts()
     let toolbox = try surroundings.toolbox(
       forMajor: max(facts.major, plan.backup.manifest.dumpMajor), demanded: policy.toolsDirectory)
     let verified = try VerifyBackup(surroundings: surroundings).run(plan.backup, level: .archive, toolbox: toolbox)
     try journal.append(began(plan))
     do throws(Failure) {
-      let database = try NewDatabase(
-        plan.database, temporaryName: plan.temporary, like: plan.backup.manifest.source.properties, session: maintenance
-      )
-      let work = try RestoreWork(
-        backup: verified.backup, target: target.database(plan.temporary), toolbox: toolbox, surroundings: surroundings)
-      try work.fill()
-      try work.prove(.digest)
-      try work.analyze()
-      if plan.liveExists { try reconcileHistory(plan) }
+      try restoreBeside(plan, verified.backup, toolbox)
+      try journal.append(DeployEvent(.restored, at: surroundings.now()))
+      let writes = try completeWrites(plan)
+      if plan.liveExists { try swap.refuseBlocked(plan.database) }
       try surroundings.cancellation.check()
-      try maintenance.query("BEGIN")
-      try database.giveProperties()
-      try maintenance.query("COMMIT")
+      return writes
+    } catch { throw givenUp(plan, journal, error) }
+  }
+
+  private func restoreBeside(_ plan: RollbackPlan, _ backup: Backup, _ toolbox: Toolbox) throws(Failure) {
+    let database = try NewDatabase(
+      plan.database, temporaryName: plan.temporary, like: backup.manifest.source.properties, session: maintenance)
+    let work = try RestoreWork(
+      backup: backup, target: target.database(plan.temporary), toolbox: toolbox, surroundings: surroundings)
+    try work.fill()
+    try work.prove(.digest)
+    try work.analyze()
+    if plan.liveExists { try reconcileHistory(plan) }
+    try surroundings.cancellation.check()
+    try maintenance.query("BEGIN")
+    try database.giveProperties()
+    try maintenance.query("COMMIT")
+  }
+
+  private func givenUp(_ plan: RollbackPlan, _ journal: DeployJournal, _ cause: Failure) -> Failure {
+    _ = maintenance.attempt("ROLLBACK")
+    var failure = cause
+    do throws(Failure) {
+      try NewDatabase.drop(plan.temporary, session: maintenance)
+      try journal.append(DeployEvent(.abandoned, at: surroundings.now(), error: "\(cause.code): \(cause.why)"))
+      failure.details.append("The live database was not touched.")
     } catch {
-      _ = maintenance.attempt("ROLLBACK")
-      var failure = error
-      do throws(Failure) {
-        try NewDatabase.drop(plan.temporary, session: maintenance)
-        try journal.append(DeployEvent(.abandoned, at: surroundings.now(), error: "\(error.code): \(error.why)"))
-        failure.details.append("The live database was not touched.")
-      } catch {
-        failure.details.append(
-          "The live database was not touched; \(plan.temporary) is left: holdfast abandon drops it.")
-      }
-      throw failure
+      failure.details.append("The live database was not touched; \(plan.temporary) is left: holdfast abandon drops it.")
     }
-    try journal.append(DeployEvent(.restored, at: surroundings.now()))
+    return failure
   }
 
   /// Carries over the rows of undone migrations, in the state in which Prisma applies them again.
@@ -139,7 +170,7 @@ package struct RollBackDeploy {
     guard plan.liveExists else { return [] }
     let live = try surroundings.connector.connect(target, purpose: "rollback")
     let restored = try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback")
-    let writes = LostWrites(live: live, manifest: plan.backup.manifest)
+    let writes = try LostWrites(live: live, manifest: plan.backup.manifest)
     // Counted again: the live database went on while the backup was restored.
     return try writes.completed(try writes.count(), restored: restored)
   }
@@ -147,7 +178,6 @@ package struct RollBackDeploy {
   // MARK: Swap
 
   func swapIn(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) {
-    try surroundings.cancellation.check()
     try journal.append(DeployEvent(.swapping, at: surroundings.now(), keptAs: plan.liveExists ? plan.keptAs : nil))
     let ended = plan.sessions.reduce(0) { $0 + $1.count }
     func exchange() throws(Failure) {

@@ -58,7 +58,13 @@ struct RollbackPlanner {
         "backup_damaged", exit: .dataDamaged, what: "rollback to \(backup.id)", why: "the backup is damaged",
         nextStep: "choose another one: holdfast rollback --to ID; holdfast list shows them")
     }
-    return try plan(record, backup)
+    return try plan(record, backup, nil)
+  }
+
+  /// A plan for a rollback that was interrupted, whatever its journal has come to.
+  func plan(again record: DeployRecord) throws(Failure) -> RollbackPlan {
+    let backup = try BackupFinder(try repository.listing(of: policy.name)).find(record.rollback?.backup ?? "")
+    return try plan(record, backup, .restore)
   }
 
   // MARK: Choosing
@@ -67,12 +73,13 @@ struct RollbackPlanner {
     _ choice: RollbackChoice, _ records: [DeployRecord], _ listing: Listing
   ) throws(Failure) -> (DeployRecord?, Backup) {
     if case .backup(let id) = choice { return (nil, try BackupFinder(listing).find(id)) }
-    let candidates = records.filter { ($0.state == .applied || $0.state == .failed) && $0.backup != nil }
+    let standing = records.standing(in: listing)
     let chosen: DeployRecord? =
       switch choice {
-      case .lastDeploy, .backup: candidates.first
-      case .deploy(let id): candidates.first { $0.id.hasPrefix(id) || $0.id.hasSuffix(id) }
-      case .before(let migration): candidates.last { $0.pending.contains(migration) }
+      case .lastDeploy, .backup: standing.first
+      case .deploy(let id): try named(id, records.filter(\.canBeRolledBack))
+      case .before(let migration):
+        standing.last { $0.applied.contains(migration) } ?? standing.last { $0.failed == migration }
       }
     guard let chosen, let id = chosen.backup else {
       throw Failure(
@@ -81,6 +88,15 @@ struct RollbackPlanner {
         nextStep: "go back to a backup instead: holdfast rollback --to ID; holdfast list shows them")
     }
     return (chosen, try BackupFinder(listing).find(id))
+  }
+
+  /// By its id, or enough of its beginning or end.
+  private func named(_ id: String, _ records: [DeployRecord]) throws(Failure) -> DeployRecord? {
+    let matches = records.filter { $0.id.hasPrefix(id) || $0.id.hasSuffix(id) }
+    guard matches.count > 1 else { return matches.first }
+    throw Failure(
+      "ambiguous_deploy", exit: .notFound, what: "deploy \(id)", why: "\(matches.count) ids begin or end so",
+      nextStep: "give more of the id", details: matches.map(\.id))
   }
 
   private func unfinished(_ record: DeployRecord) -> Failure {
@@ -92,44 +108,35 @@ struct RollbackPlanner {
 
   // MARK: Looking
 
-  private func plan(_ record: DeployRecord?, _ backup: Backup) throws(Failure) -> RollbackPlan {
+  /// - Parameter mode: nil: whichever is enough.
+  private func plan(
+    _ record: DeployRecord?, _ backup: Backup, _ mode: RollbackPlan.Mode?
+  ) throws(Failure) -> RollbackPlan {
     let target = try ConnectionURL.parse(policy.databaseURL)
     let swap = DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation)
     let exists = try swap.exists(target.database)
-    let obstacles = try swap.obstacles(target.database)
-    if let blocking = obstacles.blocking.first {
-      throw Failure(
-        "swap_blocked", exit: .failed, what: "rollback of \(target.database)",
-        why: "\(blocking) keeps the database from being renamed", nextStep: "COMMIT or ROLLBACK PREPARED it first",
-        details: obstacles.blocking.dropFirst().map { $0 })
-    }
-    let id = record?.id ?? PartialBackup.makeID(now: surroundings.now())
+    try swap.refuseBlocked(target.database)
+    let others = try repository.deploys(of: policy.name)
+    let id = record?.id ?? DeployJournal.makeID(after: others, now: surroundings.now)
     let suffix = String(id.suffix(6))
     var plan = RollbackPlan(
       deploy: id, mode: .restore, backup: backup, database: target.database,
-      keptAs: try free(target.database, "__before_\(suffix)", swap),
-      temporary: try free(target.database, "__restore_\(suffix)", swap), undoes: [], failed: record?.failed,
-      lostWrites: [], sessions: try swap.sessions(on: target.database), staying: obstacles.staying, liveExists: exists)
+      keptAs: try swap.freeName(target.database, "__before_\(suffix)"),
+      temporary: try swap.freeName(target.database, "__restore_\(suffix)"), undoes: [], failed: record?.failed,
+      lostWrites: [], sessions: try swap.sessions(on: target.database),
+      staying: try swap.obstacles(target.database).staying, liveExists: exists)
     guard exists else { return plan }
     let live = try surroundings.connector.connect(target, purpose: "rollback")
     let rows = try HistoryTable(live, schema: target.schema).rows()
     let known = Set(backup.manifest.migrations?.applied.map(\.name) ?? [])
     plan.undoes = rows.filter { $0.isLive && !known.contains($0.name) }.map(\.name)
-    if let record, try nothingChanged(record, backup, target) {
+    if mode == nil, let record, try nothingChanged(record, backup, target) {
       plan.mode = .resolveOnly
       plan.undoes = [record.failed].compactMap { $0 }
     } else {
       plan.lostWrites = try LostWrites(live: live, manifest: backup.manifest).count()
     }
     return plan
-  }
-
-  private func free(_ base: String, _ ending: String, _ swap: DatabaseSwap) throws(Failure) -> String {
-    for number in 1...99 {
-      let name = databaseName(base, number == 1 ? ending : "\(ending)_\(number)")
-      if try !swap.exists(name) { return name }
-    }
-    throw .internalError("a hundred databases named \(base)\(ending) exist")
   }
 
   /// The only script that was run was atomic and failed, and the schema is still the snapshot's.

@@ -21,6 +21,9 @@ package struct TakeBackup {
 
   /// - Parameter binding: the deploy that this is the snapshot of; it holds the deploy lock itself.
   init(policy: Policy, surroundings: Surroundings, binding: Binding?) {
+    var policy = policy
+    // A rollback has to bring back every row.
+    if binding != nil { policy.backup.excludeTableData = [] }
     self.policy = policy
     self.surroundings = surroundings
     self.binding = binding

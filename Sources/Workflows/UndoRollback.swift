@@ -40,12 +40,15 @@ package struct UndoRollback {
         why: "there is no rollback whose replaced database is still there",
         nextStep: "holdfast status shows what is kept")
     }
+    for name in [last.database, kept] { try rollback.swap.refuseBlocked(name) }
     return Plan(
       deploy: record.id, database: last.database, brings: kept,
-      keptAs: databaseName(last.database, "__undone_\(record.id.suffix(6))"))
+      keptAs: try rollback.freeName("__undone_\(record.id.suffix(6))"))
   }
 
   package func execute(_ plan: Plan) throws(Failure) {
+    let live = try rollback.swap.exists(plan.database) ? try rollback.lockLive() : nil
+    defer { withExtendedLifetime(live) {} }
     let journal = try DeployJournal(rollback.repository, policy: rollback.policy.name, id: plan.deploy)
     let now = rollback.surroundings.now
     try journal.append(DeployEvent(.undoing, at: now(), temporary: plan.keptAs))

@@ -1,0 +1,91 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import PostgresTools
+
+/// A rollback, or its undo, that was interrupted. The names of the databases tell how far it got: the exchange is one transaction.
+struct InterruptedRollback {
+  private let work: RollBackDeploy
+  private let record: DeployRecord
+  private let rollback: DeployRecord.Rollback
+  private let journal: DeployJournal
+  /// Keeps deploys of other machines away.
+  private let live: Session?
+
+  /// - Parameter work: holds the turn, so that whatever the killed run had begun on the server is over.
+  init(work: RollBackDeploy, record: DeployRecord) throws(Failure) {
+    guard let rollback = record.rollback else { throw .internalError("deploy \(record.id) has no rollback") }
+    self.work = work
+    self.record = record
+    self.rollback = rollback
+    journal = try DeployJournal(work.repository, policy: work.policy.name, id: record.id)
+    for name in [rollback.database, rollback.keptAs].compactMap({ $0 }) where try work.swap.exists(name) {
+      try work.swap.openFence(name)
+    }
+    live = try work.swap.exists(rollback.database) ? try work.lockLive() : nil
+  }
+
+  private var now: Date { work.surroundings.now() }
+
+  private func isSwapped() throws(Failure) -> Bool {
+    guard rollback.restored, try !work.swap.exists(rollback.temporary) else { return false }
+    return try work.swap.exists(rollback.keptAs ?? rollback.database)
+  }
+
+  // MARK: Rollback
+
+  /// - Returns: the name under which the replaced database is kept.
+  func resumeRollback() throws(Failure) -> String? {
+    guard let temporary = rollback.temporaryName else {
+      try work.resolveOnly(rollback.undoes, journal)
+      return nil
+    }
+    if try isSwapped() {
+      if !rollback.swapped { try journal.append(DeployEvent(.swapped, at: now)) }
+      try journal.append(DeployEvent(.rolledBack, at: now))
+      return rollback.keptAs
+    }
+    // From the beginning: a database that is whole already is restored again, which costs time and risks nothing.
+    try NewDatabase.drop(temporary, session: work.maintenance)
+    let plan = try work.plan(again: record)
+    let outcome = try work.execute(plan, holding: live)
+    return plan.liveExists ? outcome.plan.keptAs : nil
+  }
+
+  func abandonRollback() throws(Failure) {
+    guard let temporary = rollback.temporaryName else {
+      return try journal.append(DeployEvent(.abandoned, at: now))
+    }
+    guard try isSwapped() else {
+      try NewDatabase.drop(temporary, session: work.maintenance)
+      return try journal.append(DeployEvent(.abandoned, at: now))
+    }
+    guard let kept = rollback.keptAs else {
+      throw Failure(
+        "already_rolled_back", exit: .failed, what: "abandon of \(record.id)",
+        why: "there was no \(rollback.database) before, and the restored one has its name now",
+        nextStep: "holdfast resume")
+    }
+    // Clients may have written to it since.
+    let name = try work.freeName("__undone_\(record.id.suffix(6))")
+    try work.swap.exchange(live: rollback.database, keptAs: name, replacement: kept)
+    try journal.append(DeployEvent(.abandoned, at: now, keptAs: name))
+  }
+
+  // MARK: Undo
+
+  func resumeUndo() throws(Failure) {
+    if let kept = rollback.keptAs, try work.swap.exists(kept) {
+      try work.swap.exchange(live: rollback.database, keptAs: rollback.temporary, replacement: kept)
+    }
+    try journal.append(DeployEvent(.undone, at: now))
+  }
+
+  func abandonUndo() throws(Failure) {
+    if let kept = rollback.keptAs, try !work.swap.exists(kept) {
+      try work.swap.exchange(live: rollback.database, keptAs: kept, replacement: rollback.temporary)
+    }
+    try journal.append(DeployEvent(.abandoned, at: now))
+  }
+}

@@ -1,0 +1,111 @@
+import BackupModel
+import Foundation
+import PostgresTools
+import TestSupport
+import Testing
+
+/// The server crashes while a deploy, a rollback or an undo is under way, and comes up again.
+@Suite struct CrashDeployServerTests {
+  private func withMigrations(_ body: (DeployBench) throws -> Void) throws {
+    let cluster = try TestCluster()
+    defer { cluster.stop() }
+    try DeployBench.with(cluster: cluster) { bench in
+      try bench.writeCrashMigrations()
+      try body(bench)
+    }
+  }
+
+  /// Lets the server crash when a run stands before the line behind some others, lets the run end, and starts the server again.
+  private func crash(_ bench: DeployBench, _ run: ChildProcess, _ gate: JournalGate, lines: Int) throws -> ChildExit {
+    while try gate.reach(run), gate.lines < lines { gate.pass() }
+    bench.cluster.kill()
+    gate.open()
+    let exit = try run.end()
+    try bench.cluster.start()
+    return exit
+  }
+
+  @Test(arguments: [1, 3, 6]) func `a deploy`(lines: Int) throws {
+    try withMigrations { bench in
+      for ending in ["resume", "abandon"] {
+        let (run, journal) = try bench.startDeploy()
+        let exit = try crash(bench, run, try JournalGate(journal), lines: lines)
+        let open = try #require(try bench.deploys().first)
+        #expect([.before, .half, .after].contains(try bench.seen()))
+        if open.isUnfinished {
+          #expect(lines == 1 || exit.code == 69, "\(exit)")
+          let settled = try bench.confirmed(ending)
+          #expect(settled.exit == 0, "\(open): \(settled.stdout)")
+          #expect(try bench.seen() == (ending == "resume" ? .after : .before))
+        } else {
+          #expect(open.state == (lines == 6 ? .applied : .abandoned))
+        }
+        try bench.expectNothingLeft()
+        try bench.resetCrash()
+      }
+    }
+  }
+
+  @Test func `a deploy whose script runs`() throws {
+    try withMigrations { bench in
+      try bench.migration(
+        DeployBench.crashed[0], "CREATE TABLE more AS SELECT 1 AS a; SELECT pg_sleep(1);")
+      for ending in ["resume", "abandon"] {
+        let (run, _) = try bench.startDeploy()
+        try bench.waitUntilAsleep()
+        bench.cluster.kill()
+        let exit = try run.end()
+        #expect(exit.code == 69, "\(exit)")
+        #expect(exit.standardError.contains("holdfast resume"))
+        try bench.cluster.start()
+        #expect(try bench.psql("SELECT to_regclass('more')").isEmpty)
+        let settled = try bench.confirmed(ending)
+        #expect(settled.exit == 0, "\(settled.stdout)")
+        let isThere = try bench.psql("SELECT to_regclass('more')") == "more"
+        #expect(isThere == (ending == "resume"))
+        try bench.expectNothingLeft()
+        try bench.resetCrash()
+      }
+    }
+  }
+
+  @Test(arguments: ["resume", "abandon"]) func `a rollback, and its undo`(ending: String) throws {
+    try withMigrations { bench in
+      let deploy = try bench.run("deploy", "--json")
+      let journal = bench.journal(of: try #require(deploy.json.string("deploy")))
+      for (command, lines) in [("rollback", 1), ("rollback", 3), ("undo", 1)] {
+        let (from, to): (DeployBench.Seen, DeployBench.Seen) = command == "undo" ? (.before, .after) : (.after, .before)
+        if try bench.seen() != from { #expect(try bench.confirmed(command == "undo" ? "rollback" : "undo").exit == 0) }
+        let gate = try JournalGate(journal)
+        let before = gate.lines
+        let run = try bench.start(command, "--confirm", bench.database)
+        _ = try crash(bench, run, gate, lines: before + lines)
+        #expect([from, to, .closed].contains(try bench.seen()), "\(command) \(lines)")
+        if try #require(try bench.deploys().first).isUnfinished {
+          let settled = try bench.confirmed(ending)
+          #expect(settled.exit == 0, "\(command) \(lines): \(settled.stdout)")
+          #expect(try bench.seen() == (ending == "resume" ? to : from), "\(command) \(lines)")
+        }
+        try bench.expectNothingLeft("\(command) \(lines)")
+      }
+    }
+  }
+
+  @Test func `a database that is called postgres is exchanged like any other`() throws {
+    let cluster = try TestCluster()
+    defer { cluster.stop() }
+    try DeployBench.with(cluster: cluster) { bench in
+      try cluster.psql("ALTER DATABASE postgres RENAME TO unused", database: bench.database)
+      try cluster.psql("ALTER DATABASE \(bench.database) RENAME TO postgres", database: "unused")
+      try bench.move(to: "postgres")
+      try bench.writeCrashMigrations()
+      #expect(try bench.run("deploy").exit == 0)
+      for (command, state) in [("rollback", DeployBench.Seen.before), ("undo", .after)] {
+        let run = try bench.confirmed(command)
+        #expect(run.exit == 0, "\(run.stdout)")
+        #expect(try bench.seen() == state)
+      }
+      try bench.expectNothingLeft()
+    }
+  }
+}

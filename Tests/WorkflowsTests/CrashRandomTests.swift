@@ -1,0 +1,67 @@
+import BackupModel
+import Foundation
+import PostgresTools
+import TestSupport
+import Testing
+
+/// Runs killed at any moment whatever: each line of the journal, and everything between two of them, comes up sooner or later.
+@Suite struct CrashRandomTests {
+  private static let rounds = 2
+
+  /// Deploy, rollback and undo over and over, each killed at a random moment, and settled by the same word.
+  @Test(arguments: ["resume", "abandon"]) func `only whole states are visible, and each can be settled`(
+    ending: String
+  ) throws {
+    try DeployBench.with { bench in
+      try bench.writeCrashMigrations()
+      for _ in 0..<Self.rounds {
+        try killDeploy(bench, ending)
+        for command in ["rollback", "undo", "rollback"] { try killSwap(command, bench, ending) }
+        try bench.resetCrash()
+        try FileManager.default.removeItem(atPath: "\(bench.bench.shelf)/deploys")
+      }
+    }
+  }
+
+  private func killDeploy(_ bench: DeployBench, _ ending: String) throws {
+    let moment = try kill(bench.start("deploy"), within: 1.2)
+    #expect([.before, .half, .after].contains(try bench.seen()), "\(moment)")
+    if let open = try bench.deploys().first, open.isUnfinished {
+      let run = try bench.confirmed(ending)
+      #expect(run.exit == 0, "\(moment), \(open): \(run.stdout)")
+      #expect(try bench.seen() == (ending == "resume" ? .after : .before), "\(moment), \(open)")
+    }
+    try bench.expectNothingLeft("\(moment)")
+    guard try bench.seen() != .after else { return }
+    let again = try bench.run("deploy", "--json")
+    #expect(again.exit == 0, "\(moment): \(again.stdout)")
+  }
+
+  /// Afterwards the command has taken its effect, by itself or once more.
+  private func killSwap(_ command: String, _ bench: DeployBench, _ ending: String) throws {
+    let (from, to): (DeployBench.Seen, DeployBench.Seen) = command == "undo" ? (.before, .after) : (.after, .before)
+    #expect(try bench.seen() == from)
+    let run = try bench.start(command, "--confirm", bench.database)
+    let moment = try kill(run, within: command == "undo" ? 0.4 : 2)
+    #expect([from, to, .closed].contains(try bench.seen()), "\(command) \(moment)")
+    let open = try #require(try bench.deploys().first { $0.backup != nil && $0.state != .abandoned })
+    if open.isUnfinished {
+      let settled = try bench.confirmed(ending)
+      #expect(settled.exit == 0, "\(command) \(moment), \(open): \(settled.stdout)")
+      #expect(try bench.seen() == (ending == "resume" ? to : from), "\(command) \(moment), \(open)")
+    }
+    try bench.expectNothingLeft("\(command) \(moment)")
+    guard try bench.seen() != to else { return }
+    let again = try bench.confirmed(command)
+    #expect(again.exit == 0, "\(command) \(moment): \(again.stdout)")
+    #expect(try bench.seen() == to)
+  }
+
+  /// - Returns: when it was killed, for those who look for the reason.
+  private func kill(_ run: ChildProcess, within seconds: Double) throws -> String {
+    let moment = Double.random(in: 0...seconds)
+    usleep(UInt32(moment * 1_000_000))
+    _ = try run.end(bySending: SIGKILL)
+    return "killed after \(moment) s"
+  }
+}

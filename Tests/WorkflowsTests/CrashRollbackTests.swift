@@ -1,0 +1,139 @@
+import BackupModel
+import Foundation
+import TestSupport
+import Testing
+
+/// A rollback, or its undoing, that is killed at any step: only whole states are visible, `resume` ends where an uninterrupted run
+/// ends, and `abandon` where it began.
+@Suite struct CrashRollbackTests {
+  /// rollback-began, restored, swapping, swapped, rolled-back.
+  private static let rollbackLines = 0..<5
+  /// undoing, undone.
+  private static let undoLines = 0..<2
+
+  private func withDeploy(_ body: (DeployBench, _ journal: String) throws -> Void) throws {
+    try DeployBench.with { bench in
+      try bench.writeCrashMigrations()
+      let run = try bench.run("deploy", "--json")
+      try #require(run.exit == 0, "\(run.stdout)")
+      try body(bench, bench.journal(of: try #require(run.json.string("deploy"))))
+    }
+  }
+
+  private func state(_ bench: DeployBench) throws -> DeployRecord.State? { try bench.deploys().first?.state }
+
+  @Test func `a killed rollback that is resumed ends as one that was not`() throws {
+    try withDeploy { bench, journal in
+      try bench.killing("rollback", at: CrashPoint.all(Self.rollbackLines), of: journal) { point in
+        #expect([.before, .after, .closed].contains(try bench.seen()), "\(point.testDescription)")
+        if try #require(try bench.deploys().first).isUnfinished {
+          #expect(try bench.run("status", "--json").json.string("open_deploy") != nil)
+          let resume = try bench.confirmed("resume")
+          #expect(resume.exit == 0, "\(point.testDescription): \(resume.stdout)")
+        } else if try state(bench) == .applied {
+          #expect(point.lines == 0 && !point.isWritten)
+          #expect(try bench.confirmed("resume").json.string("error", "code") == "nothing_interrupted")
+          #expect(try bench.confirmed("rollback").exit == 0)
+        }
+        try expectRolledBack(bench, "\(point.testDescription)")
+        #expect(try bench.confirmed("undo").exit == 0)
+        #expect(try bench.seen() == .after)
+        bench.dropCopies()
+      }
+    }
+  }
+
+  @Test func `a killed rollback that is abandoned leaves what was before`() throws {
+    try withDeploy { bench, journal in
+      try bench.killing("rollback", at: CrashPoint.before(Self.rollbackLines), of: journal) { point in
+        #expect([.before, .after, .closed].contains(try bench.seen()), "\(point.testDescription)")
+        let open = try #require(try bench.deploys().first)
+        let abandon = try bench.confirmed(open.state == .rolledBack ? "undo" : "abandon")
+        #expect(abandon.exit == (open.state == .applied ? 66 : 0), "\(point.testDescription): \(abandon.stdout)")
+        #expect(try bench.seen() == .after, "\(point.testDescription)")
+        #expect(try bench.live() == [DeployBench.first] + DeployBench.crashed)
+        #expect(try state(bench) == .applied)
+        try bench.expectNothingLeft("\(point.testDescription)")
+        bench.dropCopies()
+      }
+      #expect(try bench.confirmed("rollback").exit == 0)
+      try expectRolledBack(bench, "at last")
+    }
+  }
+
+  @Test(arguments: ["resume", "abandon"]) func `a killed undo is finished by resume, and taken back by abandon`(
+    ending: String
+  ) throws {
+    try withDeploy { bench, journal in
+      #expect(try bench.confirmed("rollback").exit == 0)
+      try bench.killing("undo", at: CrashPoint.all(Self.undoLines), of: journal) { point in
+        #expect([.before, .after, .closed].contains(try bench.seen()), "\(point.testDescription)")
+        if try #require(try bench.deploys().first).isUnfinished {
+          let run = try bench.confirmed(ending)
+          #expect(run.exit == 0, "\(point.testDescription): \(run.stdout)")
+          #expect(try state(bench) == (ending == "resume" ? .applied : .rolledBack), "\(point.testDescription)")
+        }
+        #expect(try bench.seen() == (state(bench) == .applied ? .after : .before), "\(point.testDescription)")
+        #expect(try bench.databases().count == 2)
+        try bench.expectNothingLeft("\(point.testDescription)")
+        guard try state(bench) == .applied else { return }
+        bench.dropCopies()
+        #expect(try bench.confirmed("rollback").exit == 0)
+      }
+    }
+  }
+
+  @Test func `a rollback after the exchange that is abandoned keeps what was written to it meanwhile`() throws {
+    try withDeploy { bench, journal in
+      try bench.killing("rollback", at: [Self.exchanged], of: journal) { _ in
+        #expect(try bench.seen() == .before, "the names are exchanged")
+        try bench.psql("CREATE TABLE written_meanwhile ()")
+        #expect(try bench.confirmed(state(bench) == .rolledBack ? "undo" : "abandon").exit == 0)
+        #expect(try bench.seen() == .after)
+        let kept = try bench.databases().filter { $0.contains("__undone_") }
+        let name = try #require(kept.first)
+        #expect(kept.count == 1)
+        let table = try bench.psql("SELECT to_regclass('written_meanwhile')", database: name)
+        #expect(table == "written_meanwhile")
+        #expect(try bench.run("status", "--json").json.string("kept", 0, "database") == name)
+        try bench.expectNothingLeft()
+        bench.dropCopies()
+      }
+    }
+  }
+
+  /// The names are exchanged, and the journal does not say so yet.
+  private static let exchanged = CrashPoint(lines: 3, isWritten: false)
+
+  @Test(arguments: [CrashPoint(lines: 2, isWritten: false), exchanged])
+  func `a database that was gone when the rollback was killed comes back`(point: CrashPoint) throws {
+    var isExact = false
+    for _ in 0..<5 where !isExact {
+      try withDeploy { bench, journal in
+        try bench.maintain("DROP DATABASE \(bench.database) WITH (FORCE)")
+        isExact = try bench.kill("rollback", at: point, of: journal)
+        guard isExact else { return }
+        if point.lines == Self.exchanged.lines {
+          #expect(try bench.confirmed("abandon").json.string("error", "code") == "already_rolled_back")
+        }
+        let run = try bench.confirmed("resume")
+        #expect(run.exit == 0, "\(run.stdout)")
+        #expect(run.json.value(["kept_as"]) is NSNull)
+        #expect(try bench.seen() == .before)
+        #expect(try bench.databases() == [bench.database])
+        try bench.expectNothingLeft()
+      }
+    }
+    #expect(isExact)
+  }
+
+  private func expectRolledBack(_ bench: DeployBench, _ comment: Comment) throws {
+    #expect(try bench.seen() == .before, comment)
+    #expect(try state(bench) == .rolledBack, comment)
+    #expect(try bench.history().dropFirst() == DeployBench.crashed.map { "\($0)|f|t|t|0" }[...], comment)
+    let kept = try bench.databases().filter { $0 != bench.database }
+    #expect(kept.count == 1 && kept.allSatisfy { $0.contains("__before_") }, comment)
+    for name in kept { #expect(try bench.seen(name) == .after, comment) }
+    try bench.expectNothingLeft(comment)
+  }
+}

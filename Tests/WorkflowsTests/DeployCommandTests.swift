@@ -1,0 +1,119 @@
+import BackupModel
+import Foundation
+import TestSupport
+import Testing
+
+/// A deploy by another program: its output streams through, and the history is believed, not its exit.
+@Suite struct DeployCommandTests {
+  private static let name = "20240201000000_more"
+
+  private func insert(finished: String = "now()", logs: String = "NULL") -> String {
+    """
+    INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, logs, applied_steps_count)
+    VALUES (gen_random_uuid(), '', '\(Self.name)', \(finished), \(logs), 1)
+    """
+  }
+
+  private func withPending(settings: [String] = [], _ body: (DeployBench) throws -> Void) throws {
+    try DeployBench.with(settings: settings) { bench in
+      try bench.migration(Self.name, "CREATE TABLE more (a int);")
+      try body(bench)
+      try bench.expectNothingLeft()
+    }
+  }
+
+  @Test func `what it prints streams through, and what it applied is read from the history`() throws {
+    try withPending { bench in
+      let script = "echo to stdout; echo to stderr >&2; \(bench.psqlCommand(insert()))"
+      let run = try bench.run("deploy", "--json", program: ["/bin/sh", "-c", script])
+      #expect(run.exit == 0, "\(run.stdout)")
+      #expect(run.json.string("state") == "applied")
+      #expect(run.json.array("applied") as? [String] == [Self.name])
+      #expect(run.stderr.contains("to stdout\n"))
+      #expect(run.stderr.contains("to stderr\n"))
+      let record = try #require(try bench.deploys().first)
+      #expect(record.state == .applied)
+      #expect(record.byCommand)
+    }
+  }
+
+  @Test func `the policy's command is used, found in PATH, and what stands after -- goes before it`() throws {
+    try withPending(settings: ["command: [sh, -c, 'echo by the policy; exit 3']"]) { bench in
+      let run = try bench.run("deploy", "--json")
+      #expect(run.exit == 1)
+      #expect(run.stderr.contains("by the policy"))
+      #expect(run.json.string("error", "why")?.contains("exit 3") == true)
+      #expect(try bench.run("deploy", program: ["sh", "-c", bench.psqlCommand(insert())]).exit == 0)
+    }
+  }
+
+  @Test func `exit 0 with nothing applied is a failure`() throws {
+    try withPending { bench in
+      let run = try bench.run("deploy", "--json", program: bench.spy)
+      #expect(bench.spyWasRun, "the spy of the other tests works")
+      #expect(run.exit == 1)
+      #expect(run.json.string("error", "code") == "nothing_applied")
+      #expect(run.json.string("error", "why")?.contains(Self.name) == true)
+      #expect(try bench.deploys().first?.state == .failed)
+    }
+  }
+
+  @Test func `exit 0 with a failed row is a failure, with its logs`() throws {
+    try withPending { bench in
+      let script = bench.psqlCommand(insert(finished: "NULL", logs: "'it broke'"))
+      let run = try bench.run("deploy", "--json", program: ["sh", "-c", script])
+      #expect(run.exit == 1)
+      #expect(run.json.string("error", "code") == "P3018")
+      #expect(run.json.array("error", "details") as? [String] == ["it broke"])
+      #expect(run.json.string("failed") == Self.name)
+      let record = try #require(try bench.deploys().first)
+      #expect(record.state == .failed)
+      #expect(!record.failedAtomically, "nobody knows how the program ran the script")
+    }
+  }
+
+  @Test func `another exit is a failure although everything was applied`() throws {
+    try withPending { bench in
+      let run = try bench.run("deploy", "--json", program: ["sh", "-c", "\(bench.psqlCommand(insert())); exit 4"])
+      #expect(run.exit == 1)
+      #expect(run.json.string("error", "code") == "command_failed")
+      #expect(run.json.array("applied") as? [String] == [Self.name])
+      #expect(try bench.deploys().first?.state == .failed)
+    }
+  }
+
+  @Test func `a program that is not there is noticed before anything is done`() throws {
+    try withPending { bench in
+      for program in ["no-such-program", "/no/such/program"] {
+        let run = try bench.run("deploy", "--json", program: [program])
+        #expect(run.exit == 69)
+        #expect(run.json.string("error", "code") == "command_missing")
+      }
+      #expect(try bench.backups() == [])
+      #expect(try bench.deploys() == [])
+    }
+  }
+
+  @Test func `an interrupt ends its whole process group, and the history is read all the same`() throws {
+    try withPending { bench in
+      let note = "\(bench.bench.folder)/pids"
+      let script = """
+        trap '' TERM; (trap '' TERM; while :; do sleep 1; done) & echo $$ $! > '\(note).new'
+        \(bench.psqlCommand(insert())); mv '\(note).new' '\(note)'
+        while :; do sleep 1; done
+        """
+      let deploy = try bench.start("deploy", program: ["sh", "-c", script])
+      try waitUntil("the program runs") { access(note, F_OK) == 0 }
+      let pids = try String(contentsOfFile: note, encoding: .utf8).split(whereSeparator: \.isWhitespace)
+      let end = try deploy.end(bySending: SIGINT)
+      #expect(end.exit.code == 130, "\(end.exit.standardError)")
+      #expect(pids.count == 2)
+      for pid in pids.compactMap({ pid_t($0) }) {
+        try waitUntil("process \(pid) is gone") { kill(pid, 0) != 0 }
+      }
+      let record = try #require(try bench.deploys().first)
+      #expect(record.state == .failed)
+      #expect(record.applied == [Self.name])
+    }
+  }
+}
