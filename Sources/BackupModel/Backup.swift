@@ -64,9 +64,12 @@ package struct Verification: Sendable, Equatable, Codable {
 package struct Hold: Sendable, Equatable, Codable {
   package var reason: String
   package var at: Date
+  /// When it ends by itself; nil: when it is released.
+  package var until: Date?
 
-  package init(reason: String, at: Date) {
+  package init(reason: String, at: Date, until: Date? = nil) {
     self.reason = reason
     self.at = at
+    self.until = until
   }
 }

@@ -4,7 +4,7 @@ import Foundation
 package struct DeployEvent: Sendable, Equatable, Codable {
   package enum Step: String, Sendable, Codable {
     // The deploy.
-    case began, snapshotTaken = "snapshot-taken", applying, applied, failed, finished
+    case began, snapshotTaken = "snapshot-taken", copying, copied, applying, applied, failed, finished
     // Its rollback.
     case rollbackBegan = "rollback-began", restored, swapping, swapped, rolledBack = "rolled-back"
     // The end of either by hand.
@@ -21,8 +21,10 @@ package struct DeployEvent: Sendable, Equatable, Codable {
   package var migrations: [String]?
   package var backup: String?
   package var database: String?
-  /// The database that is restored beside.
+  /// The database that is restored beside; for `copying` and `copied`, the standby copy.
   package var temporary: String?
+  /// For `copied`: `pg_current_snapshot` at the moment that the copy holds, where that is not its backup's.
+  package var snapshot: String?
   /// The name that the replaced database gets.
   package var keptAs: String?
   /// A failed script left nothing behind.
@@ -31,8 +33,8 @@ package struct DeployEvent: Sendable, Equatable, Codable {
 
   package init(
     _ step: Step, at: Date, migration: String? = nil, migrations: [String]? = nil, backup: String? = nil,
-    database: String? = nil, temporary: String? = nil, keptAs: String? = nil, atomic: Bool? = nil,
-    error: String? = nil
+    database: String? = nil, temporary: String? = nil, snapshot: String? = nil, keptAs: String? = nil,
+    atomic: Bool? = nil, error: String? = nil
   ) {
     self.step = step
     self.at = at
@@ -41,6 +43,7 @@ package struct DeployEvent: Sendable, Equatable, Codable {
     self.backup = backup
     self.database = database
     self.temporary = temporary
+    self.snapshot = snapshot
     self.keptAs = keptAs
     self.atomic = atomic
     self.error = error
@@ -75,11 +78,21 @@ package struct DeployRecord: Sendable, Equatable {
   package private(set) var byCommand = false
   /// The snapshot taken before.
   package private(set) var backup: String?
+  /// The snapshot kept as a database too.
+  package private(set) var copy: StandbyCopy?
   package private(set) var rollback: Rollback?
   /// Names that rollbacks and their undoing have given to the databases they replaced.
   package private(set) var keptNames: [String] = []
   /// How the deploy itself ended; nil when it did not.
   private var end: State?
+
+  /// A database that holds what a rollback brings back, so that it is a rename.
+  package struct StandbyCopy: Sendable, Equatable {
+    package var name: String
+    package var isWhole = false
+    /// Nil: it holds what the snapshot's backup holds.
+    package var snapshot: String?
+  }
 
   /// A rollback as far as it got.
   package struct Rollback: Sendable, Equatable {
@@ -115,6 +128,10 @@ package struct DeployRecord: Sendable, Equatable {
       pending = event.migrations ?? []
       database = event.database ?? ""
     case .snapshotTaken: backup = event.backup
+    case .copying: copy = event.temporary.map { StandbyCopy(name: $0) }
+    case .copied:
+      copy?.isWhole = true
+      copy?.snapshot = event.snapshot
     case .applying:
       inDoubt = event.migration
       byCommand = event.migrations != nil
@@ -174,6 +191,9 @@ package struct DeployRecord: Sendable, Equatable {
 
   /// Somebody has to finish it or give it up, unless it is running just now.
   package var isUnfinished: Bool { state == .open || state == .rollingBack || state == .undoing }
+
+  /// No migration of it was begun.
+  package var hasBegunNothing: Bool { applied.isEmpty && inDoubt == nil && failed == nil && !byCommand }
 
   /// It has ended, and a snapshot leads back to before it.
   package var canBeRolledBack: Bool { (state == .applied || state == .failed) && backup != nil }

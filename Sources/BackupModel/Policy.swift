@@ -72,12 +72,25 @@ package struct MigrationSettings: Sendable, Equatable {
   /// What has to hold after the migrations were applied.
   package var healthChecks: [HealthCheck]
   package var onFailure: OnFailure
+  /// Whether the snapshot is kept as a database too.
+  package var standbyCopy: StandbyCopy
+  /// How long a snapshot is kept from pruning.
+  package var holdFor: Duration
 
   package enum OnFailure: String, Sendable { case stop, rollback }
 
+  package enum StandbyCopy: String, Sendable {
+    case off
+    /// From the snapshot's files, proven like every restore.
+    case restored
+    /// By the server, from the live database, which lets nobody in meanwhile.
+    case cloned
+  }
+
   package init(
     directory: String? = nil, command: [String] = [], lockTimeout: Duration = .seconds(5),
-    statementTimeout: Duration = .zero, healthChecks: [HealthCheck] = [], onFailure: OnFailure = .stop
+    statementTimeout: Duration = .zero, healthChecks: [HealthCheck] = [], onFailure: OnFailure = .stop,
+    standbyCopy: StandbyCopy = .off, holdFor: Duration = .seconds(14 * 86_400)
   ) {
     self.directory = directory
     self.command = command
@@ -85,6 +98,8 @@ package struct MigrationSettings: Sendable, Equatable {
     self.statementTimeout = statementTimeout
     self.healthChecks = healthChecks
     self.onFailure = onFailure
+    self.standbyCopy = standbyCopy
+    self.holdFor = holdFor
   }
 }
 

@@ -36,3 +36,11 @@ extension Listing.Broken {
     ["policy": .string(policy), "id": .string(id), "path": .string(path), "problem": .string(failure.why)]
   }
 }
+
+extension Hold {
+  /// From when to when, and why.
+  var text: String {
+    let end = until.map { ", until \(minuteText($0)) UTC" } ?? ""
+    return "since \(minuteText(at)) UTC\(end): \(reason)"
+  }
+}

@@ -77,7 +77,7 @@ struct ShowCommand {
       ["policy", "\(manifest.policy) (\(manifest.environment)), reason: \(manifest.reason)"],
       ["taken", "\(minuteText(manifest.createdAt)) UTC, \(ageText(manifest.createdAt, now: now)) ago"],
       ["verified", backup.proofText(now: now)],
-      ["held", backup.hold.map { "since \(minuteText($0.at)) UTC: \($0.reason)" } ?? "no"],
+      ["held", backup.hold?.text ?? "no"],
       [
         "database",
         "\(manifest.source.database) on \(manifest.source.host), PostgreSQL \(manifest.source.serverVersion)",

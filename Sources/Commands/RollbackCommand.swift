@@ -19,9 +19,10 @@ struct RollbackCommand {
   func run(_ policy: Policy, _ choice: RollbackChoice, confirmed: Bool) throws(Failure) -> CommandResult {
     let surroundings = context.surroundings
     let work = try RollBackDeploy(policy: policy, surroundings: surroundings)
-    let plan = try work.plan(choice)
+    let onlyPlans = context.invocation.command == "rollback" && context.invocation.flag("plan")
+    let plan = try work.plan(choice, countsAll: onlyPlans)
     let screen = text(plan, policy)
-    if context.invocation.command == "rollback", context.invocation.flag("plan") {
+    if onlyPlans {
       return CommandResult(json: json(plan, seconds: nil), text: screen)
     }
     if !context.console.json { context.console.say(screen) }
@@ -80,6 +81,7 @@ struct RollbackCommand {
             "deleted": write.deleted.map { .integer($0) } ?? .null,
           ]
         }),
+      "lost_writes_complete": .bool(plan.countedAll),
     ]
   }
 
@@ -97,11 +99,15 @@ struct RollbackCommand {
     var lines = ["\(policy.name) (\(policy.environment)): \(plan.database) goes back to \(taken)"]
     func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(text)") }
     if !plan.undoes.isEmpty { add("undoes", plan.undoes.joined(separator: ", ")) }
-    add("restores", "\(plan.backup.id), \(sizeText(manifest.rawBytes)), \(plan.backup.proofText(now: now))")
+    if let copy = plan.copy {
+      add("renames", "\(copy.name), the standby copy of \(plan.backup.id)")
+    } else {
+      add("restores", "\(plan.backup.id), \(sizeText(manifest.rawBytes)), \(plan.backup.proofText(now: now))")
+    }
     if !manifest.excludeTableData.isEmpty {
       add("lacks rows", "of \(manifest.excludeTableData.joined(separator: ", ")): the backup was taken without them")
     }
-    add("you lose", lossText(plan.lostWrites))
+    add("you lose", lossText(plan))
     let total = plan.sessions.reduce(0) { $0 + $1.count }
     let names = plan.sessions.prefix(4).map { "\($0.application) \($0.count)" }.joined(separator: ", ")
     add("interrupts", total == 0 ? "no session" : "\(counted(total, "session")) (\(names)) for a moment")
@@ -110,8 +116,12 @@ struct RollbackCommand {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private func lossText(_ writes: [TableWrites]) -> String {
-    guard !writes.isEmpty else { return "nothing: no row was written since" }
+  private func lossText(_ plan: RollbackPlan) -> String {
+    let writes = plan.lostWrites
+    let rest = plan.countedAll ? "" : " · tables not counted yet (holdfast rollback --plan counts them all)"
+    guard !writes.isEmpty else {
+      return plan.countedAll ? "nothing: no row was written since" : "what was written since\(rest)"
+    }
     let tables = writes.prefix(6).map { write in
       let changed = write.changed > 0 ? "\(write.changed) new or changed" : nil
       let perhaps = write.perhaps > 0 ? "\(write.perhaps) perhaps (the restore tells)" : nil
@@ -119,7 +129,7 @@ struct RollbackCommand {
       return "\(write.schema).\(write.name): " + [changed, perhaps, deleted].compactMap { $0 }.joined(separator: ", ")
     }
     let more = writes.count > 6 ? " · and \(writes.count - 6) more tables" : ""
-    return "what was written since · " + tables.joined(separator: " · ") + more
+    return "what was written since · " + tables.joined(separator: " · ") + more + rest
   }
 
   private func done(_ outcome: RollBackDeploy.Outcome) -> String {

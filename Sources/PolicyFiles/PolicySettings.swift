@@ -32,6 +32,10 @@ struct PolicySettings {
     if case .list(let command) = self["migrations.command"] { settings.command = command }
     if case .duration(let timeout) = self["migrations.lock_timeout"] { settings.lockTimeout = timeout }
     if case .duration(let timeout) = self["migrations.statement_timeout"] { settings.statementTimeout = timeout }
+    if let word = text("migrations.standby_copy").flatMap(MigrationSettings.StandbyCopy.init) {
+      settings.standbyCopy = word
+    }
+    if case .duration(let period) = self["migrations.hold_for"] { settings.holdFor = period }
     return settings
   }
 

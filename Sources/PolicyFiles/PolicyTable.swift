@@ -59,19 +59,19 @@ package enum PolicyTable {
     .later("verify.drill_cron", .cron, "restore drills are not in this version: take the key out"),
   ]
 
-  private static let noDeploy = "deploys are not in this version; no migration is ever run: take the key out"
+  private static let noRehearsal = "rehearsals are not in this version, nor a proven rollback time: take the key out"
 
   private static let migrations: [PolicyKey] = [
     .now("migrations.directory", .path, default: .null),
     .now("migrations.command", .texts, default: .list([])),
-    .later("migrations.rehearse", .boolean, off: .boolean(false), noDeploy),
+    .later("migrations.rehearse", .boolean, off: .boolean(false), noRehearsal),
     .now("migrations.lock_timeout", .duration(days: 24), default: .duration(.seconds(5))),
     .now("migrations.statement_timeout", .duration(days: 24), default: .duration(.zero)),
     .now("migrations.on_failure", .choice(["stop", "rollback"]), default: .text("stop")),
-    .later("migrations.max_rollback_time", .duration(days: 366), noDeploy),
-    .later("migrations.standby_copy", .choice(["off", "restored", "cloned"]), off: .text("off"), noDeploy),
+    .later("migrations.max_rollback_time", .duration(days: 366), noRehearsal),
+    .now("migrations.standby_copy", .choice(["off", "restored", "cloned"]), default: .text("off")),
     .now("migrations.health_checks", .healthChecks, default: .checks([])),
-    .later("migrations.hold_for", .duration(days: 3660), noDeploy),
+    .now("migrations.hold_for", .duration(days: 3660), default: .duration(.seconds(14 * 86_400))),
   ]
 
   private static let noSeed = "seeding is not in this version: take the key out"

@@ -47,6 +47,8 @@ package enum PolicyTemplate {
       command: []                   # what applies them, e.g. [npx, prisma, migrate, deploy]; empty: Holdfast itself
       lock_timeout: 5s              # how long a migration waits for a lock before it gives way
       on_failure: stop              # stop and say so, or rollback
+      standby_copy: off             # the snapshot as a database too, for a rollback within seconds: restored, or cloned
+      hold_for: 14d                 # how long the snapshot is kept from rotation
       health_checks: []             # after a deploy: [{sql: "SELECT true"}, {command: [curl, -fsS, http://localhost/health]}]
       statement_timeout: 0          # how long one statement of it may run; 0: without limit
 

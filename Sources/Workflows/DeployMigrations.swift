@@ -64,8 +64,7 @@ package struct DeployMigrations {
     let journal = try DeployJournal(turn.repository, policy: policy.name, id: id)
     try journal.append(
       DeployEvent(.began, at: surroundings.now(), migrations: status.pending, database: books.target.database))
-    let snapshot = try provenSnapshot(id, books, journal)
-    try journal.append(DeployEvent(.snapshotTaken, at: surroundings.now(), backup: snapshot.id))
+    let snapshot = try provenSnapshot(id, turn, journal)
 
     return try apply(status.pending, books, journal, snapshot: snapshot.id, after: [])
   }
@@ -73,18 +72,21 @@ package struct DeployMigrations {
   /// Goes on with a deploy that was interrupted, once nothing of it is in doubt any more.
   func go(on record: DeployRecord, _ turn: DeployTurn) throws(Failure) -> Outcome {
     let journal = try DeployJournal(turn.repository, policy: policy.name, id: record.id)
-    guard let snapshot = record.backup else {
+    guard let id = record.backup else {
       // Nothing was applied yet: from the beginning.
       try journal.append(DeployEvent(.abandoned, at: surroundings.now()))
       return try begin(turn)
     }
+    let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(id)
+    try DeployStandby(policy: policy, turn: turn, journal: journal, surroundings: surroundings)
+      .makeAgain(of: record, snapshot)
     let pending = try turn.books.readyStatus().pending
     surroundings.reporter.headline(turn.books.headline(pending.count))
     let done = record.pending.filter { !pending.contains($0) }
     for name in done where !record.applied.contains(name) {
       try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: name))
     }
-    return try apply(record.pending.filter(pending.contains), turn.books, journal, snapshot: snapshot, after: done)
+    return try apply(record.pending.filter(pending.contains), turn.books, journal, snapshot: id, after: done)
   }
 
   private func apply(
@@ -140,16 +142,19 @@ package struct DeployMigrations {
     return answered
   }
 
-  /// - Throws: `snapshot_failed` and what the backup throws; the deploy is journaled as given up.
+  /// - Throws: what the backup and its copy throw, `snapshot_of_another`; the deploy is journaled as given up.
   private func provenSnapshot(
-    _ id: String, _ books: DeployBooks, _ journal: DeployJournal
+    _ id: String, _ turn: DeployTurn, _ journal: DeployJournal
   ) throws(Failure) -> Backup {
     do throws(Failure) {
-      let binding = TakeBackup.Binding(deploy: id, migrations: try books.manifestRecord())
+      let binding = TakeBackup.Binding(deploy: id, migrations: try turn.books.manifestRecord())
       let outcome = try TakeBackup(policy: policy, surroundings: surroundings, binding: binding)
         .run(reason: "pre-deploy", hold: true)
       if let damage = outcome.damage(insteadUse: nil) { throw damage }
-      try books.checkIdentity(of: outcome.backup)
+      try turn.books.checkIdentity(of: outcome.backup)
+      try journal.append(DeployEvent(.snapshotTaken, at: surroundings.now(), backup: outcome.backup.id))
+      try DeployStandby(policy: policy, turn: turn, journal: journal, surroundings: surroundings)
+        .make(of: outcome.backup)
       return outcome.backup
     } catch {
       try journal.append(DeployEvent(.abandoned, at: surroundings.now(), error: "\(error.code): \(error.why)"))

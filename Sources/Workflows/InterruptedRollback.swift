@@ -28,6 +28,8 @@ struct InterruptedRollback {
 
   private var now: Date { work.surroundings.now() }
 
+  private var isCopy: Bool { record.copy?.name == rollback.temporary }
+
   private func isSwapped() throws(Failure) -> Bool {
     guard rollback.restored, try !work.swap.exists(rollback.temporary) else { return false }
     return try work.swap.exists(rollback.keptAs ?? rollback.database)
@@ -47,7 +49,7 @@ struct InterruptedRollback {
       return rollback.keptAs
     }
     // From the beginning: a database that is whole already is restored again, which costs time and risks nothing.
-    try NewDatabase.drop(temporary, session: work.maintenance)
+    try work.discard(temporary, isCopy: isCopy)
     let plan = try work.plan(again: record)
     let outcome = try work.execute(plan, holding: live)
     return plan.liveExists ? outcome.plan.keptAs : nil
@@ -58,7 +60,7 @@ struct InterruptedRollback {
       return try journal.append(DeployEvent(.abandoned, at: now))
     }
     guard try isSwapped() else {
-      try NewDatabase.drop(temporary, session: work.maintenance)
+      try work.discard(temporary, isCopy: isCopy)
       return try journal.append(DeployEvent(.abandoned, at: now))
     }
     guard let kept = rollback.keptAs else {

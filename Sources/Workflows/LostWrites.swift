@@ -34,32 +34,64 @@ struct LostWrites {
   private let manifest: Manifest
   /// In a database that was restored since, every row is newer than the snapshot, and only its content tells.
   private let isTheSame: Bool
+  /// `pg_current_snapshot` of the moment that the rollback leads back to.
+  private let moment: String
+  /// Rows that each table had then; nil when only the restored database tells.
+  private let rowsBefore: [String: UInt64]?
 
-  init(live: Session, manifest: Manifest) throws(Failure) {
+  /// - Parameter moment: of a copy that is younger than the backup; nil: the backup's own.
+  init(live: Session, manifest: Manifest, moment: String? = nil) throws(Failure) {
     self.live = live
     self.manifest = manifest
+    self.moment = moment ?? manifest.snapshot.pgCurrentSnapshot
+    let rows = manifest.digests.tables.map { ($0.qualifiedName, $0.rows) }
+    rowsBefore = moment == nil ? Dictionary(rows) { first, _ in first } : nil
     let reader = ServerReader(live)
     let (oid, server) = (try reader.database().oid, try reader.facts().systemIdentifier)
     isTheSame = oid == manifest.source.oid && server == manifest.source.systemIdentifier
   }
 
   /// Tables with writes, the most written first. Deletions that need the restored database are left unknown.
-  func count() throws(Failure) -> [TableWrites] {
-    let before = Dictionary(manifest.digests.tables.map { ($0.qualifiedName, $0.rows) }) { first, _ in first }
+  ///
+  /// - Parameter seconds: how long it may take; nil: as long as it takes.
+  /// - Returns: whether every table was counted, too.
+  func count(within seconds: Double? = nil) throws(Failure) -> (writes: [TableWrites], isComplete: Bool) {
+    let start = ContinuousClock.now
     var found: [TableWrites] = []
     for table in try tables() {
-      let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
-      let row = try Row(try live.query(countSQL(name), [manifest.snapshot.pgCurrentSnapshot]).first)
-      let (total, changed, perhaps) = try (row.number(0), row.number(1), row.number(2))
-      let rows = before["\(table.schema).\(table.name)"] ?? 0
-      // Without changed rows, what is missing was deleted.
-      let deleted: UInt64? = changed + perhaps == 0 ? (rows > total ? rows - total : 0) : nil
-      if changed + perhaps > 0 || deleted ?? 1 > 0 {
-        found.append(
-          TableWrites(schema: table.schema, name: table.name, changed: changed, perhaps: perhaps, deleted: deleted))
+      if let seconds {
+        let left = seconds - (ContinuousClock.now - start).seconds
+        guard left > 0 else { return (sorted(found), false) }
+        try live.query("SET statement_timeout = \(max(1, Int(left * 1000)))")
+      }
+      switch live.attempt(countSQL("\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"), [moment]) {
+      case .success(let rows): found += try writes(to: table, Row(rows.first)).map { [$0] } ?? []
+      case .failure(let error):
+        guard seconds != nil, error.sqlState == "57014" else { throw error.failure }
+        return (sorted(found), false)
       }
     }
-    return found.sorted { ($0.changed, $1.schema, $1.name) > ($1.changed, $0.schema, $0.name) }
+    return (sorted(found), true)
+  }
+
+  /// - Returns: nil when there were none.
+  private func writes(to table: (schema: String, name: String), _ row: Row) throws(Failure) -> TableWrites? {
+    let (total, changed, perhaps) = try (row.number(0), row.number(1), row.number(2))
+    var deleted: UInt64?
+    if let rowsBefore, changed + perhaps == 0 {
+      // Without changed rows, what is missing was deleted.
+      let before = rowsBefore["\(table.schema).\(table.name)"] ?? 0
+      deleted = before > total ? before - total : 0
+    } else if rowsBefore == nil, changed + perhaps == 0 {
+      // Of a copy nobody counted the rows.
+      return nil
+    }
+    guard changed + perhaps > 0 || deleted ?? 1 > 0 else { return nil }
+    return TableWrites(schema: table.schema, name: table.name, changed: changed, perhaps: perhaps, deleted: deleted)
+  }
+
+  private func sorted(_ writes: [TableWrites]) -> [TableWrites] {
+    writes.sorted { ($0.changed, $1.schema, $1.name) > ($1.changed, $0.schema, $0.name) }
   }
 
   private func tables() throws(Failure) -> [(schema: String, name: String)] {
@@ -122,7 +154,7 @@ struct LostWrites {
     let content = "pg_catalog.md5(ROW(\((columns.first?.first ?? nil) ?? ""))::text)"
     let live = live.attempt(
       "\(written(name, columns: content)) SELECT content, age FROM judged WHERE age <> 'new'",
-      [manifest.snapshot.pgCurrentSnapshot])
+      [moment])
     // A table that has other columns now cannot be compared.
     guard case .success(let judged) = live,
       case .success(let before) = restored.attempt("SELECT \(content) FROM ONLY \(name)")

@@ -44,15 +44,47 @@ struct NewDatabase {
     self.properties = properties
     self.session = session
     self.temporaryName = temporaryName
+    try takeName()
+    try session.query(properties.createStatement(name: SQLFragment(identifier: temporaryName)) + Self.limitMark)
+    try mark()
+  }
+
+  /// A copy of a live database, made by the one session that is left on it. Nobody can connect to the copy.
+  ///
+  /// - Throws: `clone_failed`.
+  init(
+    _ finalName: String, temporaryName: String, cloning live: Session, like properties: DatabaseProperties,
+    session: Session
+  ) throws(Failure) {
+    self.finalName = finalName
+    self.properties = properties
+    self.session = session
+    self.temporaryName = temporaryName
+    try takeName()
+    // Copying files writes no log for them, which matters for anything large.
+    let strategy = live.serverVersion >= 150_000 ? " STRATEGY file_copy" : ""
+    let create = "CREATE DATABASE \(quoteIdentifier(temporaryName)) TEMPLATE \(quoteIdentifier(finalName))\(strategy)"
+    if case .failure(let error) = live.attempt("\(create)\(Self.limitMark) ALLOW_CONNECTIONS false") {
+      throw Failure(
+        "clone_failed", exit: .failed, what: "copy of \(finalName)", why: error.message,
+        nextStep: "a copy needs the database's owner or a superuser, and everybody else off it; "
+          + "or write standby_copy: restored", details: [error.detail].compactMap { $0 })
+    }
+    try mark()
+  }
+
+  private static let limitMark = " CONNECTION LIMIT \(lockClass)"
+
+  private func takeName() throws(Failure) {
     let lock = try session.query(
       "SELECT pg_catalog.pg_try_advisory_lock(\(Self.lockClass), pg_catalog.hashtext($1))", [temporaryName])
     guard try Row(lock.first).flag(0) else {
       throw .internalError("the name \(temporaryName) is being used by another run")
     }
-    let create = properties.createStatement(name: SQLFragment(identifier: temporaryName))
-    try session.query("\(create) CONNECTION LIMIT \(Self.lockClass)")
-    try session.query(
-      "COMMENT ON DATABASE \(quoteIdentifier(temporaryName)) IS \(quoteLiteral(Self.mark))")
+  }
+
+  private func mark() throws(Failure) {
+    try session.query("COMMENT ON DATABASE \(quoteIdentifier(temporaryName)) IS \(quoteLiteral(Self.mark))")
   }
 
   /// - Throws: `bad_database_name`, `database_exists`.

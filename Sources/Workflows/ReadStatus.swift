@@ -76,7 +76,7 @@ package struct ReadStatus {
     let session = try surroundings.connector.maintenanceSession(of: target)
     var found: [StatusReport.Kept] = []
     for deploy in deploys {
-      for name in deploy.keptNames {
+      for name in deploy.keptNames + [deploy.copy?.name].compactMap({ $0 }) {
         let rows = try session.query(
           "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = $1", [name])
         guard let size = rows.first?.first ?? nil else { continue }

@@ -118,6 +118,7 @@ package struct ResumeDeploy {
     let journal = try DeployJournal(turn.repository, policy: policy.name, id: record.id)
     if record.backup == nil { try sweepSnapshot(turn) }
     guard try mayHaveChanged(record, turn, journal) else {
+      try DeployStandby(policy: policy, turn: turn, journal: journal, surroundings: surroundings).discard(record)
       try journal.append(DeployEvent(.abandoned, at: surroundings.now()))
       return false
     }

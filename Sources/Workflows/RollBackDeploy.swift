@@ -44,9 +44,10 @@ package struct RollBackDeploy {
   var swap: DatabaseSwap { DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation) }
 
   /// - Throws: `no_such_deploy`, `backup_damaged`, `deploy_interrupted`, `swap_blocked`.
-  package func plan(_ choice: RollbackChoice) throws(Failure) -> RollbackPlan {
+  /// - Parameter countsAll: see `RollbackPlanner.plan`.
+  package func plan(_ choice: RollbackChoice, countsAll: Bool = false) throws(Failure) -> RollbackPlan {
     try RollbackPlanner(policy: policy, repository: repository, maintenance: maintenance, surroundings: surroundings)
-      .plan(choice)
+      .plan(choice, countsAll: countsAll)
   }
 
   /// The same for one that was interrupted.
@@ -112,6 +113,7 @@ package struct RollBackDeploy {
   /// - Returns: what was written to the live database since.
   /// - Throws: after which nothing of it is left.
   private func prepare(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) -> [TableWrites] {
+    if plan.copy != nil { return try prepareCopy(plan, journal) }
     let facts = try ServerReader(maintenance).facts()
     let toolbox = try surroundings.toolbox(
       forMajor: max(facts.major, plan.backup.manifest.dumpMajor), demanded: policy.toolsDirectory)
@@ -121,10 +123,26 @@ package struct RollBackDeploy {
       try restoreBeside(plan, verified.backup, toolbox)
       try journal.append(DeployEvent(.restored, at: surroundings.now()))
       let writes = try completeWrites(plan)
-      if plan.liveExists { try swap.refuseBlocked(plan.database) }
-      try surroundings.cancellation.check()
+      try readyToSwap(plan)
       return writes
     } catch { throw givenUp(plan, journal, error) }
+  }
+
+  /// The same with a copy that is there already, was proven when it was made, and that nobody could write to since.
+  private func prepareCopy(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) -> [TableWrites] {
+    try journal.append(began(plan))
+    do throws(Failure) {
+      try standby.open(plan.temporary)
+      if plan.liveExists { try reconcileHistory(plan) }
+      try journal.append(DeployEvent(.restored, at: surroundings.now()))
+      try readyToSwap(plan)
+      return plan.lostWrites
+    } catch { throw givenUp(plan, journal, error) }
+  }
+
+  private func readyToSwap(_ plan: RollbackPlan) throws(Failure) {
+    if plan.liveExists { try swap.refuseBlocked(plan.database) }
+    try surroundings.cancellation.check()
   }
 
   private func restoreBeside(_ plan: RollbackPlan, _ backup: Backup, _ toolbox: Toolbox) throws(Failure) {
@@ -146,13 +164,26 @@ package struct RollBackDeploy {
     _ = maintenance.attempt("ROLLBACK")
     var failure = cause
     do throws(Failure) {
-      try NewDatabase.drop(plan.temporary, session: maintenance)
+      try discard(plan.temporary, isCopy: plan.copy != nil)
       try journal.append(DeployEvent(.abandoned, at: surroundings.now(), error: "\(cause.code): \(cause.why)"))
       failure.details.append("The live database was not touched.")
     } catch {
       failure.details.append("The live database was not touched; \(plan.temporary) is left: holdfast abandon drops it.")
     }
     return failure
+  }
+
+  /// Drops the database beside; a standby copy stays, and can serve again: what was added to its history is added once only.
+  func discard(_ name: String, isCopy: Bool) throws(Failure) {
+    guard isCopy else {
+      try NewDatabase.drop(name, session: maintenance)
+      return
+    }
+    if try swap.exists(name) { try standby.close(name) }
+  }
+
+  private var standby: StandbyDatabase {
+    StandbyDatabase(target: target, maintenance: maintenance, surroundings: surroundings)
   }
 
   /// Carries over the rows of undone migrations, in the state in which Prisma applies them again.
@@ -172,7 +203,7 @@ package struct RollBackDeploy {
     let restored = try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback")
     let writes = try LostWrites(live: live, manifest: plan.backup.manifest)
     // Counted again: the live database went on while the backup was restored.
-    return try writes.completed(try writes.count(), restored: restored)
+    return try writes.completed(try writes.count().writes, restored: restored)
   }
 
   // MARK: Swap

@@ -30,11 +30,15 @@ package struct RollbackPlan: Sendable {
   package var keptAs: String
   /// The database that is restored beside.
   package var temporary: String
+  /// That database is there already: a rollback is a rename.
+  package var copy: DeployRecord.StandbyCopy?
   /// Migrations that the live history has and the backup has not.
   package var undoes: [String]
   /// The failed migration, for `resolveOnly`.
   package var failed: String?
   package var lostWrites: [TableWrites]
+  /// Every table was looked at for them.
+  package var countedAll = true
   package var sessions: [(application: String, count: Int)]
   /// What stays with the old database.
   package var staying: [String]
@@ -48,7 +52,8 @@ struct RollbackPlanner {
   let maintenance: Session
   let surroundings: Surroundings
 
-  func plan(_ choice: RollbackChoice) throws(Failure) -> RollbackPlan {
+  /// - Parameter countsAll: looks at every table for what is lost, also where the rollback itself is quicker than that.
+  func plan(_ choice: RollbackChoice, countsAll: Bool) throws(Failure) -> RollbackPlan {
     let records = try repository.deploys(of: policy.name)
     if let open = records.first(where: \.isUnfinished) { throw unfinished(open) }
     let listing = try repository.listing(of: policy.name)
@@ -58,13 +63,13 @@ struct RollbackPlanner {
         "backup_damaged", exit: .dataDamaged, what: "rollback to \(backup.id)", why: "the backup is damaged",
         nextStep: "choose another one: holdfast rollback --to ID; holdfast list shows them")
     }
-    return try plan(record, backup, nil)
+    return try plan(record, backup, nil, countsAll: countsAll)
   }
 
   /// A plan for a rollback that was interrupted, whatever its journal has come to.
   func plan(again record: DeployRecord) throws(Failure) -> RollbackPlan {
     let backup = try BackupFinder(try repository.listing(of: policy.name)).find(record.rollback?.backup ?? "")
-    return try plan(record, backup, .restore)
+    return try plan(record, backup, .restore, countsAll: false)
   }
 
   // MARK: Choosing
@@ -108,9 +113,11 @@ struct RollbackPlanner {
 
   // MARK: Looking
 
+  private static let secondsToCount = 0.7
+
   /// - Parameter mode: nil: whichever is enough.
   private func plan(
-    _ record: DeployRecord?, _ backup: Backup, _ mode: RollbackPlan.Mode?
+    _ record: DeployRecord?, _ backup: Backup, _ mode: RollbackPlan.Mode?, countsAll: Bool
   ) throws(Failure) -> RollbackPlan {
     let target = try ConnectionURL.parse(policy.databaseURL)
     let swap = DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation)
@@ -125,6 +132,12 @@ struct RollbackPlanner {
       temporary: try swap.freeName(target.database, "__restore_\(suffix)"), undoes: [], failed: record?.failed,
       lostWrites: [], sessions: try swap.sessions(on: target.database),
       staying: try swap.obstacles(target.database).staying, liveExists: exists)
+    if let copy = record?.copy, record?.backup == backup.id, copy.isWhole,
+      try StandbyDatabase(target: target, maintenance: maintenance, surroundings: surroundings).isUntouched(copy.name)
+    {
+      plan.copy = copy
+      plan.temporary = copy.name
+    }
     guard exists else { return plan }
     let live = try surroundings.connector.connect(target, purpose: "rollback")
     let rows = try HistoryTable(live, schema: target.schema).rows()
@@ -132,9 +145,13 @@ struct RollbackPlanner {
     plan.undoes = rows.filter { $0.isLive && !known.contains($0.name) }.map(\.name)
     if mode == nil, let record, try nothingChanged(record, backup, target) {
       plan.mode = .resolveOnly
+      plan.copy = nil
       plan.undoes = [record.failed].compactMap { $0 }
     } else {
-      plan.lostWrites = try LostWrites(live: live, manifest: backup.manifest).count()
+      let writes = try LostWrites(live: live, manifest: backup.manifest, moment: plan.copy?.snapshot)
+      // A rename does not wait for a look at every row.
+      let limit = plan.copy == nil || countsAll ? nil : Self.secondsToCount
+      (plan.lostWrites, plan.countedAll) = try writes.count(within: limit)
     }
     return plan
   }

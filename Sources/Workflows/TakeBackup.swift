@@ -64,15 +64,19 @@ package struct TakeBackup {
     let captured = try capture.run(expectedBytes: last?.rawBytes)
     let manifest = try ManifestWriter(policy: policy, source: source, partial: partial, surroundings: surroundings)
       .write(captured, reason: reason, started: started, binding: binding)
-    if hold { try partial.place(Hold(reason: reason, at: started)) }
+    let mark = hold ? Hold(reason: reason, at: started, until: snapshotHoldEnd(started)) : nil
+    if let mark { try partial.place(mark) }
     try surroundings.cancellation.check()
     let path = try partial.commit(manifest)
 
     // A deploy trusts nothing less than an archive read to its end.
     let level = binding == nil ? policy.verifyAfterBackup : .archive
-    let backup = Backup(
-      manifest: manifest, path: path, hold: hold ? Hold(reason: reason, at: started) : nil, verifications: [])
+    let backup = Backup(manifest: manifest, path: path, hold: mark, verifications: [])
     return try VerifyBackup(surroundings: surroundings)
       .examine(backup, level: level, toolbox: source.toolbox)
+  }
+  /// Only a snapshot's hold ends by itself.
+  private func snapshotHoldEnd(_ start: Date) -> Date? {
+    binding.map { _ in start.addingTimeInterval(policy.migrations.holdFor.seconds) }
   }
 }

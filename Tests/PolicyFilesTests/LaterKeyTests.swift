@@ -17,7 +17,7 @@ import Testing
     ("retention: {minimum_verified: 3}", "retention.minimum_verified: rotation is not in this version; "),
     ("verify: {after_backup: drill}", "verify.after_backup: restore drills are not in this version: write archive, "),
     ("verify: {drill_cron: '0 5 * * 0'}", "verify.drill_cron: restore drills are not in this version: take "),
-    ("migrations: {rehearse: yes}", "migrations.rehearse: deploys are not in this version; "),
+    ("migrations: {rehearse: yes}", "migrations.rehearse: rehearsals are not in this version, "),
     ("seed: {attempts: 5}", "seed.attempts: seeding is not in this version: take the key out"),
     ("hooks: {on_failure: [[a, b]]}", "hooks.on_failure: hooks are not in this version; nothing is called: take the"),
     ("notify: [{webhook: x}]", "notify: alerts are not in this version; nobody is told: take the key out"),
@@ -54,7 +54,7 @@ import Testing
         on_failure: stop
         standby_copy: off
         health_checks: []
-        hold_for: null
+        hold_for: 14d
       seed: {command: [], sql: [], required: [], attempts: 3, backoff: 2s}
       hooks: {before_backup: [], after_backup: [], before_swap: [], after_swap: [], on_failure: []}
       notify: []

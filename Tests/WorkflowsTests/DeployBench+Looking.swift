@@ -66,7 +66,8 @@ extension DeployBench {
         WHERE application_name LIKE 'holdfast%' AND datid IN (SELECT oid FROM ours) AND pid <> pg_backend_pid()
       UNION ALL SELECT 'lock', objid::text, classid::text, '' FROM pg_locks
         WHERE locktype = 'advisory' AND database IN (SELECT oid FROM ours)
-      UNION ALL SELECT 'fence', datname, '', '' FROM ours WHERE NOT datallowconn
+      UNION ALL SELECT 'fence', datname, '', '' FROM ours
+        WHERE NOT datallowconn AND datname NOT LIKE '%\\_\\_standby\\_%'
       UNION ALL SELECT 'half made', datname, '', '' FROM ours WHERE datname LIKE '%\\_\\_restore\\_%'
       """
     var left = ""

@@ -1,0 +1,132 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import PostgresTools
+
+/// A snapshot kept as a database too, so that a rollback is a rename. Until then nobody can connect to it, so that it stays what it was.
+struct StandbyDatabase {
+  let target: ConnectionTarget
+  let maintenance: Session
+  let surroundings: Surroundings
+
+  private var swap: DatabaseSwap { DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation) }
+
+  // MARK: Making
+
+  func freeName(for deploy: String) throws(Failure) -> String {
+    try swap.freeName(target.database, "__standby_\(deploy.suffix(6))")
+  }
+
+  /// Restores the snapshot, and proves it like every restore.
+  ///
+  /// - Throws: after which `discard` has to follow.
+  func restore(_ snapshot: Backup, as name: String, toolsDirectory: String?) throws(Failure) {
+    let facts = try ServerReader(maintenance).facts()
+    let toolbox = try surroundings.toolbox(
+      forMajor: max(facts.major, snapshot.manifest.dumpMajor), demanded: toolsDirectory)
+    let database = try NewDatabase(
+      target.database, temporaryName: name, like: snapshot.manifest.source.properties, session: maintenance)
+    let work = try RestoreWork(
+      backup: snapshot, target: target.database(name), toolbox: toolbox, surroundings: surroundings)
+    try work.fill()
+    try work.prove(.digest)
+    try work.analyze()
+    try finish(database)
+  }
+
+  /// Has the server copy the live database.
+  ///
+  /// The server itself keeps new clients waiting while it copies: they are let in afterwards, and nothing has to be opened again after a
+  /// crash. Those that are connected are ended.
+  /// - Parameter live: the one session on the live database that stays.
+  /// - Returns: `pg_current_snapshot` of the moment that the copy holds.
+  /// - Throws: `clone_failed`, after which `discard` has to follow.
+  func clone(_ snapshot: Backup, as name: String, by live: Session) throws(Failure) -> String {
+    // Taken before: what is written until the server has closed the door counts as lost, though the copy has it.
+    let moment = try Row(try live.query("SELECT pg_catalog.pg_current_snapshot()").first).text(0)
+    let other = try Connector(cancellation: Cancellation(), log: surroundings.log).maintenanceSession(of: target)
+    let (database, _) = try surroundings.phase("clone", summary: { _ in "copied by the server" }) {
+      () throws(Failure) in
+      let ending = SessionEnding(
+        of: target.database, sparing: live.process, by: other, surroundings.cancellation)
+      defer { ending.stop() }
+      return try NewDatabase(
+        target.database, temporaryName: name, cloning: live, like: snapshot.manifest.source.properties,
+        session: maintenance)
+    }
+    try finish(database)
+    return moment
+  }
+
+  private func finish(_ database: NewDatabase) throws(Failure) {
+    try surroundings.cancellation.check()
+    try maintenance.query("BEGIN")
+    try database.giveProperties()
+    try maintenance.query("ALTER DATABASE \(quoteIdentifier(database.temporaryName)) ALLOW_CONNECTIONS false")
+    try maintenance.query("COMMIT")
+  }
+
+  /// Drops what was made of one, whole or not.
+  func discard(_ name: String) throws(Failure) {
+    _ = maintenance.attempt("ROLLBACK")
+    try NewDatabase.drop(name, session: maintenance)
+  }
+
+  // MARK: Using
+
+  /// Whether it is there and nobody was let in.
+  func isUntouched(_ name: String) throws(Failure) -> Bool {
+    let rows = try maintenance.query(
+      "SELECT NOT datallowconn FROM pg_catalog.pg_database WHERE datname = $1", [name])
+    return try rows.first.map { (row) throws(Failure) in try Row(row).flag(0) } ?? false
+  }
+
+  func open(_ name: String) throws(Failure) { try swap.openFence(name) }
+
+  func close(_ name: String) throws(Failure) {
+    try maintenance.query("ALTER DATABASE \(quoteIdentifier(name)) ALLOW_CONNECTIONS false")
+  }
+
+  /// Drops those of other deploys: a newer snapshot makes them stale. One that somebody has opened may be used, and stays.
+  ///
+  /// - Returns: their names.
+  func discardStale(of records: [DeployRecord]) throws(Failure) -> [String] {
+    var dropped: [String] = []
+    for name in records.compactMap(\.copy?.name) where try isUntouched(name) {
+      try NewDatabase.drop(name, session: maintenance)
+      dropped.append(name)
+    }
+    return dropped
+  }
+}
+
+/// Ends the sessions on a database over and over: those that come in until the server lets nobody in any more.
+private final class SessionEnding {
+  private let timer: any DispatchSourceTimer
+  private let queue = DispatchQueue(label: "session ending")
+
+  /// - Parameters:
+  ///   - session: on another database; used by nobody else until `stop`.
+  ///   - process: the server's process of the one session that stays. What it does is broken off when the run is stopped.
+  init(of name: String, sparing process: Int, by session: Session, _ cancellation: Cancellation) {
+    timer = DispatchSource.makeTimerSource(queue: queue)
+    timer.schedule(deadline: .now(), repeating: .milliseconds(50))
+    timer.setEventHandler { @Sendable in
+      if cancellation.signal != nil { _ = session.attempt("SELECT pg_catalog.pg_cancel_backend(\(process))") }
+      // Sessions that this role may not end are named by the failure of the copy.
+      _ = session.attempt(
+        """
+        SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+        WHERE datname = $1 AND pid <> \(process) AND backend_type = 'client backend'
+        """, [name])
+    }
+    timer.resume()
+  }
+
+  /// Returns once nothing is under way.
+  func stop() {
+    timer.cancel()
+    queue.sync {}
+  }
+}

@@ -1,0 +1,153 @@
+import BackupModel
+import Foundation
+import TestSupport
+import Testing
+
+/// A snapshot that is kept as a database too: a rollback is a rename, and everything else is as without it.
+@Suite struct StandbyCopyTests {
+  private static let name = "20240201000000_more"
+  private static let script = "CREATE TABLE more AS SELECT 1 AS a; UPDATE customers SET name = upper(name);"
+
+  private func copies(_ bench: DeployBench) throws -> [String] {
+    try bench.databases().filter { $0.contains("__standby_") }
+  }
+
+  @Test(arguments: ["restored", "cloned"]) func `a rollback renames it, and brings back what was before`(
+    mode: String
+  ) throws {
+    try DeployBench.with(settings: ["standby_copy: \(mode)"]) { bench in
+      let properties = """
+        ALTER DATABASE DATABASE_ SET work_mem TO '5MB'; COMMENT ON DATABASE DATABASE_ IS 'shop';
+        ALTER DATABASE DATABASE_ CONNECTION LIMIT 50; REVOKE CONNECT ON DATABASE DATABASE_ FROM PUBLIC
+        """
+      try bench.give(properties, to: bench.database)
+      let before = try bench.copy("was", properties: properties)
+      try bench.deploy(Self.name, Self.script)
+      let copy = try #require(try copies(bench).first)
+      #expect(throws: (any Error).self, "nobody can connect to it") { try bench.psql("SELECT", database: copy) }
+      try bench.psql("DELETE FROM orders WHERE id > 190; INSERT INTO more VALUES (2)")
+      let replaced = try bench.copy("now", properties: properties)
+
+      let run = try bench.confirmed("rollback")
+      #expect(run.exit == 0, "\(run.stdout)\(run.stderr)")
+      #expect(!run.stderr.contains("restore") && run.stderr.contains("swap"), "\(run.stderr)")
+      try bench.expectEqual(to: before)
+      let kept = try #require(run.json.string("kept_as"))
+      try bench.expectEqual(to: replaced, kept)
+      #expect(try copies(bench) == [])
+      #expect(try bench.history() == [DeployBench.firstRow, "\(Self.name)|f|t|t|0"])
+
+      #expect(try bench.confirmed("undo").exit == 0)
+      try bench.expectEqual(to: replaced)
+      // The copy has gone into use; the way back is the backup again.
+      #expect(try bench.confirmed("rollback").exit == 0)
+      try bench.expectEqual(to: before)
+      try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      try bench.expectNothingLeft()
+    }
+  }
+
+  @Test(arguments: ["restored", "cloned"]) func `what a rollback loses is counted since the copy`(mode: String) throws {
+    try DeployBench.with(settings: ["standby_copy: \(mode)"]) { bench in
+      try bench.deploy(Self.name, "SELECT 1")
+      #expect(try bench.run("rollback", "--plan", "--json").json.array("lost_writes")?.count == 0)
+      try bench.psql("UPDATE orders SET note = 'new' WHERE id <= 7")
+      let plan = try bench.run("rollback", "--plan", "--json")
+      #expect(plan.json.value(["lost_writes", 0, "inserted_or_updated"]) as? Int == 7, "\(plan.stdout)")
+      #expect(plan.json.string("lost_writes", 0, "name") == "orders")
+      #expect(try bench.run("rollback", "--plan").stdout.contains("renames"))
+    }
+  }
+
+  @Test func `the next deploy drops that of the one before, and keeps one that somebody has opened`() throws {
+    try DeployBench.with(settings: ["standby_copy: restored"]) { bench in
+      try bench.deploy(Self.name, Self.script)
+      let first = try #require(try copies(bench).first)
+      #expect(try bench.run("status", "--json").json.string("kept", 0, "database") == first)
+      try bench.deploy("20240202000000_b", "SELECT 1")
+      let second = try #require(try copies(bench).first)
+      #expect(try copies(bench) == [second] && second != first)
+      try bench.maintain("ALTER DATABASE \(second) ALLOW_CONNECTIONS true")
+      try bench.set(["standby_copy: off"])
+      try bench.deploy("20240203000000_c", "SELECT 1")
+      #expect(try copies(bench) == [second], "it may be in use")
+      // Nor is it taken for what was before.
+      let run = try bench.confirmed("rollback", "--before", "20240202000000_b")
+      #expect(run.exit == 0 && run.stderr.contains("restore"), "\(run.stderr)")
+    }
+  }
+
+  @Test(arguments: ["restored", "cloned"]) func `where it cannot be made no migration is begun`(mode: String) throws {
+    try DeployBench.with(settings: ["standby_copy: \(mode)"]) { bench in
+      try bench.migration(Self.name, Self.script)
+      let role = "weak_\(bench.database)"
+      try bench.psql(
+        """
+        CREATE ROLE \(role) LOGIN NOCREATEDB IN ROLE pg_read_all_data, pg_signal_backend;
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO \(role); GRANT CREATE ON SCHEMA public TO \(role)
+        """)
+      defer { _ = try? bench.psql("DROP OWNED BY \(role); DROP ROLE \(role)") }
+      try bench.writePolicy(url: bench.cluster.url(bench.database).replacing("postgres@", with: "\(role)@"))
+      let run = try bench.run("deploy", "--json", program: bench.spy)
+      #expect(run.exit == 1 || run.exit == 77, "\(run.stdout)")
+      #expect(run.stdout.contains("permission denied"), "\(run.stdout)")
+      #expect(!bench.spyWasRun)
+      #expect(try bench.deploys().first?.state == .abandoned)
+      #expect(try bench.databases() == [bench.database])
+      try bench.expectNothingLeft()
+    }
+  }
+
+  @Test(arguments: ["restored", "cloned"], ["resume", "abandon"])
+  func `a deploy killed while it is made can be settled`(mode: String, ending: String) throws {
+    try DeployBench.with(settings: ["standby_copy: \(mode)"]) { bench in
+      try bench.writeCrashMigrations()
+      // Before and with copying and copied.
+      try bench.killing("deploy", at: CrashPoint.all(2..<4)) { point in
+        #expect([.before, .half, .after].contains(try bench.seen()), "\(point.testDescription)")
+        if try #require(try bench.deploys().first).isUnfinished {
+          let run = try bench.confirmed(ending)
+          #expect(run.exit == 0, "\(point.testDescription): \(run.stdout)")
+          #expect(try bench.seen() == (ending == "resume" ? .after : .before), "\(point.testDescription)")
+        }
+        if ending == "resume" {
+          #expect(try copies(bench).count == 1, "\(point.testDescription)")
+        } else {
+          #expect(try copies(bench) == [], "\(point.testDescription)")
+        }
+        try bench.expectNothingLeft("\(point.testDescription)")
+        try bench.resetCrash()
+        try FileManager.default.removeItem(atPath: "\(bench.bench.shelf)/deploys")
+      }
+    }
+  }
+
+  @Test(arguments: ["resume", "abandon"]) func `a killed rollback leaves it whole`(ending: String) throws {
+    try DeployBench.with(settings: ["standby_copy: restored"]) { bench in
+      try bench.writeCrashMigrations()
+      for point in CrashPoint.before(1..<4) {
+        let run = try bench.run("deploy", "--json")
+        let journal = bench.journal(of: try #require(run.json.string("deploy")))
+        let copy = try copies(bench)
+        try bench.killing("rollback", at: [point], of: journal) { _ in
+          guard try #require(try bench.deploys().first).isUnfinished else { return }
+          let settled = try bench.confirmed(ending)
+          #expect(settled.exit == 0, "\(point.testDescription): \(settled.stdout)")
+          #expect(try bench.seen() == (ending == "resume" ? .before : .after), "\(point.testDescription)")
+          if ending == "abandon" {
+            let isSwapped = point.lines > 2
+            #expect(try copies(bench) == (isSwapped ? [] : copy), "\(point.testDescription)")
+            let again = try bench.confirmed("rollback")
+            #expect(again.exit == 0, "\(point.testDescription): \(again.stdout)")
+            #expect(again.stderr.contains("restore") == isSwapped, "\(point.testDescription)")
+          }
+          #expect(try bench.seen() == .before, "\(point.testDescription)")
+          #expect(try bench.history().dropFirst() == DeployBench.crashed.map { "\($0)|f|t|t|0" }[...])
+        }
+        try bench.expectNothingLeft("\(point.testDescription)")
+        try bench.resetCrash()
+        try FileManager.default.removeItem(atPath: "\(bench.bench.shelf)/deploys")
+      }
+    }
+  }
+}
