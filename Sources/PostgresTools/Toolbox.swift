@@ -107,7 +107,7 @@ package struct Toolbox: Sendable {
 
   /// Settings that make a restore fast, and keep a role's or a database's own from breaking it.
   package static let restoreSettings = [
-    "synchronous_commit": "off", "maintenance_work_mem": "256MB", "max_parallel_maintenance_workers": "2",
+    "synchronous_commit": "off", "maintenance_work_mem": "256MB", "jit": "off",
     "default_transaction_read_only": "off", "statement_timeout": "0", "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0", "TimeZone": "UTC",
   ]

@@ -2,6 +2,7 @@ import BackupModel
 import Diagnostics
 import Foundation
 import PostgresTools
+import StreamPipeline
 
 /// What was written to a table since a snapshot.
 package struct TableWrites: Sendable, Equatable {
@@ -30,7 +31,8 @@ extension Row {
 /// truncated or rewritten.
 struct LostWrites {
   /// On the live database.
-  private let live: Session
+  private let live: SessionPool
+  private let surroundings: Surroundings
   private let manifest: Manifest
   /// In a database that was restored since, every row is newer than the snapshot, and only its content tells.
   private let isTheSame: Bool
@@ -40,15 +42,20 @@ struct LostWrites {
   private let rowsBefore: [String: UInt64]?
 
   /// - Parameter moment: of a copy that is younger than the backup; nil: the backup's own.
-  init(live: Session, manifest: Manifest, moment: String? = nil) throws(Failure) {
-    self.live = live
+  init(
+    live target: ConnectionTarget, manifest: Manifest, moment: String? = nil, surroundings: Surroundings
+  ) throws(Failure) {
+    live = SessionPool(surroundings.connector, target, purpose: "rollback")
+    self.surroundings = surroundings
     self.manifest = manifest
     self.moment = moment ?? manifest.snapshot.pgCurrentSnapshot
     let rows = manifest.digests.tables.map { ($0.qualifiedName, $0.rows) }
     rowsBefore = moment == nil ? Dictionary(rows) { first, _ in first } : nil
-    let reader = ServerReader(live)
-    let (oid, server) = (try reader.database().oid, try reader.facts().systemIdentifier)
-    isTheSame = oid == manifest.source.oid && server == manifest.source.systemIdentifier
+    isTheSame = try live.with { (session) throws(Failure) in
+      let reader = ServerReader(session)
+      let (oid, server) = (try reader.database().oid, try reader.facts().systemIdentifier)
+      return oid == manifest.source.oid && server == manifest.source.systemIdentifier
+    }
   }
 
   /// Tables with writes, the most written first. Deletions that need the restored database are left unknown.
@@ -56,26 +63,40 @@ struct LostWrites {
   /// - Parameter seconds: how long it may take; nil: as long as it takes.
   /// - Returns: whether every table was counted, too.
   func count(within seconds: Double? = nil) throws(Failure) -> (writes: [TableWrites], isComplete: Bool) {
-    let start = ContinuousClock.now
-    var found: [TableWrites] = []
-    for table in try tables() {
-      if let seconds {
-        let left = seconds - (ContinuousClock.now - start).seconds
-        guard left > 0 else { return (sorted(found), false) }
-        try live.query("SET statement_timeout = \(max(1, Int(left * 1000)))")
+    let deadline = seconds.map { ContinuousClock.now + .seconds($0) }
+    let counts = try inParallel(
+      try tables(), threads: surroundings.cores, cancellation: surroundings.cancellation
+    ) { (table) throws(Failure) in try count(table, until: deadline) }
+    let writes = counts.compactMap { if case .writes(let writes) = $0 { writes } else { nil } }
+    let sorted = writes.sorted { ($0.changed, $1.schema, $1.name) > ($1.changed, $0.schema, $0.name) }
+    return (sorted, !counts.contains(.noTime))
+  }
+
+  private enum Count: Sendable, Equatable {
+    case writes(TableWrites)
+    case none
+    case noTime
+  }
+
+  private func count(_ table: Table, until deadline: ContinuousClock.Instant?) throws(Failure) -> Count {
+    try live.with { (session) throws(Failure) in
+      if let deadline {
+        let left = (deadline - .now).milliseconds
+        guard left > 0 else { return .noTime }
+        try session.query("SET statement_timeout = \(left)")
       }
-      switch live.attempt(countSQL("\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"), [moment]) {
-      case .success(let rows): found += try writes(to: table, Row(rows.first)).map { [$0] } ?? []
+      switch session.attempt(countSQL("\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"), [moment]) {
+      case .success(let rows): return try writes(to: table, Row(rows.first)).map { .writes($0) } ?? .none
       case .failure(let error):
-        guard seconds != nil, error.sqlState == "57014" else { throw error.failure }
-        return (sorted(found), false)
+        try surroundings.cancellation.check()
+        guard deadline != nil, error.sqlState == "57014" else { throw error.failure }
+        return .noTime
       }
     }
-    return (sorted(found), true)
   }
 
   /// - Returns: nil when there were none.
-  private func writes(to table: (schema: String, name: String), _ row: Row) throws(Failure) -> TableWrites? {
+  private func writes(to table: Table, _ row: Row) throws(Failure) -> TableWrites? {
     let (total, changed, perhaps) = try (row.number(0), row.number(1), row.number(2))
     var deleted: UInt64?
     if let rowsBefore, changed + perhaps == 0 {
@@ -90,54 +111,66 @@ struct LostWrites {
     return TableWrites(schema: table.schema, name: table.name, changed: changed, perhaps: perhaps, deleted: deleted)
   }
 
-  private func sorted(_ writes: [TableWrites]) -> [TableWrites] {
-    writes.sorted { ($0.changed, $1.schema, $1.name) > ($1.changed, $0.schema, $0.name) }
+  private struct Table: Sendable {
+    var schema: String
+    var name: String
   }
 
-  private func tables() throws(Failure) -> [(schema: String, name: String)] {
-    try live.query(
+  private func tables() throws(Failure) -> [Table] {
+    try query(
       """
       SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
         AND c.relname <> '_prisma_migrations'
-      ORDER BY 1, 2
+      ORDER BY c.relpages DESC, 1, 2
       """
     ).map { (values) throws(Failure) in
       let row = try Row(values)
-      return (try row.text(0), try row.text(1))
+      return Table(schema: try row.text(0), name: try row.text(1))
     }
+  }
+
+  private func query(_ sql: String, _ parameters: [String?] = []) throws(Failure) -> [[String?]] {
+    try live.with { (session) throws(Failure) in try session.query(sql, parameters) }
+  }
+
+  private func attempt(
+    _ sql: String, _ parameters: [String?] = []
+  ) throws(Failure) -> Result<[[String?]], ServerError> {
+    try live.with { (session) throws(Failure) in session.attempt(sql, parameters) }
   }
 
   /// When each row was written, and whether the snapshot `$1` holds that: `old`, `new`, or `perhaps`.
   ///
   /// xmin has 32 bits; the snapshot's numbers have 64. A number above the current one is of the epoch before. A snapshot names the
   /// transactions that were open beside it, but not their savepoints, whose numbers are greater.
-  private func written(_ table: String, columns: String = "0") -> String {
+  private func judged(_ table: String) -> String {
     let isNew = isTheSame ? "NOT pg_catalog.pg_visible_in_snapshot(at, $1::pg_catalog.pg_snapshot)" : "false"
     let isInDoubt = isTheSame ? "at > pg_catalog.pg_snapshot_xmin($1::pg_catalog.pg_snapshot)" : "$1 <> ''"
+    // A transaction is judged once, whatever it wrote.
     return """
       WITH now AS (
         SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint AS next
-      ), written AS (
-        SELECT t.*, CASE WHEN x.id > 2 THEN
+      ), writer AS (
+        SELECT xmin AS id, pg_catalog.count(*) AS rows FROM ONLY \(table) GROUP BY xmin
+      ), dated AS (
+        SELECT writer.*, CASE WHEN x.id > 2 THEN
           (x.id + (now.next >> 32 << 32) - CASE WHEN x.id > (now.next & 4294967295) THEN 4294967296 ELSE 0 END)::text::xid8
           END AS at
-        FROM (SELECT \(columns) AS content, xmin FROM ONLY \(table)) AS t, now,
-          LATERAL (SELECT t.xmin::text::bigint AS id) AS x
+        FROM writer, now, LATERAL (SELECT writer.id::text::bigint AS id) AS x
       ), judged AS (
-        SELECT content, CASE WHEN \(isNew) THEN 'new' WHEN \(isInDoubt) THEN 'perhaps' ELSE 'old' END AS age
-        FROM written
+        SELECT id, rows, CASE WHEN \(isNew) THEN 'new' WHEN \(isInDoubt) THEN 'perhaps' ELSE 'old' END AS age
+        FROM dated
       )
       """
   }
 
   private func countSQL(_ table: String) -> String {
-    """
-    \(written(table))
-    SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE age = 'new'),
-      pg_catalog.count(*) FILTER (WHERE age = 'perhaps')
-    FROM judged
-    """
+    let sum = "coalesce(pg_catalog.sum(rows)"
+    return """
+      \(judged(table))
+      SELECT \(sum), 0), \(sum) FILTER (WHERE age = 'new'), 0), \(sum) FILTER (WHERE age = 'perhaps'), 0) FROM judged
+      """
   }
 
   // MARK: Rows in doubt
@@ -148,16 +181,19 @@ struct LostWrites {
     let name = write.qualifiedName
     let columns = try restored.query(
       """
-      SELECT pg_catalog.string_agg(pg_catalog.quote_ident(attname), ', ' ORDER BY attnum) FROM pg_catalog.pg_attribute
+      SELECT pg_catalog.string_agg('t.' || pg_catalog.quote_ident(attname), ', ' ORDER BY attnum) FROM pg_catalog.pg_attribute
       WHERE attrelid = $1::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped
       """, [name])
     let content = "pg_catalog.md5(ROW(\((columns.first?.first ?? nil) ?? ""))::text)"
-    let live = live.attempt(
-      "\(written(name, columns: content)) SELECT content, age FROM judged WHERE age <> 'new'",
+    let live = try attempt(
+      """
+      \(judged(name)) SELECT \(content), judged.age FROM ONLY \(name) AS t JOIN judged ON judged.id = t.xmin
+      WHERE judged.age <> 'new'
+      """,
       [moment])
     // A table that has other columns now cannot be compared.
     guard case .success(let judged) = live,
-      case .success(let before) = restored.attempt("SELECT \(content) FROM ONLY \(name)")
+      case .success(let before) = restored.attempt("SELECT \(content) FROM ONLY \(name) AS t")
     else { return write }
     var left = Dictionary(before.map { ($0.first ?? nil, 1) }, uniquingKeysWith: +)
     for row in judged where row.last == "old" { left[row.first ?? nil, default: 0] -= 1 }
@@ -192,13 +228,13 @@ struct LostWrites {
 
   /// Rows that a table without changed ones has lost.
   private func missing(_ table: TableWrites) throws(Failure) -> UInt64 {
-    let count = try live.query("SELECT pg_catalog.count(*) FROM ONLY \(table.qualifiedName)")
+    let count = try query("SELECT pg_catalog.count(*) FROM ONLY \(table.qualifiedName)")
     let (before, now) = (rows(table), try Row(count.first).number(0))
     return before > now ? before - now : 0
   }
 
   private func primaryKey(_ table: TableWrites) throws(Failure) -> String? {
-    let columns = try live.query(
+    let columns = try query(
       """
       SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.pg_index i
       JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
@@ -215,7 +251,7 @@ struct LostWrites {
   private func deletions(_ table: TableWrites, _ key: String, _ restored: Session) throws(Failure) -> UInt64? {
     guard rows(table) <= Self.mostKeys else { return nil }
     let keys = "SELECT pg_catalog.md5(ROW(\(key))::text) FROM ONLY \(table.qualifiedName)"
-    guard case .success(let before) = restored.attempt(keys), case .success(let after) = live.attempt(keys) else {
+    guard case .success(let before) = restored.attempt(keys), case .success(let after) = try attempt(keys) else {
       return nil
     }
     let kept = Set(after.compactMap { $0.first ?? nil })

@@ -59,8 +59,7 @@ package struct RestoreBackup {
       let work = try RestoreWork(
         backup: backup, target: target.database(database.temporaryName), toolbox: toolbox, surroundings: surroundings)
       try work.fill()
-      try work.prove(proof)
-      if analyze { try work.analyze() }
+      try work.prove(proof, analyze: analyze)
       try surroundings.cancellation.check()
       try database.publish()
     } catch {

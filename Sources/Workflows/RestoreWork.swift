@@ -37,25 +37,49 @@ struct RestoreWork {
     func restore() throws(Failure) {
       let command = tool(
         "pg_restore", ["-Fd", "-j", "\(surroundings.cores)", "--exit-on-error", archive.path],
-        settings: Toolbox.restoreSettings)
+        settings: Toolbox.restoreSettings.merging(indexSettings) { _, new in new })
       try surroundings.runner.run(command, stopping: nil).check("pg_restore")
     }
     _ = try surroundings.phase("restore", summary: { counted(count, "table") }, restore)
   }
 
-  // MARK: Proof
+  /// One index on several cores at once is quicker only where there is one large table: elsewhere each core has an index of its own.
+  private var indexSettings: [String: String] {
+    let largest = manifest.dataFiles.map { $0.stored.rawBytes ?? $0.stored.bytes }.max() ?? 0
+    return ["max_parallel_maintenance_workers": largest > manifest.dataBytes / 2 ? "2" : "0"]
+  }
 
+  // MARK: Proof and statistics
+
+  /// Compares what was restored with the backup, which keeps one core busy, and gives it statistics on the others.
+  ///
   /// - Throws: `restored_differs`.
-  func prove(_ proof: RestoreProof) throws(Failure) {
-    switch proof {
-    case .none: return
-    case .rows:
-      _ = try surroundings.phase(
-        "compare", summary: { "rows per table are equal (\(counted($0, "table")))" }, compareRows)
-    case .digest:
-      _ = try surroundings.phase(
-        "compare", total: manifest.dataBytes, summary: { $0 }, compareDigests)
+  func prove(_ proof: RestoreProof, analyze: Bool) throws(Failure) {
+    guard proof != .none || analyze else { return }
+    _ = try surroundings.phase(
+      proof == .none ? "analyze" : "compare", total: proof == .digest ? manifest.dataBytes : nil,
+      summary: { $0.joined(separator: "; ") }
+    ) { () throws(Failure) in
+      let statistics = StatisticsUpdate(SessionPool(surroundings.connector, target, purpose: "restore"))
+      let portions = analyze ? try statistics.portions() : []
+      let tasks = (proof == .none ? [] : [Task.compare(proof)]) + portions.map(Task.run)
+      let done = try inParallel(tasks, threads: surroundings.cores, cancellation: surroundings.cancellation) {
+        (task) throws(Failure) -> String? in
+        switch task {
+        case .compare(.rows): return "rows per table are equal (\(counted(try compareRows(), "table")))"
+        case .compare: return try compareDigests()
+        case .run(let statement):
+          try statistics.run(statement)
+          return nil
+        }
+      }
+      return done.compactMap { $0 } + (analyze ? ["statistics are up to date"] : [])
     }
+  }
+
+  private enum Task: Sendable {
+    case compare(RestoreProof)
+    case run(String)
   }
 
   private func compareRows() throws(Failure) -> Int {
@@ -131,19 +155,6 @@ struct RestoreWork {
     let (before, after) = (Set(contents.statements), Set(restored))
     return before.subtracting(after).sorted().prefix(5).map { "only in the backup: \($0)" }
       + after.subtracting(before).sorted().prefix(5).map { "only in the restored database: \($0)" }
-  }
-
-  // MARK: Statistics
-
-  /// A restored database has no statistics, and its first queries would be planned blindly.
-  func analyze() throws(Failure) {
-    func run() throws(Failure) {
-      let command = tool(
-        "vacuumdb", ["--analyze-only", "--quiet", "-j", "\(surroundings.cores)"],
-        settings: Toolbox.restoreSettings)
-      try surroundings.runner.run(command, stopping: nil).check("vacuumdb")
-    }
-    _ = try surroundings.phase("analyze", summary: { "statistics are up to date" }, run)
   }
 
   private func tool(_ name: String, _ arguments: [String], settings: [String: String]) -> ChildCommand {

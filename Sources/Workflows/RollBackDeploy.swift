@@ -117,7 +117,7 @@ package struct RollBackDeploy {
     let facts = try ServerReader(maintenance).facts()
     let toolbox = try surroundings.toolbox(
       forMajor: max(facts.major, plan.backup.manifest.dumpMajor), demanded: policy.toolsDirectory)
-    let verified = try VerifyBackup(surroundings: surroundings).run(plan.backup, level: .archive, toolbox: toolbox)
+    let verified = try VerifyBackup(surroundings: surroundings).run(plan.backup, level: .checksum, toolbox: toolbox)
     try journal.append(began(plan))
     do throws(Failure) {
       try restoreBeside(plan, verified.backup, toolbox)
@@ -151,8 +151,7 @@ package struct RollBackDeploy {
     let work = try RestoreWork(
       backup: backup, target: target.database(plan.temporary), toolbox: toolbox, surroundings: surroundings)
     try work.fill()
-    try work.prove(.digest)
-    try work.analyze()
+    try work.prove(.digest, analyze: true)
     if plan.liveExists { try reconcileHistory(plan) }
     try surroundings.cancellation.check()
     try maintenance.query("BEGIN")
@@ -199,9 +198,8 @@ package struct RollBackDeploy {
 
   private func completeWrites(_ plan: RollbackPlan) throws(Failure) -> [TableWrites] {
     guard plan.liveExists else { return [] }
-    let live = try surroundings.connector.connect(target, purpose: "rollback")
     let restored = try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback")
-    let writes = try LostWrites(live: live, manifest: plan.backup.manifest)
+    let writes = try LostWrites(live: target, manifest: plan.backup.manifest, surroundings: surroundings)
     // Counted again: the live database went on while the backup was restored.
     return try writes.completed(try writes.count().writes, restored: restored)
   }

@@ -148,7 +148,8 @@ struct RollbackPlanner {
       plan.copy = nil
       plan.undoes = [record.failed].compactMap { $0 }
     } else {
-      let writes = try LostWrites(live: live, manifest: backup.manifest, moment: plan.copy?.snapshot)
+      let writes = try LostWrites(
+        live: target, manifest: backup.manifest, moment: plan.copy?.snapshot, surroundings: surroundings)
       // A rename does not wait for a look at every row.
       let limit = plan.copy == nil || countsAll ? nil : Self.secondsToCount
       (plan.lostWrites, plan.countedAll) = try writes.count(within: limit)

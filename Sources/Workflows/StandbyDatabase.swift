@@ -30,8 +30,7 @@ struct StandbyDatabase {
     let work = try RestoreWork(
       backup: snapshot, target: target.database(name), toolbox: toolbox, surroundings: surroundings)
     try work.fill()
-    try work.prove(.digest)
-    try work.analyze()
+    try work.prove(.digest, analyze: true)
     try finish(database)
   }
 

@@ -1,0 +1,47 @@
+import Diagnostics
+import PostgresTools
+import StreamPipeline
+
+/// Statistics for a restored database, in portions that may be worked off beside each other. Its first queries would be planned blindly
+/// otherwise.
+package struct StatisticsUpdate: Sendable {
+  private let pool: SessionPool
+
+  init(_ pool: SessionPool) { self.pool = pool }
+
+  /// Statements that together analyze every table, the largest ones first and alone.
+  func portions() throws(Failure) -> [String] {
+    let tables = try pool.with { (session) throws(Failure) in
+      try session.query(
+        """
+        SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.pg_table_size(c.oid)
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+        ORDER BY 2 DESC
+        """)
+    }
+    let sizes = tables.map { row in (name: (row.first ?? nil) ?? "", bytes: Int(row.last.flatMap { $0 } ?? "") ?? 0) }
+    return Self.portions(sizes).map { "ANALYZE " + $0.joined(separator: ", ") }
+  }
+
+  /// Tables in portions of about a sixteenth of the whole at most; a larger table is one of its own.
+  package static func portions(_ tables: [(name: String, bytes: Int)]) -> [[String]] {
+    let limit = tables.reduce(0) { $0 + $1.bytes } / 16
+    var portions: [[String]] = []
+    var room = 0
+    for table in tables {
+      if table.bytes <= room, !portions.isEmpty {
+        portions[portions.count - 1].append(table.name)
+      } else {
+        portions.append([table.name])
+        room = limit
+      }
+      room -= table.bytes
+    }
+    return portions
+  }
+
+  func run(_ statement: String) throws(Failure) {
+    _ = try pool.with { (session) throws(Failure) in try session.query(statement) }
+  }
+}
