@@ -44,7 +44,7 @@ let package = Package(
     library("CommandSyntax", ["Diagnostics"]),
 
     // Pure decisions and nouns.
-    library("Planning", ["Diagnostics"]),
+    library("Planning", ["BackupModel", "Diagnostics"]),
     library("BackupModel", ["Diagnostics"]),
     library("Diagnostics", []),
 
@@ -65,7 +65,7 @@ let package = Package(
       ["TestSupport", "StreamPipeline", "PostgresTools", "Planning", "BackupModel", "Diagnostics", "CXXHash"]),
     tests("BackupModelTests", ["BackupModel"]),
     tests("CommandSyntaxTests", ["CommandSyntax", "Diagnostics"]),
-    tests("PlanningTests", ["Planning", "Diagnostics"]),
+    tests("PlanningTests", ["Planning", "BackupModel", "Diagnostics"]),
     tests("PolicyFilesTests", ["PolicyFiles", "BackupModel", "Diagnostics"]),
     tests("DiagnosticsTests", ["Diagnostics"]),
 

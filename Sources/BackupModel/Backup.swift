@@ -72,4 +72,6 @@ package struct Hold: Sendable, Equatable, Codable {
     self.at = at
     self.until = until
   }
+
+  package func stands(at now: Date) -> Bool { until.map { now < $0 } ?? true }
 }

@@ -69,7 +69,9 @@ package struct DatabaseProperties: Sendable, Equatable, Codable {
 /// SQL that gives a database its properties.
 extension DatabaseProperties {
   /// `CREATE DATABASE` with everything that can only be given there. Not in a transaction.
-  package func createStatement(name: SQLFragment) -> String {
+  ///
+  /// - Parameter major: of the server that it is for.
+  package func createStatement(name: SQLFragment, major: Int) -> String {
     var parts = [
       "CREATE DATABASE \(name.text) TEMPLATE template0", "ENCODING \(quoteLiteral(encoding))",
       "LC_COLLATE \(quoteLiteral(collate))", "LC_CTYPE \(quoteLiteral(ctype))",
@@ -79,6 +81,9 @@ extension DatabaseProperties {
       if let icuRules { parts.append("ICU_RULES \(quoteLiteral(icuRules))") }
     } else if let locale, localeProvider == "builtin" {
       parts += ["LOCALE_PROVIDER builtin", "BUILTIN_LOCALE \(quoteLiteral(locale))"]
+    } else if major >= 15 {
+      // template0's may be another.
+      parts.append("LOCALE_PROVIDER libc")
     }
     if tablespace != "pg_default" { parts.append("TABLESPACE \(quoteIdentifier(tablespace))") }
     return parts.joined(separator: " ")
@@ -96,7 +101,7 @@ extension DatabaseProperties {
   private func privilegeStatements(_ privileges: [Privilege], name: SQLFragment) -> [String] {
     let revoked = ["PUBLIC", quoteIdentifier(owner)].map { "REVOKE ALL ON DATABASE \(name.text) FROM \($0)" }
     return revoked
-      + privileges.map {
+      + privileges.filter { ["CONNECT", "CREATE", "TEMPORARY"].contains($0.privilege) }.map {
         "GRANT \($0.privilege) ON DATABASE \(name.text) TO \($0.grantee.map(quoteIdentifier) ?? "PUBLIC")"
           + ($0.grantable ? " WITH GRANT OPTION" : "")
       }

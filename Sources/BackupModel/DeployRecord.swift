@@ -15,6 +15,8 @@ package struct DeployEvent: Sendable, Equatable, Codable {
 
   package var step: Step
   package var at: Date
+  /// Of the second: times are written without. A rollback and the deploy after it may be of one second.
+  private var milliseconds: Int?
   /// The migration, for `applying`, `applied` and `failed`.
   package var migration: String?
   /// Pending migrations, for `began`; undone ones, for `rollback-began`.
@@ -25,6 +27,8 @@ package struct DeployEvent: Sendable, Equatable, Codable {
   package var temporary: String?
   /// For `copied`: `pg_current_snapshot` at the moment that the copy holds, where that is not its backup's.
   package var snapshot: String?
+  /// For `copied`: what shows later whether the copy is still the same.
+  package var identity: String?
   /// The name that the replaced database gets.
   package var keptAs: String?
   /// A failed script left nothing behind.
@@ -33,20 +37,26 @@ package struct DeployEvent: Sendable, Equatable, Codable {
 
   package init(
     _ step: Step, at: Date, migration: String? = nil, migrations: [String]? = nil, backup: String? = nil,
-    database: String? = nil, temporary: String? = nil, snapshot: String? = nil, keptAs: String? = nil,
-    atomic: Bool? = nil, error: String? = nil
+    database: String? = nil, temporary: String? = nil, snapshot: String? = nil, identity: String? = nil,
+    keptAs: String? = nil, atomic: Bool? = nil, error: String? = nil
   ) {
     self.step = step
     self.at = at
+    milliseconds = Int((at.timeIntervalSince1970 - at.timeIntervalSince1970.rounded(.down)) * 1000)
     self.migration = migration
     self.migrations = migrations
     self.backup = backup
     self.database = database
     self.temporary = temporary
     self.snapshot = snapshot
+    self.identity = identity
     self.keptAs = keptAs
     self.atomic = atomic
     self.error = error
+  }
+
+  fileprivate var moment: Date {
+    Date(timeIntervalSince1970: at.timeIntervalSince1970.rounded(.down) + Double(milliseconds ?? 0) / 1000)
   }
 }
 
@@ -90,6 +100,7 @@ package struct DeployRecord: Sendable, Equatable {
   package struct StandbyCopy: Sendable, Equatable {
     package var name: String
     package var isWhole = false
+    package var identity: String?
     /// Nil: it holds what the snapshot's backup holds.
     package var snapshot: String?
   }
@@ -114,7 +125,7 @@ package struct DeployRecord: Sendable, Equatable {
   package init?(id: String, events: [DeployEvent]) {
     guard let first = events.first else { return nil }
     self.id = id
-    startedAt = first.at
+    startedAt = first.moment
     for event in events { take(event) }
   }
 
@@ -132,6 +143,7 @@ package struct DeployRecord: Sendable, Equatable {
     case .copied:
       copy?.isWhole = true
       copy?.snapshot = event.snapshot
+      copy?.identity = event.identity
     case .applying:
       inDoubt = event.migration
       byCommand = event.migrations != nil
@@ -172,12 +184,12 @@ package struct DeployRecord: Sendable, Equatable {
       database = event.database ?? database
       rollback = Rollback(
         backup: event.backup ?? "", database: database, temporary: event.temporary ?? "",
-        undoes: event.migrations ?? [], at: event.at)
+        undoes: event.migrations ?? [], at: event.moment)
     case .restored: rollback?.restored = true
     case .swapping: rollback?.keptAs = event.keptAs
     case .swapped:
       rollback?.swapped = true
-      rollback?.at = event.at
+      rollback?.at = event.moment
     case .rolledBack: state = .rolledBack
     case .undoing:
       state = .undoing

@@ -60,6 +60,19 @@ package struct Manifest: Sendable, Equatable, Codable {
     self.timings = timings
   }
 
+  /// Whether its numbers are of this world: an exabyte in all at most, so that they can be added up.
+  package var isPlausible: Bool {
+    let numbers = files.map(\.bytes) + files.map { $0.rawBytes ?? 0 } + digests.tables.map(\.rows) + [source.bytes]
+    var sum: UInt64 = 0
+    for number in numbers {
+      guard number <= Self.limit, sum <= Self.limit else { return false }
+      sum += number
+    }
+    return sum <= Self.limit
+  }
+
+  private static let limit: UInt64 = 1 << 60
+
   /// Bytes of all stored files.
   package var storedBytes: UInt64 { files.reduce(0) { $0 + $1.bytes } }
   /// Bytes of the files before compression.

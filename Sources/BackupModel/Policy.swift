@@ -18,11 +18,12 @@ package struct Policy: Sendable, Equatable {
   package var backup: BackupSettings
   package var verifyAfterBackup: VerificationLevel
   package var migrations: MigrationSettings
+  package var retention: RetentionRules
 
   package init(
     name: String, environment: String, databaseURL: Secret, toolsDirectory: String? = nil, repository: String,
     backup: BackupSettings = BackupSettings(), verifyAfterBackup: VerificationLevel = .archive,
-    migrations: MigrationSettings = MigrationSettings()
+    migrations: MigrationSettings = MigrationSettings(), retention: RetentionRules = RetentionRules()
   ) {
     self.name = name
     self.environment = environment
@@ -32,6 +33,7 @@ package struct Policy: Sendable, Equatable {
     self.backup = backup
     self.verifyAfterBackup = verifyAfterBackup
     self.migrations = migrations
+    self.retention = retention
   }
 }
 
@@ -56,6 +58,26 @@ package struct BackupSettings: Sendable, Equatable {
     self.globals = globals
     self.lockWaitTimeout = lockWaitTimeout
     self.excludeTableData = excludeTableData
+  }
+}
+
+/// The `retention` section of a policy: how many backups stay, in restic's meaning of the words. Without any of these rules
+/// nothing is ever removed.
+package struct RetentionRules: Sendable, Equatable {
+  package var keepLast = 0
+  package var keepDaily = 0
+  package var keepWeekly = 0
+  package var keepMonthly = 0
+  package var keepYearly = 0
+  /// Everything that is younger than the newest backup by less than this.
+  package var keepWithin = Duration.zero
+  /// Never fewer than this many verified backups, whatever the other rules say.
+  package var minimumVerified = 3
+
+  package init() {}
+
+  package var isEmpty: Bool {
+    keepLast + keepDaily + keepWeekly + keepMonthly + keepYearly == 0 && keepWithin == .zero
   }
 }
 

@@ -15,7 +15,7 @@ enum BackupReader {
       throw broken(path, "its manifest is that of \(manifest.policy)/\(manifest.id)")
     }
     return Backup(
-      manifest: manifest, path: path, hold: try hold(path), verifications: try verifications(path))
+      manifest: manifest, path: path, hold: try hold(path, of: id), verifications: try verifications(path, of: id))
   }
 
   private static func manifest(_ path: String) throws(Failure) -> Manifest {
@@ -32,6 +32,10 @@ enum BackupReader {
     guard let manifest = try? Manifest.decoder().decode(Manifest.self, from: data) else {
       throw damaged(path, "manifest.json cannot be read")
     }
+    guard manifest.version == Manifest.currentVersion, manifest.isPlausible else {
+      throw damaged(path, "manifest.json holds numbers that no backup has")
+    }
+    guard fileKind("\(path)/SHA256SUMS") == .file else { throw damaged(path, "SHA256SUMS is not a file") }
     let sums = FileManager.default.contents(atPath: "\(path)/SHA256SUMS") ?? Data()
     guard try Array(sums) == checksumList(of: manifest, encoded: Array(data)) else {
       throw damaged(path, "manifest.json and SHA256SUMS do not agree")
@@ -43,18 +47,18 @@ enum BackupReader {
     var version: Int
   }
 
-  private static func hold(_ path: String) throws(Failure) -> Hold? {
+  private static func hold(_ path: String, of id: String) throws(Failure) -> Hold? {
     guard let text = try text("\(path)/hold.json") else { return nil }
-    guard let hold = SealedLine.open(text.dropLast(), as: Hold.self), text.hasSuffix("\n") else {
+    guard let hold = SealedLine.open(text.dropLast(), of: id, as: Hold.self), text.hasSuffix("\n") else {
       throw damaged(path, "hold.json was changed")
     }
     return hold
   }
 
-  private static func verifications(_ path: String) throws(Failure) -> [Verification] {
+  private static func verifications(_ path: String, of id: String) throws(Failure) -> [Verification] {
     let file = "\(path)/verifications.jsonl"
     guard fileKind(file) != .missing else { return [] }
-    guard fileKind(file) == .file, let records = RecordFile(path: file).records(Verification.self) else {
+    guard fileKind(file) == .file, let records = RecordFile(path: file, of: id).records(Verification.self) else {
       throw damaged(path, "verifications.jsonl was changed")
     }
     return records

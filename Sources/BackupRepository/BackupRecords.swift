@@ -7,13 +7,13 @@ import StreamPipeline
 extension Backup {
   /// Appends a result to `verifications.jsonl`, durable on return.
   package mutating func record(_ verification: Verification) throws(Failure) {
-    try RecordFile(path: "\(path)/verifications.jsonl").append(verification)
+    try RecordFile(path: "\(path)/verifications.jsonl", of: id).append(verification)
     verifications.append(verification)
   }
 
   /// Marks the backup as held.
   package mutating func place(_ hold: Hold) throws(Failure) {
-    try writeAtomically(try SealedLine.seal(hold), to: "\(path)/hold.json", by: "\(path)/\(temporaryHold)")
+    try writeAtomically(try SealedLine.seal(hold, of: id), to: "\(path)/hold.json", by: "\(path)/\(temporaryHold)")
     self.hold = hold
   }
 

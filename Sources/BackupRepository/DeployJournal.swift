@@ -13,7 +13,7 @@ package struct DeployJournal: Sendable {
     self.id = id
     let folder = "\(repository.folder(of: policy))/deploys/\(id)"
     try makeFolder(folder)
-    file = RecordFile(path: "\(folder)/journal.jsonl")
+    file = RecordFile(path: "\(folder)/journal.jsonl", of: id)
   }
 
   /// An id for a new deploy. It sorts behind those of the others, also of those that began within the same second.
@@ -48,7 +48,7 @@ extension Repository {
     var records: [DeployRecord] = []
     for name in names.sorted(by: >) {
       let path = "\(folder)/\(name)/journal.jsonl"
-      guard let events = RecordFile(path: path).records(DeployEvent.self) else {
+      guard let events = RecordFile(path: path, of: name).records(DeployEvent.self) else {
         throw Failure(
           "journal_damaged", exit: .dataDamaged, what: "deploy \(name)", why: "a line of its journal was changed",
           nextStep: "look at \(path)")

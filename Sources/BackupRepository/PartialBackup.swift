@@ -43,7 +43,7 @@ package final class PartialBackup {
 
   /// Marks the backup as held before anyone can see it.
   package func place(_ hold: Hold) throws(Failure) {
-    try writeDurably(try SealedLine.seal(hold), to: "\(path)/hold.json")
+    try writeDurably(try SealedLine.seal(hold, of: id), to: "\(path)/hold.json")
   }
 
   /// Makes every data file durable. With many files one flush of the file system is quicker than one for each.

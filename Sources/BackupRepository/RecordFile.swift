@@ -6,6 +6,13 @@ import StreamPipeline
 /// A file of sealed lines that only grows: `verifications.jsonl`, a deploy's journal.
 struct RecordFile {
   let path: String
+  /// The backup or the deploy that it belongs to.
+  let id: String
+
+  init(path: String, of id: String) {
+    self.path = path
+    self.id = id
+  }
 
   /// Appends a record; it is on the disk on return.
   func append(_ record: some Encodable) throws(Failure) {
@@ -16,7 +23,7 @@ struct RecordFile {
     // One writer at a time: what a killed one left half written is cut off, never written behind.
     guard flock(descriptor, LOCK_EX) == 0 else { throw cannotWrite(path, errno) }
     try cutOffHalfLine(descriptor)
-    try file.write(try SealedLine.seal(record))
+    try file.write(try SealedLine.seal(record, of: id))
     try file.synchronize()
     if !existed { try synchronizeFolder(parent(of: path)) }
   }
@@ -38,8 +45,8 @@ struct RecordFile {
     var lines = text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false).map(Substring.init)
     let half = lines.removeLast()
     // A line that was being written ends before its newline; a whole one with another byte there was changed.
-    guard SealedLine.open(half.dropLast(), as: type) == nil else { return nil }
-    let records = lines.compactMap { SealedLine.open($0, as: type) }
+    guard SealedLine.open(half.dropLast(), of: id, as: type) == nil else { return nil }
+    let records = lines.compactMap { SealedLine.open($0, of: id, as: type) }
     return records.count == lines.count ? records : nil
   }
 }

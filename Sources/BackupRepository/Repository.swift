@@ -129,7 +129,7 @@ package struct Listing: Sendable {
   }
 
   mutating func sort() {
-    backups.sort { ($0.manifest.createdAt, $0.id) > ($1.manifest.createdAt, $1.id) }
+    backups.sort { (BackupMoment($0.manifest), $0.id) > (BackupMoment($1.manifest), $1.id) }
     broken.sort { $0.id > $1.id }
   }
 

@@ -44,7 +44,7 @@ package struct RestoreGuide {
 
       ```sh
       psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres <<'SQL'
-      \(manifest.source.properties.createStatement(name: SQLFragment(psqlVariable: "database")));
+      \(manifest.source.properties.createStatement(name: SQLFragment(psqlVariable: "database"), major: major));
       SQL
       pg_restore -Fd -j 2 --exit-on-error -d "$target" "$scratch/data"
       psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres -f database.sql
@@ -56,6 +56,8 @@ package struct RestoreGuide {
 
       """
   }
+
+  private var major: Int { manifest.source.serverVersionNumber / 10_000 }
 
   private var expandCommand: String {
     manifest.compression == "none"

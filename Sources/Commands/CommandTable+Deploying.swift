@@ -51,6 +51,8 @@ extension CommandTable {
 
   private static let resume = Command(
     "resume", summary: "finish an interrupted deploy or rollback", operands: [policyOperand], options: [confirmOption],
+    takesTrailingCommand: true,
+    discussion: "A deploy whose migrations another program applied needs that program again.",
     examples: [Example("holdfast resume", comment: "after a crash or a reboot")])
 
   private static let abandon = Command(

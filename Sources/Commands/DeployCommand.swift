@@ -32,7 +32,8 @@ struct DeployCommand {
   }
 
   private func resume(_ policy: Policy) throws(Failure) -> CommandResult {
-    let work = ResumeDeploy(policy: policy, surroundings: context.surroundings)
+    let work = ResumeDeploy(
+      policy: policy, command: context.invocation.trailing, surroundings: context.surroundings)
     let record = try work.interrupted()
     try context.confirm(record.database, unless: record.state == .open)
     switch try work.resume() {

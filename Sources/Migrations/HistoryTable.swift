@@ -12,6 +12,8 @@ package final class HistoryTable {
   /// Where the table is, or would be made.
   private var schema: String
   private var exists = false
+  /// The schema that the connection names.
+  private let wanted: String?
 
   /// Looks for the table.
   ///
@@ -20,25 +22,26 @@ package final class HistoryTable {
     self.session = session
     // Times are read as text, whatever the role is used to.
     try session.query("SET DateStyle = 'ISO'")
-    if let schema {
-      try session.query("SELECT pg_catalog.set_config('search_path', $1, false)", [quoteIdentifier(schema)])
-    }
-    let current = try session.query("SELECT pg_catalog.current_schema()").first?.first ?? nil
-    self.schema = schema ?? current ?? "public"
+    wanted = schema
+    self.schema = schema ?? "public"
     try look()
   }
 
   /// Looks for the table as long as it is not there: another deployer may have made it meanwhile.
   private func look() throws(Failure) {
     guard !exists else { return }
+    let seen = try session.underOwnSearchPath(wanted) { () throws(Failure) in
+      try session.query(
+        "SELECT pg_catalog.current_schema(), pg_catalog.to_regclass('_prisma_migrations')::pg_catalog.oid")
+    }.first
+    schema = wanted ?? (seen?.first ?? nil) ?? "public"
     // A search path passes over a schema that the role may not use. A history in it must not look like none.
     let found = try session.query(
       """
       SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relname = '_prisma_migrations' AND c.relkind = 'r'
-        AND (n.nspname = $1 OR c.oid = pg_catalog.to_regclass('_prisma_migrations'))
+      WHERE c.relname = '_prisma_migrations' AND c.relkind = 'r' AND (n.nspname = $1 OR c.oid = $2::pg_catalog.oid)
       ORDER BY n.nspname = $1 DESC
-      """, [schema])
+      """, [schema, seen?.last ?? nil])
     guard let row = found.first else { return }
     schema = try Row(row).text(0)
     exists = true
@@ -129,11 +132,12 @@ package final class HistoryTable {
   }
 
   /// Counts the script as done. Sent in one message with the script, so that both are there or neither: after a crash the count tells
-  /// what became of it. A script may have changed the session's role.
+  /// what became of it. A script may have changed the session's role, and its search path is anybody's.
   package func countStep(_ id: String) -> String {
     """
     ;RESET SESSION AUTHORIZATION;RESET ROLE;
-    UPDATE \(name) SET applied_steps_count = applied_steps_count + 1 WHERE id = \(quoteLiteral(id))
+    UPDATE \(name) SET applied_steps_count = applied_steps_count OPERATOR(pg_catalog.+) 1
+    WHERE id OPERATOR(pg_catalog.=) \(quoteLiteral(id))
     """
   }
 

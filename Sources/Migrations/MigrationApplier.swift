@@ -110,11 +110,12 @@ package struct MigrationApplier {
       self.mayRepeat = mayRepeat
     }
 
-    /// An index that could not be built concurrently stays, and would stand in its own way.
+    /// An index that could not be built concurrently stays, and would stand in its own way; what commits on its own may have done a part.
     init(_ step: SQLScript.Statement) {
       text = step.text
       linesBefore = step.line - 1
-      mayRepeat = !step.words.contains("CONCURRENTLY")
+      let commits: Set = ["CALL", "DO", "VACUUM", "CLUSTER", "REINDEX"]
+      mayRepeat = !step.words.contains("CONCURRENTLY") && !commits.contains(step.words.first ?? "")
     }
   }
 

@@ -33,7 +33,7 @@ package struct ScriptPlan: Sendable, Equatable {
   private static func mayCommit(_ statements: [SQLScript.Statement]) -> Bool {
     guard statements.count == 1, let only = statements.first else { return false }
     if only.words.first == "CALL" { return true }
-    return only.words.first == "DO" && only.text.contains(/\b(commit|rollback)\b/.ignoresCase())
+    return only.words.first == "DO" && only.text.contains(/\b(commit|rollback|call)\b/.ignoresCase())
   }
 
   private static func streamsRows(_ statement: SQLScript.Statement) -> Bool {

@@ -2,7 +2,7 @@ import Diagnostics
 
 /// PostgreSQL's client programs in one folder.
 package struct ClientInstallation: Sendable, Equatable {
-  /// Absolute path of the folder with pg_dump, pg_restore, pg_dumpall and vacuumdb.
+  /// Absolute path of the folder with pg_dump, pg_restore and pg_dumpall.
   package var directory: String
   package var version: ClientVersion
 

@@ -68,6 +68,6 @@ package struct PolicyReader: Sendable {
       toolsDirectory: settings.text("tools.directory").map { PolicyPath.absolute($0, besideFile: file) },
       repository: PolicyPath.absolute(repository, besideFile: file), backup: settings.backup(),
       verifyAfterBackup: settings.text("verify.after_backup").flatMap(VerificationLevel.init) ?? .archive,
-      migrations: settings.migrations { PolicyPath.absolute($0, besideFile: file) })
+      migrations: settings.migrations { PolicyPath.absolute($0, besideFile: file) }, retention: settings.retention())
   }
 }

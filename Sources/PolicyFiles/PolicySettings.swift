@@ -24,6 +24,18 @@ struct PolicySettings {
     return settings
   }
 
+  func retention() -> RetentionRules {
+    var rules = RetentionRules()
+    if case .integer(let count) = self["retention.keep_last"] { rules.keepLast = count }
+    if case .integer(let count) = self["retention.keep_daily"] { rules.keepDaily = count }
+    if case .integer(let count) = self["retention.keep_weekly"] { rules.keepWeekly = count }
+    if case .integer(let count) = self["retention.keep_monthly"] { rules.keepMonthly = count }
+    if case .integer(let count) = self["retention.keep_yearly"] { rules.keepYearly = count }
+    if case .duration(let period) = self["retention.keep_within"] { rules.keepWithin = period }
+    if case .integer(let count) = self["retention.minimum_verified"] { rules.minimumVerified = count }
+    return rules
+  }
+
   /// - Parameter absolute: makes a path absolute.
   func migrations(_ absolute: (String) -> String) -> MigrationSettings {
     var settings = MigrationSettings(directory: text("migrations.directory").map(absolute))

@@ -40,14 +40,12 @@ package enum PolicyTable {
     .later("schedule.catch_up", .boolean, off: .boolean(false), noSchedule),
   ]
 
-  private static let noRotation = "rotation is not in this version; nothing is ever removed: take the key out"
-
   private static let rotation: [PolicyKey] =
     ["keep_last", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly"].map {
-      .later("retention.\($0)", .integer(0...100_000), off: .integer(0), noRotation)
+      .now("retention.\($0)", .integer(0...100_000), default: .integer(0))
     } + [
-      .later("retention.keep_within", .duration(days: 36_600), off: .duration(.zero), noRotation),
-      .later("retention.minimum_verified", .integer(0...100_000), off: .integer(0), noRotation),
+      .now("retention.keep_within", .duration(days: 36_600), default: .duration(.zero)),
+      .now("retention.minimum_verified", .integer(0...100_000), default: .integer(3)),
     ]
 
   private static let verification: [PolicyKey] = [

@@ -16,10 +16,27 @@ package struct Connector: Sendable {
   /// Connects. A server that is just starting, has no free connection or refuses them is asked again twice: connecting
   /// is safe to repeat.
   ///
-  /// - Parameter purpose: follows `holdfast` in `application_name`.
+  /// - Parameters:
+  ///   - purpose: follows `holdfast` in `application_name`.
+  ///   - defaults: whether role's and database's settings hold. With `.ours` nothing that others made in the database can stand for what
+  ///     PostgreSQL itself brings, and no time-out of theirs ends the work.
   /// - Throws: `wrong_password`, `login_refused`, `no_such_database`, `server_unreachable`, `server_starting`,
   ///   `too_many_connections`.
-  package func connect(_ target: ConnectionTarget, purpose: String) throws(Failure) -> Session {
+  package func connect(
+    _ target: ConnectionTarget, purpose: String, defaults: SessionDefaults = .ours
+  ) throws(Failure) -> Session {
+    let session = try patient(target, purpose)
+    if defaults == .ours { try session.leaveDefaults() }
+    return session
+  }
+
+  package enum SessionDefaults: Sendable {
+    case ours
+    /// Those of role and database: for SQL of the user's own.
+    case theirs
+  }
+
+  private func patient(_ target: ConnectionTarget, _ purpose: String) throws(Failure) -> Session {
     for delay in [0.3, 1.0] {
       do { return try attempt(target, purpose: purpose).get() } catch {
         guard error.isPassing else { throw error.failure }
@@ -38,7 +55,11 @@ package struct Connector: Sendable {
     let clock = ContinuousClock()
     let deadline = clock.now + limit
     while true {
-      do { return try attempt(target, purpose: purpose).get() } catch {
+      switch attempt(target, purpose: purpose) {
+      case .success(let session):
+        try session.leaveDefaults()
+        return session
+      case .failure(let error):
         guard error.isWorthWaiting, clock.now < deadline else { throw error.failure }
         try pause(seconds: 0.5)
       }

@@ -29,7 +29,7 @@ package struct ServerReader {
       SELECT (SELECT system_identifier FROM pg_catalog.pg_control_system()),
         pg_catalog.current_setting('server_version'), pg_catalog.pg_is_in_recovery(), pg_catalog.pg_backend_pid(),
         r.rolsuper, r.rolbypassrls
-      FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
+      FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) current_user
       """)
     let row = try Row(rows.first)
     let process = Int(try row.text(3))

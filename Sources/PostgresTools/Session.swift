@@ -44,15 +44,34 @@ package final class Session: @unchecked Sendable {
   /// The process id the server gave at connection; a pooler makes one up.
   var announcedProcess: Int { Int(PQbackendPID(connection)) }
 
-  /// Lifts what role or database set for ordinary sessions: a limit of seconds must not end the work half way. Not through
-  /// a pooler, where the next user of the session would have it too.
-  package func liftLimits() throws(Failure) {
+  /// Leaves what role or database set for ordinary sessions. An operator or a function that somebody made in their search path must not run
+  /// as us, and a limit of seconds must not end the work half way. What we leave behind when we are killed has to end soon. A pooler's sessions are left as they are: the next user of one would have
+  /// the change too.
+  func leaveDefaults() throws(Failure) {
+    // No operator yet.
+    let process = try query("SELECT pg_catalog.pg_backend_pid()").first?.first ?? nil
+    guard process == "\(announcedProcess)" else { return }
+    try query("SELECT pg_catalog.set_config('search_path', '', false)")
     try query(
       """
-      SELECT pg_catalog.set_config(name, CASE unit WHEN 'ms' THEN '0' ELSE 'off' END, false) FROM pg_catalog.pg_settings
+      SELECT pg_catalog.set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '1s'
+        WHEN 'default_transaction_read_only' THEN 'off' ELSE '0' END, false)
+      FROM pg_catalog.pg_settings
       WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout',
-        'idle_in_transaction_session_timeout', 'default_transaction_read_only')
+        'idle_in_transaction_session_timeout', 'default_transaction_read_only', 'client_connection_check_interval')
       """)
+  }
+
+  /// Runs queries under the search path that role and database give, or under one schema. They must name everything of PostgreSQL's own with
+  /// its schema, and use no operator.
+  package func underOwnSearchPath<Result>(
+    _ schema: String?, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try query("RESET search_path")
+    if let schema { try query("SELECT pg_catalog.set_config('search_path', $1, false)", [quoteIdentifier(schema)]) }
+    let result = try body()
+    try query("SELECT pg_catalog.set_config('search_path', '', false)")
+    return result
   }
 
   /// Runs one statement and returns its rows as text, nil for NULL.

@@ -7,17 +7,20 @@ package final class SessionPool: @unchecked Sendable {
   private let connector: Connector
   private let target: ConnectionTarget
   private let purpose: String
+  private let settings: String?
   private let lock = NSLock()
   // Guarded by `lock`.
   private var idle: [Session] = []
 
-  package init(_ connector: Connector, _ target: ConnectionTarget, purpose: String) {
+  /// - Parameter settings: SQL that each session begins with.
+  package init(_ connector: Connector, _ target: ConnectionTarget, purpose: String, settings: String? = nil) {
+    self.settings = settings
     self.connector = connector
     self.target = target
     self.purpose = purpose
   }
 
-  /// Lends a session without a role's or a database's limits.
+  /// Lends a session.
   ///
   /// - Throws: what connecting and `body` throw.
   package func with<Result>(_ body: (Session) throws(Failure) -> Result) throws(Failure) -> Result {
@@ -29,7 +32,7 @@ package final class SessionPool: @unchecked Sendable {
   private func take() throws(Failure) -> Session {
     if let session = lock.withLock({ idle.popLast() }) { return session }
     let session = try connector.connect(target, purpose: purpose)
-    try session.liftLimits()
+    if let settings { try session.query(settings) }
     return session
   }
 }

@@ -102,13 +102,15 @@ package struct Toolbox: Sendable {
   /// Settings under which a value's text does not depend on role, database or machine: the digests are of that text.
   package static let dumpSettings = [
     "TimeZone": "UTC", "bytea_output": "hex", "standard_conforming_strings": "on", "quote_all_identifiers": "off",
-    "idle_in_transaction_session_timeout": "0", "statement_timeout": "0", "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0", "statement_timeout": "0",
+    "lock_timeout": "0", "client_connection_check_interval": "1s",
   ]
 
   /// Settings that make a restore fast, and keep a role's or a database's own from breaking it.
   package static let restoreSettings = [
     "synchronous_commit": "off", "maintenance_work_mem": "256MB", "jit": "off",
     "default_transaction_read_only": "off", "statement_timeout": "0", "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0", "TimeZone": "UTC",
+    "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0", "TimeZone": "UTC", "array_nulls": "on",
+    "client_connection_check_interval": "1s",
   ]
 }

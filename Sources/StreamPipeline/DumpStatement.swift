@@ -102,7 +102,7 @@ struct NameParser {
       rest.removeFirst()
       while let byte = rest.popFirst() {
         if byte == UInt8(ascii: "\"") {
-          guard rest.first == byte else { return String(decoding: name, as: UTF8.self) }
+          guard rest.first == byte else { return nameText(name) }
           rest.removeFirst()
         }
         name.append(byte)
@@ -113,6 +113,11 @@ struct NameParser {
       name.append(byte)
       rest.removeFirst()
     }
-    return name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
+    return name.isEmpty ? nil : nameText(name)
   }
+}
+
+/// A name in a dump that is not in UTF-8 keeps each of its bytes, so that it is like no other.
+private func nameText(_ bytes: some Collection<UInt8>) -> String {
+  String(validating: bytes, as: UTF8.self) ?? String(String.UnicodeScalarView(bytes.map(UnicodeScalar.init)))
 }

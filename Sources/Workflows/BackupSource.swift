@@ -18,7 +18,6 @@ struct BackupSource {
     session = try surroundings.connector.connect(target, purpose: "backup")
     facts = try ServerReader(session).facts()
     if let refusal = facts.poolerRefusal(endpoint: target.endpoint) { throw refusal }
-    try session.liftLimits()
     toolbox = try surroundings.toolbox(forMajor: facts.major, demanded: policy.toolsDirectory)
   }
 

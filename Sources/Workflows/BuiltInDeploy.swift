@@ -11,11 +11,11 @@ struct BuiltInDeploy {
   let policy: Policy
   let surroundings: Surroundings
 
-  /// - Throws: the failure of the first migration that fails; `outcome` tells how far it got.
+  /// - Throws: `P3009` when another deployer's migration has failed meanwhile; the failure of the first migration that fails; `outcome` tells how far it got.
   func apply(_ pending: [String], _ outcome: inout DeployMigrations.Outcome) throws(Failure) {
     try AdvisoryLock.prisma.take(books.session, waiting: 10, cancellation: surroundings.cancellation)
-    // Another deployer may have been quicker while the snapshot was taken.
-    let still = Set(try MigrationStatus(folder: books.folder, rows: try books.history.rows()).pending)
+    // Another deployer may have been quicker while the snapshot was taken, or have failed.
+    let still = Set(try books.readyStatus().pending)
     for name in pending where still.contains(name) {
       try surroundings.cancellation.check()
       guard let migration = books.folder.migration(name), migration.text != nil else { throw missingScript(name) }
@@ -59,7 +59,9 @@ struct BuiltInDeploy {
         schema: target.schema, lockTimeout: policy.migrations.lockTimeout,
         statementTimeout: policy.migrations.statementTimeout),
       cancellation: surroundings.cancellation,
-      openSession: { () throws(Failure) in try surroundings.connector.connect(target, purpose: "migration") },
+      openSession: { () throws(Failure) in
+        try surroundings.connector.connect(target, purpose: "migration", defaults: .theirs)
+      },
       watch: { surroundings.reporter.note($0) })
   }
 

@@ -68,7 +68,6 @@ package struct CheckPolicy {
     var findings: [CheckFinding] = []
     let reader = ServerReader(session)
     let facts = try reader.facts()
-    if !facts.pooled { try session.liftLimits() }
     findings += placeFindings(facts, endpoint: session.target.endpoint)
     try collect(into: &findings) { () throws(Failure) in try toolFindings(serverMajor: facts.major) }
     try collect(into: &findings) { () throws(Failure) in try privilegeFindings(session, facts) }
@@ -96,7 +95,7 @@ package struct CheckPolicy {
     let installed = try Toolbox.installed(demanded: policy.toolsDirectory, runner: surroundings.runner)
     let chosen = try chooseClient(for: serverMajor, among: installed, demanded: policy.toolsDirectory)
     var findings = [CheckFinding(kind: .fine, text: "PostgreSQL client \(chosen.version) in \(chosen.directory)")]
-    for tool in ["pg_restore", "pg_dumpall", "vacuumdb"] where access("\(chosen.directory)/\(tool)", X_OK) != 0 {
+    for tool in ["pg_restore", "pg_dumpall"] where access("\(chosen.directory)/\(tool)", X_OK) != 0 {
       findings.append(
         CheckFinding(
           kind: .problem, text: "\(tool) is missing in \(chosen.directory)",

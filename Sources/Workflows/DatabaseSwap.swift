@@ -61,6 +61,13 @@ struct DatabaseSwap {
     }
   }
 
+  /// Whether nobody is connected, not even ourselves.
+  func isDeserted(_ name: String) throws(Failure) -> Bool {
+    try session.query(
+      "SELECT FROM pg_catalog.pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'", [name]
+    ).isEmpty
+  }
+
   /// What would stand in the way of a rename, or stay behind with the old database.
   func obstacles(_ name: String) throws(Failure) -> (blocking: [String], staying: [String]) {
     let prepared = try texts(

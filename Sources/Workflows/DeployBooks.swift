@@ -63,18 +63,6 @@ struct DeployBooks {
       details: (row.logs ?? "").split(separator: "\n").prefix(20).map(String.init))
   }
 
-  /// For the snapshot's manifest.
-  func manifestRecord() throws(Failure) -> Manifest.Migrations {
-    let rows = try history.rows()
-    let live = Set(rows.filter(\.isLive).map(\.name))
-    let pending = try folder.migrations.filter { !live.contains($0.name) }.map { (script) throws(Failure) in
-      Manifest.Migrations.Migration(name: script.name, checksum: try script.checksum() ?? "")
-    }
-    return Manifest.Migrations(
-      applied: rows.filter(\.isApplied).map { Manifest.Migrations.Migration(name: $0.name, checksum: $0.checksum) },
-      pending: pending)
-  }
-
   /// The snapshot is one of the very database that is deployed to.
   ///
   /// - Throws: `snapshot_of_another`.

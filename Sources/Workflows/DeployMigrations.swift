@@ -58,6 +58,7 @@ package struct DeployMigrations {
       return Outcome(state: .nothingToDo)
     }
     surroundings.reporter.headline(books.headline(status.pending.count))
+    try WayBack(target: books.target, surroundings: surroundings).check()
 
     // No snapshot, no deploy: whatever is thrown here, the migrations were not begun.
     let id = DeployJournal.makeID(after: try turn.repository.deploys(of: policy.name), now: surroundings.now)
@@ -77,7 +78,7 @@ package struct DeployMigrations {
       try journal.append(DeployEvent(.abandoned, at: surroundings.now()))
       return try begin(turn)
     }
-    let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(id)
+    let snapshot = try provenAgain(id, turn)
     try DeployStandby(policy: policy, turn: turn, journal: journal, surroundings: surroundings)
       .makeAgain(of: record, snapshot)
     let pending = try turn.books.readyStatus().pending
@@ -101,7 +102,7 @@ package struct DeployMigrations {
         try CommandDeploy(command: command, books: books, journal: journal, surroundings: surroundings)
           .apply(pending, &outcome)
       }
-      try HealthCheckRun(checks: policy.migrations.healthChecks, target: books.target, surroundings: surroundings).run()
+      try checkHealth(books)
     } catch {
       outcome.state = .failed
       outcome.failure = error
@@ -111,6 +112,19 @@ package struct DeployMigrations {
     try journal.append(
       DeployEvent(.finished, at: surroundings.now(), error: outcome.failure.map { "\($0.code): \($0.why)" }))
     return outcome
+  }
+
+  private func checkHealth(_ books: DeployBooks) throws(Failure) {
+    do throws(Failure) {
+      try HealthCheckRun(checks: policy.migrations.healthChecks, target: books.target, surroundings: surroundings)
+        .run()
+    } catch {
+      guard surroundings.cancellation.signal != nil else { throw error }
+      throw Failure(
+        error.code, exit: error.exit, what: "deploy of \(policy.name)",
+        why: "it was \(error.code) while the health was checked: the migrations are applied",
+        nextStep: "check by hand, and keep them; or go back: holdfast rollback")
+    }
   }
 
   /// Without the server nobody knows what became of the script that was running: the deploy stays open.
@@ -130,9 +144,18 @@ package struct DeployMigrations {
     guard outcome.state == .failed, policy.migrations.onFailure == .rollback, let id = outcome.deploy, begun,
       !outcome.isOpen, surroundings.cancellation.signal == nil
     else { return outcome }
-    let rollback = try RollBackDeploy(policy: policy, surroundings: surroundings)
-    let done = try rollback.execute(try rollback.plan(.deploy(id)))
     var answered = outcome
+    let done: RollBackDeploy.Outcome
+    do throws(Failure) {
+      let rollback = try RollBackDeploy(policy: policy, surroundings: surroundings)
+      done = try rollback.execute(try rollback.plan(.deploy(id)))
+    } catch {
+      answered.failure?.details.append(
+        "The rollback that on_failure asks for failed too: \(error.what): \(error.why)")
+      answered.failure?.details += error.details
+      answered.failure?.nextStep = error.nextStep
+      return answered
+    }
     answered.state = .rolledBack
     answered.failure?.details.append(
       done.plan.mode == .resolveOnly
@@ -147,7 +170,7 @@ package struct DeployMigrations {
     _ id: String, _ turn: DeployTurn, _ journal: DeployJournal
   ) throws(Failure) -> Backup {
     do throws(Failure) {
-      let binding = TakeBackup.Binding(deploy: id, migrations: try turn.books.manifestRecord())
+      let binding = TakeBackup.Binding(deploy: id, folder: turn.books.folder)
       let outcome = try TakeBackup(policy: policy, surroundings: surroundings, binding: binding)
         .run(reason: "pre-deploy", hold: true)
       if let damage = outcome.damage(insteadUse: nil) { throw damage }
@@ -162,6 +185,18 @@ package struct DeployMigrations {
       failure.details.append("No migration was run: there is no proven way back.")
       throw failure
     }
+  }
+
+  /// The snapshot of an interrupted deploy: days may have passed, and `database.url` may lead elsewhere by now.
+  ///
+  /// - Throws: `snapshot_of_another`, `backup_damaged`, `no_such_backup`.
+  private func provenAgain(_ id: String, _ turn: DeployTurn) throws(Failure) -> Backup {
+    let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(id)
+    try turn.books.checkIdentity(of: snapshot)
+    let verified = try VerifyBackup(surroundings: surroundings)
+      .examine(snapshot, level: .archive, toolsDirectory: policy.toolsDirectory)
+    if let damage = verified.damage(insteadUse: nil) { throw damage }
+    return verified.backup
   }
 
   private func interrupted(_ record: DeployRecord) -> Failure {

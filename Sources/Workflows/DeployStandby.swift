@@ -17,9 +17,17 @@ struct DeployStandby {
     let others = try turn.repository.deploys(of: policy.name).filter { $0.id != journal.id }
     guard policy.migrations.standbyCopy != .off || others.contains(where: { $0.copy != nil }) else { return }
     let standby = try database()
+    for name in try NewDatabase.sweep(standby.maintenance, log: surroundings.log) {
+      surroundings.log.info("dropped \(name), left by a killed run")
+    }
     if policy.migrations.standbyCopy != .off { try make(standby, snapshot) }
-    for name in try standby.discardStale(of: others) {
-      surroundings.reporter.note("dropped \(name), the copy of an earlier deploy")
+    do throws(Failure) {
+      for name in try standby.discardStale(of: others) {
+        surroundings.reporter.note("dropped \(name), the copy of an earlier deploy")
+      }
+    } catch {
+      try surroundings.cancellation.check()
+      surroundings.log.warning("the copy of an earlier deploy could not be dropped: \(error.why)")
     }
   }
 
@@ -46,18 +54,22 @@ struct DeployStandby {
       } else {
         try standby.restore(snapshot, as: name, toolsDirectory: policy.toolsDirectory)
       }
-      try journal.append(DeployEvent(.copied, at: surroundings.now(), temporary: name, snapshot: moment))
+      try journal.append(
+        DeployEvent(
+          .copied, at: surroundings.now(), temporary: name, snapshot: moment, identity: try standby.identity(name)))
     } catch {
-      try standby.discard(name)
-      throw error
+      var failure = error
+      do throws(Failure) { try standby.discard(name) } catch {
+        failure.details.append("The half-made copy \(name) is left (\(error.why)); the next deploy drops it.")
+      }
+      throw failure
     }
   }
 
   private func database() throws(Failure) -> StandbyDatabase {
     // What was begun on the server is ended or undone even when the run is being stopped.
     let maintenance = try Connector(cancellation: Cancellation(), log: surroundings.log)
-      .maintenanceSession(of: turn.books.target)
-    try maintenance.liftLimits()
+      .maintenanceSession(of: turn.books.target, renames: true)
     return StandbyDatabase(target: turn.books.target, maintenance: maintenance, surroundings: surroundings)
   }
 }

@@ -19,7 +19,7 @@ struct HealthCheckRun {
   private func run(_ check: HealthCheck) throws(Failure) {
     switch check {
     case .sql(let query):
-      let session = try surroundings.connector.connect(target, purpose: "health check")
+      let session = try surroundings.connector.connect(target, purpose: "health check", defaults: .theirs)
       switch session.attempt(query) {
       case .success(let rows):
         guard rows.count == 1, rows[0] == ["t"] else {

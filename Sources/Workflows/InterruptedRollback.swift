@@ -28,7 +28,10 @@ struct InterruptedRollback {
 
   private var now: Date { work.surroundings.now() }
 
-  private var isCopy: Bool { record.copy?.name == rollback.temporary }
+  private func drop(_ name: String) throws(Failure) {
+    try NewDatabase.endMaking(of: name, session: work.maintenance)
+    try NewDatabase.drop(name, session: work.maintenance)
+  }
 
   private func isSwapped() throws(Failure) -> Bool {
     guard rollback.restored, try !work.swap.exists(rollback.temporary) else { return false }
@@ -49,7 +52,7 @@ struct InterruptedRollback {
       return rollback.keptAs
     }
     // From the beginning: a database that is whole already is restored again, which costs time and risks nothing.
-    try work.discard(temporary, isCopy: isCopy)
+    try drop(temporary)
     let plan = try work.plan(again: record)
     let outcome = try work.execute(plan, holding: live)
     return plan.liveExists ? outcome.plan.keptAs : nil
@@ -60,7 +63,7 @@ struct InterruptedRollback {
       return try journal.append(DeployEvent(.abandoned, at: now))
     }
     guard try isSwapped() else {
-      try work.discard(temporary, isCopy: isCopy)
+      try drop(temporary)
       return try journal.append(DeployEvent(.abandoned, at: now))
     }
     guard let kept = rollback.keptAs else {

@@ -18,6 +18,7 @@ package struct TableWrites: Sendable, Equatable {
 }
 
 extension TableWrites {
+  fileprivate func isOf(_ other: TableWrites) -> Bool { schema == other.schema && name == other.name }
   fileprivate var qualifiedName: String { "\(quoteIdentifier(schema)).\(quoteIdentifier(name))" }
 }
 
@@ -26,6 +27,8 @@ extension Row {
 }
 
 /// Counts what a rollback loses.
+///
+/// What cannot be counted is said to be so, and keeps no rollback from its end.
 ///
 /// A row's xmin tells whether it was written after the snapshot: exact, except for rows that were frozen since, and for tables that were
 /// truncated or rewritten.
@@ -45,7 +48,8 @@ struct LostWrites {
   init(
     live target: ConnectionTarget, manifest: Manifest, moment: String? = nil, surroundings: Surroundings
   ) throws(Failure) {
-    live = SessionPool(surroundings.connector, target, purpose: "rollback")
+    // Whoever holds a table, perhaps the very session that a rollback is to end, is not waited for.
+    live = SessionPool(surroundings.connector, target, purpose: "rollback", settings: "SET lock_timeout = '2s'")
     self.surroundings = surroundings
     self.manifest = manifest
     self.moment = moment ?? manifest.snapshot.pgCurrentSnapshot
@@ -69,28 +73,39 @@ struct LostWrites {
     ) { (table) throws(Failure) in try count(table, until: deadline) }
     let writes = counts.compactMap { if case .writes(let writes) = $0 { writes } else { nil } }
     let sorted = writes.sorted { ($0.changed, $1.schema, $1.name) > ($1.changed, $0.schema, $0.name) }
-    return (sorted, !counts.contains(.noTime))
+    return (sorted, !counts.contains(.unknown))
+  }
+
+  /// What was counted, brought from one count to a later one.
+  static func advanced(_ writes: [TableWrites], from before: [TableWrites], to after: [TableWrites]) -> [TableWrites] {
+    after.map { later in
+      guard var write = writes.first(where: { $0.isOf(later) }), let earlier = before.first(where: { $0.isOf(later) })
+      else { return later }
+      write.changed += later.changed > earlier.changed ? later.changed - earlier.changed : 0
+      if later.changed + later.perhaps == 0 { write.deleted = later.deleted }
+      return write
+    }.filter { $0.changed + $0.perhaps > 0 || $0.deleted ?? 1 > 0 }
   }
 
   private enum Count: Sendable, Equatable {
     case writes(TableWrites)
     case none
-    case noTime
+    case unknown
   }
 
   private func count(_ table: Table, until deadline: ContinuousClock.Instant?) throws(Failure) -> Count {
     try live.with { (session) throws(Failure) in
       if let deadline {
         let left = (deadline - .now).milliseconds
-        guard left > 0 else { return .noTime }
+        guard left > 0 else { return .unknown }
         try session.query("SET statement_timeout = \(left)")
       }
       switch session.attempt(countSQL("\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"), [moment]) {
       case .success(let rows): return try writes(to: table, Row(rows.first)).map { .writes($0) } ?? .none
       case .failure(let error):
         try surroundings.cancellation.check()
-        guard deadline != nil, error.sqlState == "57014" else { throw error.failure }
-        return .noTime
+        surroundings.log.info("writes to \(table.schema).\(table.name) are not counted: \(error.message)")
+        return .unknown
       }
     }
   }
@@ -177,14 +192,17 @@ struct LostWrites {
 
   /// Settles which of the rows in doubt the restored table has: by their content.
   private func settled(_ write: TableWrites, _ restored: Session) throws(Failure) -> TableWrites {
-    guard write.perhaps > 0, rows(write) <= Self.mostKeys else { return write }
+    guard write.perhaps > 0 else { return write }
     let name = write.qualifiedName
-    let columns = try restored.query(
+    let found = restored.attempt(
       """
       SELECT pg_catalog.string_agg('t.' || pg_catalog.quote_ident(attname), ', ' ORDER BY attnum) FROM pg_catalog.pg_attribute
-      WHERE attrelid = $1::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped
+      WHERE attrelid = pg_catalog.to_regclass($1) AND attnum > 0 AND NOT attisdropped
       """, [name])
-    let content = "pg_catalog.md5(ROW(\((columns.first?.first ?? nil) ?? ""))::text)"
+    guard case .success(let columns) = found else { return write }
+    guard let list = columns.first?.first ?? nil else { return Self.allNew(write) }
+    guard rows(write) <= Self.mostKeys else { return write }
+    let content = "pg_catalog.md5(ROW(\(list))::text)"
     let live = try attempt(
       """
       \(judged(name)) SELECT \(content), judged.age FROM ONLY \(name) AS t JOIN judged ON judged.id = t.xmin
@@ -206,6 +224,11 @@ struct LostWrites {
     return settled
   }
 
+  /// The restored database has no such table, or none with columns.
+  private static func allNew(_ write: TableWrites) -> TableWrites {
+    TableWrites(schema: write.schema, name: write.name, changed: write.changed + write.perhaps, deleted: 0)
+  }
+
   private func rows(_ table: TableWrites) -> UInt64 {
     manifest.digests.tables.first { $0.schema == table.schema && $0.name == table.name }?.rows ?? 0
   }
@@ -216,7 +239,7 @@ struct LostWrites {
   func completed(_ writes: [TableWrites], restored: Session) throws(Failure) -> [TableWrites] {
     try writes.map { (write) throws(Failure) in
       var complete = try settled(write, restored)
-      guard write.deleted == nil else { return complete }
+      guard write.deleted == nil, complete.deleted == nil else { return complete }
       if let key = try primaryKey(write) {
         complete.deleted = try deletions(write, key, restored)
       } else if complete.changed + complete.perhaps == 0 {

@@ -24,7 +24,9 @@ struct ManifestWriter {
       files: [captured.globals, sql].compactMap { $0 } + captured.data, digests: captured.digests,
       needs: captured.needs, excludeTableData: policy.backup.excludeTableData, timings: captured.timings)
     manifest.deploy = binding?.deploy
-    manifest.migrations = binding?.migrations
+    if captured.history != nil || binding != nil {
+      manifest.migrations = try Manifest.Migrations(captured.history ?? [], folder: binding?.folder)
+    }
     manifest.files.append(try partial.write(RestoreGuide(manifest).text, to: "RESTORE.md"))
     manifest.files.sort { $0.path < $1.path }
     manifest.finishedAt = surroundings.now()

@@ -1,5 +1,6 @@
 import BackupModel
 import Diagnostics
+import Foundation
 import Migrations
 import PostgresTools
 
@@ -26,6 +27,13 @@ package struct MigrationBooks {
         "no_migrations_folder", exit: .configuration, what: "policy \(policy.name)",
         why: "it does not say where the migrations are",
         nextStep: "set migrations.directory, for example to ../app/prisma/migrations")
+    }
+    // Prisma takes a missing folder for one without migrations; it has no policy in which the path may be mistyped.
+    guard access(directory, R_OK | X_OK) == 0 else {
+      throw Failure(
+        "no_migrations_folder", exit: .configuration, what: "policy \(policy.name)",
+        why: "migrations.directory \(directory) cannot be read: \(String(cString: strerror(errno)))",
+        nextStep: "correct the path in the policy, or make the folder")
     }
     return MigrationFolder(path: directory)
   }

@@ -45,7 +45,9 @@ struct NewDatabase {
     self.session = session
     self.temporaryName = temporaryName
     try takeName()
-    try session.query(properties.createStatement(name: SQLFragment(identifier: temporaryName)) + Self.limitMark)
+    let create = properties.createStatement(
+      name: SQLFragment(identifier: temporaryName), major: session.serverVersion / 10_000)
+    try session.query(create + Self.limitMark)
     try mark()
   }
 
@@ -129,26 +131,64 @@ struct NewDatabase {
     for statement in properties.statements(name: temporary) { try session.query(statement) }
   }
 
+  /// Waits until nothing is being made under a name: the server goes on with the CREATE DATABASE of a client that was killed.
+  static func endMaking(of name: String, session: Session) throws(Failure) {
+    for _ in 0..<200 {
+      let makers = try session.query(
+        """
+        SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+        WHERE state = 'active' AND pid <> pg_catalog.pg_backend_pid() AND pg_catalog.strpos(query, $1) = 1
+        """, ["CREATE DATABASE \(quoteIdentifier(name)) "])
+      if makers.isEmpty { return }
+      usleep(50_000)
+    }
+  }
+
   /// Drops what was made. Takes its own session, since the run's may be cancelled.
   ///
   /// - Returns: whether there was anything.
   @discardableResult
   static func drop(_ name: String, session: Session) throws(Failure) -> Bool {
     guard try isTaken(name, session) else { return false }
-    try session.query("DROP DATABASE IF EXISTS \(quoteIdentifier(name)) WITH (FORCE)")
+    let database = quoteIdentifier(name)
+    let drop = "DROP DATABASE IF EXISTS \(database) WITH (FORCE)"
+    guard case .failure(let error) = session.attempt(drop) else { return true }
+    // A template, or one with restored subscriptions, cannot be dropped as it is.
+    guard ["55006", "42809"].contains(error.sqlState) else { throw error.failure }
+    _ = session.attempt("ALTER DATABASE \(database) IS_TEMPLATE false ALLOW_CONNECTIONS true")
+    try dropSubscriptions(session.target.database(name))
+    try session.query(drop)
     return true
   }
 
-  /// Drops what killed runs left, as far as this role may.
+  /// Those of a restored database were never connected to anything.
+  private static func dropSubscriptions(_ target: ConnectionTarget) throws(Failure) {
+    let session = try Connector(cancellation: Cancellation(), log: .silent).connect(target, purpose: "restore")
+    let names = try session.query(
+      """
+      SELECT pg_catalog.quote_ident(subname) FROM pg_catalog.pg_subscription s
+      JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database()
+      """
+    ).compactMap { $0.first ?? nil }
+    for name in names {
+      for end in ["DISABLE", "SET (slot_name = NONE)"] { try session.query("ALTER SUBSCRIPTION \(name) \(end)") }
+      try session.query("DROP SUBSCRIPTION \(name)")
+    }
+  }
+
+  /// Drops what killed runs left, as far as this role may. One that cannot be dropped is no reason to restore nothing.
   ///
   /// - Returns: the names that were dropped.
-  static func sweep(_ session: Session) throws(Failure) -> [String] {
+  static func sweep(_ session: Session, log: Log) throws(Failure) -> [String] {
     let marked = try session.query(
       """
       SELECT datname FROM pg_catalog.pg_database
       WHERE (pg_catalog.shobj_description(oid, 'pg_database') = $1
-          OR datconnlimit = \(lockClass) AND pg_catalog.strpos(datname, '\(infix)') > 0)
+          OR datconnlimit = \(lockClass) AND datname ~ '__(restore|standby)_')
         AND pg_catalog.pg_has_role(datdba, 'USAGE')
+        -- Its maker may work from another database, whose locks we cannot ask for.
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.classid = \(lockClass)
+          AND l.objid::bigint = pg_catalog.hashtext(datname)::bigint & 4294967295)
       ORDER BY 1
       """, [mark]
     ).compactMap { $0.first ?? nil }
@@ -157,9 +197,13 @@ struct NewDatabase {
       let lock = try session.query(
         "SELECT pg_catalog.pg_try_advisory_lock(\(lockClass), pg_catalog.hashtext($1))", [name])
       guard try Row(lock.first).flag(0) else { continue }
-      try drop(name, session: session)
+      do throws(Failure) {
+        try drop(name, session: session)
+        dropped.append(name)
+      } catch {
+        log.warning("\(name), left by a killed run, cannot be dropped: \(error.why)")
+      }
       try session.query("SELECT pg_catalog.pg_advisory_unlock(\(lockClass), pg_catalog.hashtext($1))", [name])
-      dropped.append(name)
     }
     return dropped
   }

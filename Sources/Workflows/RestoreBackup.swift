@@ -41,9 +41,10 @@ package struct RestoreBackup {
     let maintenance = try surroundings.connector.maintenanceSession(of: target)
     let facts = try ServerReader(maintenance).facts()
     try check(facts, for: backup)
-    try maintenance.liftLimits()
     try NewDatabase.refuseExisting(name, maintenance)
-    for left in try NewDatabase.sweep(maintenance) { surroundings.log.info("dropped \(left), left by a killed run") }
+    for left in try NewDatabase.sweep(maintenance, log: surroundings.log) {
+      surroundings.log.info("dropped \(left), left by a killed run")
+    }
     try checkNeeds(backup, maintenance)
     let toolbox = try surroundings.toolbox(forMajor: requiredMajor(backup, facts), demanded: toolsDirectory)
     surroundings.reporter.headline(
@@ -139,9 +140,14 @@ extension Manifest {
 }
 
 extension Connector {
-  /// Databases are made, dropped and renamed from another one: `postgres`, else `template1`.
-  func maintenanceSession(of target: ConnectionTarget) throws(Failure) -> Session {
-    if target.database == "postgres" { return try connect(target.database("template1"), purpose: "maintenance") }
+  /// Databases are made and dropped from another one: `postgres`, else `template1`.
+  ///
+  /// - Parameter renames: the target itself is to be renamed, and no session may be on it. Only then `template1` serves a target that is
+  ///   called `postgres`: while somebody is there nobody else can create a database.
+  func maintenanceSession(of target: ConnectionTarget, renames: Bool = false) throws(Failure) -> Session {
+    if renames, target.database == "postgres" {
+      return try connect(target.database("template1"), purpose: "maintenance")
+    }
     do throws(Failure) { return try connect(target.database("postgres"), purpose: "maintenance") } catch {
       guard error.code == "no_such_database" || error.code == "login_refused" else { throw error }
       return try connect(target.database("template1"), purpose: "maintenance")

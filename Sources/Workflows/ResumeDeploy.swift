@@ -9,10 +9,13 @@ import PostgresTools
 /// state before.
 package struct ResumeDeploy {
   private let policy: Policy
+  private let command: [String]
   private let surroundings: Surroundings
 
-  package init(policy: Policy, surroundings: Surroundings) {
+  /// - Parameter command: what the interrupted deploy was given to apply its migrations with.
+  package init(policy: Policy, command: [String] = [], surroundings: Surroundings) {
     self.policy = policy
+    self.command = command.isEmpty ? policy.migrations.command : command
     self.surroundings = surroundings
   }
 
@@ -47,7 +50,7 @@ package struct ResumeDeploy {
       try interruptedRollback("resume").resumeUndo()
       return .undone
     default:
-      let deploy = DeployMigrations(policy: policy, command: [], surroundings: surroundings)
+      let deploy = DeployMigrations(policy: policy, command: command, surroundings: surroundings)
       return .deploy(try deploy.answered(try resumeDeploy(deploy)))
     }
   }
@@ -63,7 +66,9 @@ package struct ResumeDeploy {
     // Read again under the lock: it may have run, and come to its end.
     let record = try interrupted()
     switch try ScriptInDoubt(record: record, books: turn.books, surroundings: surroundings).settle() {
-    case .settled: return try deploy.go(on: record, turn)
+    case .settled:
+      if record.byCommand, command.isEmpty { throw commandWanted(record) }
+      return try deploy.go(on: record, turn)
     case .failed(let row, let isAtomic):
       try journalFailure(of: row, isAtomic, record, turn)
       var outcome = DeployMigrations.Outcome(deploy: record.id, snapshot: record.backup, state: .failed)
@@ -78,6 +83,13 @@ package struct ResumeDeploy {
         nextStep: "look, then: holdfast resolve \(row.name) --applied or --rolled-back, and holdfast resume; "
           + "or go back to before the deploy: holdfast abandon")
     }
+  }
+
+  /// Another program may do more than apply what is in the folder.
+  private func commandWanted(_ record: DeployRecord) -> Failure {
+    Failure(
+      "command_wanted", exit: .usage, what: "resume of \(record.id)", why: "another program applied its migrations",
+      nextStep: "name it again: holdfast resume -- COMMAND; or go back to before it: holdfast abandon")
   }
 
   private func journalFailure(
@@ -101,6 +113,7 @@ package struct ResumeDeploy {
   // MARK: Abandon
 
   /// - Returns: whether a rollback has to follow, as only that brings back the state before.
+  /// - Throws: `rows_in_doubt` when nobody but a person can tell whether there is anything to go back from.
   package func abandon() throws(Failure) -> (record: DeployRecord, needsRollback: Bool) {
     let record = try interrupted()
     switch record.state {
@@ -117,13 +130,33 @@ package struct ResumeDeploy {
     let record = try interrupted()
     let journal = try DeployJournal(turn.repository, policy: policy.name, id: record.id)
     if record.backup == nil { try sweepSnapshot(turn) }
-    guard try mayHaveChanged(record, turn, journal) else {
+    let changed = try mayHaveChanged(record, turn, journal)
+    if !changed, record.byCommand { try refuseDoubt(record, turn, journal) }
+    guard changed else {
       try DeployStandby(policy: policy, turn: turn, journal: journal, surroundings: surroundings).discard(record)
       try journal.append(DeployEvent(.abandoned, at: surroundings.now()))
       return false
     }
     try journal.append(DeployEvent(.finished, at: surroundings.now(), error: "given up"))
     return true
+  }
+
+  /// Rows that were written since the snapshot may be the other program's as well as anybody's.
+  private func refuseDoubt(
+    _ record: DeployRecord, _ turn: DeployTurn, _ journal: DeployJournal
+  ) throws(Failure) {
+    let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(record.backup ?? "")
+    let lost = try LostWrites(live: turn.books.target, manifest: snapshot.manifest, surroundings: surroundings)
+    let (found, isComplete) = try lost.count()
+    // The command began after the snapshot: nothing of it is in doubt.
+    let writes = found.filter { $0.changed > 0 || $0.deleted ?? 0 > 0 }
+    guard !writes.isEmpty || !isComplete else { return }
+    try journal.append(DeployEvent(.finished, at: surroundings.now(), error: "given up"))
+    throw Failure(
+      "rows_in_doubt", exit: .failed, what: "abandon of \(record.id)",
+      why: "the deploy is given up, but its command ran, and rows were written since the snapshot, by it or by others",
+      nextStep: "leave them as they are, or go back to before the deploy: holdfast rollback --deploy \(record.id)",
+      details: writes.prefix(10).map { "\($0.schema).\($0.name): \($0.changed) rows new or changed" })
   }
 
   /// What there is of a snapshot that was being taken. A backup that runs has swept it already.

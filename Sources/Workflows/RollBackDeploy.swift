@@ -29,7 +29,8 @@ package struct RollBackDeploy {
     target = try ConnectionURL.parse(policy.databaseURL)
     lock = try PolicyLock(repository, policy: policy.name, kind: .deploy, purpose: purpose, now: surroundings.now())
     // What was begun on the server is ended or undone even when the run is being stopped.
-    maintenance = try Connector(cancellation: Cancellation(), log: surroundings.log).maintenanceSession(of: target)
+    maintenance = try Connector(cancellation: Cancellation(), log: surroundings.log)
+      .maintenanceSession(of: target, renames: true)
     let facts = try ServerReader(maintenance).facts()
     if let refusal = facts.poolerRefusal(endpoint: target.endpoint) { throw refusal }
     guard !facts.standby else {
@@ -37,7 +38,6 @@ package struct RollBackDeploy {
         "standby", exit: .configuration, what: "\(purpose) on \(target.endpoint)",
         why: "the server is a standby: it takes no writes", nextStep: "give the primary's host in database.url")
     }
-    try maintenance.liftLimits()
     try swap.takeTurn(of: target.database)
   }
 
@@ -77,12 +77,16 @@ package struct RollBackDeploy {
       try journal.append(began(plan))
       try resolveOnly(plan.undoes, journal)
     case .restore:
-      done.lostWrites = try prepare(plan, journal)
+      let counted = try prepare(plan, journal)
       try swapIn(plan, journal)
+      let seconds = rounded(ContinuousClock.now - start)
+      (done.lostWrites, done.countedAll) = atTheFence(plan, counted)
+      return Outcome(plan: done, seconds: seconds)
     }
-    let seconds = ((ContinuousClock.now - start).seconds * 1000).rounded() / 1000
-    return Outcome(plan: done, seconds: seconds)
+    return Outcome(plan: done, seconds: rounded(ContinuousClock.now - start))
   }
+
+  private func rounded(_ duration: Duration) -> Double { (duration.seconds * 1000).rounded() / 1000 }
 
   /// Another machine's deploy keeps its lock on the database itself. That of a run that has just ended takes a moment to go.
   func lockLive() throws(Failure) -> Session {
@@ -108,11 +112,20 @@ package struct RollBackDeploy {
 
   // MARK: Beside
 
+  /// What is lost, as counted before the fence.
+  private struct Counted {
+    /// As the live database alone tells.
+    var raw: [TableWrites]
+    /// With what the restored one tells, too.
+    var completed: [TableWrites]
+    var isComplete: Bool
+  }
+
   /// Verifies the backup, restores it beside the live database, proves it and reconciles its history.
   ///
   /// - Returns: what was written to the live database since.
   /// - Throws: after which nothing of it is left.
-  private func prepare(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) -> [TableWrites] {
+  private func prepare(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) -> Counted {
     if plan.copy != nil { return try prepareCopy(plan, journal) }
     let facts = try ServerReader(maintenance).facts()
     let toolbox = try surroundings.toolbox(
@@ -129,14 +142,14 @@ package struct RollBackDeploy {
   }
 
   /// The same with a copy that is there already, was proven when it was made, and that nobody could write to since.
-  private func prepareCopy(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) -> [TableWrites] {
+  private func prepareCopy(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) -> Counted {
     try journal.append(began(plan))
     do throws(Failure) {
       try standby.open(plan.temporary)
       if plan.liveExists { try reconcileHistory(plan) }
       try journal.append(DeployEvent(.restored, at: surroundings.now()))
       try readyToSwap(plan)
-      return plan.lostWrites
+      return Counted(raw: plan.lostWrites, completed: plan.lostWrites, isComplete: plan.countedAll)
     } catch { throw givenUp(plan, journal, error) }
   }
 
@@ -163,22 +176,15 @@ package struct RollBackDeploy {
     _ = maintenance.attempt("ROLLBACK")
     var failure = cause
     do throws(Failure) {
-      try discard(plan.temporary, isCopy: plan.copy != nil)
+      // Also a standby copy: once opened it is no more what was proven.
+      try NewDatabase.endMaking(of: plan.temporary, session: maintenance)
+      try NewDatabase.drop(plan.temporary, session: maintenance)
       try journal.append(DeployEvent(.abandoned, at: surroundings.now(), error: "\(cause.code): \(cause.why)"))
       failure.details.append("The live database was not touched.")
     } catch {
       failure.details.append("The live database was not touched; \(plan.temporary) is left: holdfast abandon drops it.")
     }
     return failure
-  }
-
-  /// Drops the database beside; a standby copy stays, and can serve again: what was added to its history is added once only.
-  func discard(_ name: String, isCopy: Bool) throws(Failure) {
-    guard isCopy else {
-      try NewDatabase.drop(name, session: maintenance)
-      return
-    }
-    if try swap.exists(name) { try standby.close(name) }
   }
 
   private var standby: StandbyDatabase {
@@ -196,12 +202,36 @@ package struct RollBackDeploy {
     for row in try live.rows() where !known.contains(row.id) { try restored.insertRolledBack(row, by: plan.deploy) }
   }
 
-  private func completeWrites(_ plan: RollbackPlan) throws(Failure) -> [TableWrites] {
-    guard plan.liveExists else { return [] }
-    let restored = try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback")
-    let writes = try LostWrites(live: target, manifest: plan.backup.manifest, surroundings: surroundings)
-    // Counted again: the live database went on while the backup was restored.
-    return try writes.completed(try writes.count().writes, restored: restored)
+  /// Counts again what is lost: the live database went on while the backup was restored. A restored database is not thrown away for a number.
+  private func completeWrites(_ plan: RollbackPlan) throws(Failure) -> Counted {
+    guard plan.liveExists else { return Counted(raw: [], completed: [], isComplete: true) }
+    do throws(Failure) {
+      let restored = try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback")
+      let lost = try LostWrites(live: target, manifest: plan.backup.manifest, surroundings: surroundings)
+      let (writes, isComplete) = try lost.count()
+      return Counted(
+        raw: writes, completed: try lost.completed(writes, restored: restored), isComplete: isComplete)
+    } catch {
+      try surroundings.cancellation.check()
+      surroundings.log.warning("what is lost could not be counted again: \(error.why)")
+      return Counted(raw: plan.lostWrites, completed: plan.lostWrites, isComplete: false)
+    }
+  }
+
+  /// Adds what was written until the fence: in the kept database nobody writes any more.
+  private func atTheFence(_ plan: RollbackPlan, _ counted: Counted) -> (writes: [TableWrites], isComplete: Bool) {
+    guard plan.liveExists, counted.isComplete else { return (counted.completed, counted.isComplete) }
+    do throws(Failure) {
+      let kept = try LostWrites(
+        live: target.database(plan.keptAs), manifest: plan.backup.manifest, moment: plan.copy?.snapshot,
+        surroundings: surroundings)
+      let (raw, isComplete) = try kept.count(within: plan.copy == nil ? nil : RollbackPlanner.secondsToCount)
+      return (LostWrites.advanced(counted.completed, from: counted.raw, to: raw), isComplete)
+    } catch {
+      // The rollback itself is done.
+      surroundings.log.warning("what was written until the end could not be counted: \(error.why)")
+      return (counted.completed, false)
+    }
   }
 
   // MARK: Swap

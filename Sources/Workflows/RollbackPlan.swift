@@ -113,7 +113,7 @@ struct RollbackPlanner {
 
   // MARK: Looking
 
-  private static let secondsToCount = 0.7
+  static let secondsToCount = 0.7
 
   /// - Parameter mode: nil: whichever is enough.
   private func plan(
@@ -133,7 +133,7 @@ struct RollbackPlanner {
       lostWrites: [], sessions: try swap.sessions(on: target.database),
       staying: try swap.obstacles(target.database).staying, liveExists: exists)
     if let copy = record?.copy, record?.backup == backup.id, copy.isWhole,
-      try StandbyDatabase(target: target, maintenance: maintenance, surroundings: surroundings).isUntouched(copy.name)
+      try StandbyDatabase(target: target, maintenance: maintenance, surroundings: surroundings).isUntouched(copy)
     {
       plan.copy = copy
       plan.temporary = copy.name
@@ -164,6 +164,12 @@ struct RollbackPlanner {
     guard record.failed != nil, record.failedAtomically, record.applied.isEmpty, record.rollback == nil else {
       return false
     }
-    return try SchemaComparison(policy: policy, surroundings: surroundings).liveEquals(backup, target)
+    do throws(Failure) {
+      return try SchemaComparison(policy: policy, surroundings: surroundings).liveEquals(backup, target)
+    } catch {
+      // Not to be known; to restore is right either way.
+      try surroundings.cancellation.check()
+      return false
+    }
   }
 }

@@ -19,7 +19,7 @@ struct SchemaComparison {
     let work = try WorkFolder()
     let scanner = DumpScanner(keepStatements: true)
     let command = toolbox.command(
-      "pg_dump", ["-Fp", "--schema-only"], on: target, purpose: "rollback",
+      "pg_dump", ["-Fp", "--schema-only", "--lock-wait-timeout=5000"], on: target, purpose: "rollback",
       passwordFile: try work.passwordFile(for: target),
       settings: Toolbox.dumpSettings)
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in try scanner.scan(piece) }

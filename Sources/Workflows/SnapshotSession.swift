@@ -6,12 +6,17 @@ import PostgresTools
 /// dump's own.
 struct SnapshotSession {
   private let session: Session
+  private let locks: TableLocks
   /// For `pg_dump --snapshot`.
   let identifier: String
   let snapshot: Manifest.Snapshot
 
-  init(_ session: Session, standby: Bool) throws(Failure) {
+  /// - Parameter locks: taken before the snapshot, so that no table of it is rewritten until pg_dump has its own.
+  /// - Throws: `table_locked`, `tables_change`.
+  init(_ session: Session, standby: Bool, locks: TableLocks) throws(Failure) {
     self.session = session
+    self.locks = locks
+    try locks.take()
     try session.query("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     identifier = try Row(try session.query("SELECT pg_catalog.pg_export_snapshot()").first).text(0)
     snapshot = try ServerReader(session).snapshot(standby: standby)
@@ -19,6 +24,15 @@ struct SnapshotSession {
 
   /// Ends the transaction.
   ///
-  /// - Throws: `connection_lost` when the session did not live as long as the dump.
-  func close() throws(Failure) { try session.query("COMMIT") }
+  /// - Throws: `connection_lost` when the session did not live as long as the dump; `tables_rewritten`.
+  func close() throws(Failure) {
+    let rewritten = try TableLocks.rewritten(since: session)
+    try session.query("COMMIT")
+    guard rewritten.isEmpty else {
+      throw Failure(
+        "tables_rewritten", exit: .failed, what: "backup of \(session.target.database)",
+        why: "\(rewritten.prefix(5).joined(separator: ", ")) was truncated or rewritten meanwhile, and may seem empty",
+        nextStep: "run the same command again")
+    }
+  }
 }

@@ -44,7 +44,8 @@ struct StandbyDatabase {
   func clone(_ snapshot: Backup, as name: String, by live: Session) throws(Failure) -> String {
     // Taken before: what is written until the server has closed the door counts as lost, though the copy has it.
     let moment = try Row(try live.query("SELECT pg_catalog.pg_current_snapshot()").first).text(0)
-    let other = try Connector(cancellation: Cancellation(), log: surroundings.log).maintenanceSession(of: target)
+    let other = try Connector(cancellation: Cancellation(), log: surroundings.log)
+      .maintenanceSession(of: target, renames: true)
     let (database, _) = try surroundings.phase("clone", summary: { _ in "copied by the server" }) {
       () throws(Failure) in
       let ending = SessionEnding(
@@ -64,21 +65,35 @@ struct StandbyDatabase {
     try database.giveProperties()
     try maintenance.query("ALTER DATABASE \(quoteIdentifier(database.temporaryName)) ALLOW_CONNECTIONS false")
     try maintenance.query("COMMIT")
+    // Ours have to be over, and counted.
+    for _ in 0..<100 where try !swap.isDeserted(database.temporaryName) { usleep(20_000) }
   }
 
   /// Drops what was made of one, whole or not.
   func discard(_ name: String) throws(Failure) {
     _ = maintenance.attempt("ROLLBACK")
+    try NewDatabase.endMaking(of: name, session: maintenance)
     try NewDatabase.drop(name, session: maintenance)
   }
 
   // MARK: Using
 
-  /// Whether it is there and nobody was let in.
-  func isUntouched(_ name: String) throws(Failure) -> Bool {
+  /// What a copy is known by: the database itself, and how many sessions it has ever had. Nil: there is none, or its door is open.
+  ///
+  /// After a crash of the server the sessions are forgotten; then the copy is as good as touched, and the backup serves.
+  func identity(_ name: String) throws(Failure) -> String? {
     let rows = try maintenance.query(
-      "SELECT NOT datallowconn FROM pg_catalog.pg_database WHERE datname = $1", [name])
-    return try rows.first.map { (row) throws(Failure) in try Row(row).flag(0) } ?? false
+      """
+      SELECT d.oid || ' ' || coalesce(pg_catalog.pg_stat_get_db_sessions(d.oid), 0)
+      FROM pg_catalog.pg_database d WHERE d.datname = $1 AND NOT d.datallowconn
+      """, [name])
+    return rows.first?.first ?? nil
+  }
+
+  /// Whether it is the one that was made, and nobody has been in it since.
+  func isUntouched(_ copy: DeployRecord.StandbyCopy) throws(Failure) -> Bool {
+    guard let found = try identity(copy.name) else { return false }
+    return found == copy.identity
   }
 
   func open(_ name: String) throws(Failure) { try swap.openFence(name) }
@@ -92,9 +107,9 @@ struct StandbyDatabase {
   /// - Returns: their names.
   func discardStale(of records: [DeployRecord]) throws(Failure) -> [String] {
     var dropped: [String] = []
-    for name in records.compactMap(\.copy?.name) where try isUntouched(name) {
-      try NewDatabase.drop(name, session: maintenance)
-      dropped.append(name)
+    for copy in records.compactMap(\.copy) where try isUntouched(copy) {
+      try NewDatabase.drop(copy.name, session: maintenance)
+      dropped.append(copy.name)
     }
     return dropped
   }

@@ -11,8 +11,10 @@ package struct StatisticsUpdate: Sendable {
 
   /// Statements that together analyze every table, the largest ones first and alone.
   func portions() throws(Failure) -> [String] {
-    let tables = try pool.with { (session) throws(Failure) in
-      try session.query(
+    let tables = try pool.with { (session) throws(Failure) -> [[String?]]? in
+      // Names of any bytes could not be sent back.
+      guard try session.query("SHOW server_encoding").first?.first != "SQL_ASCII" else { return nil }
+      return try session.query(
         """
         SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.pg_table_size(c.oid)
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -20,6 +22,7 @@ package struct StatisticsUpdate: Sendable {
         ORDER BY 2 DESC
         """)
     }
+    guard let tables else { return ["ANALYZE"] }
     let sizes = tables.map { row in (name: (row.first ?? nil) ?? "", bytes: Int(row.last.flatMap { $0 } ?? "") ?? 0) }
     return Self.portions(sizes).map { "ANALYZE " + $0.joined(separator: ", ") }
   }

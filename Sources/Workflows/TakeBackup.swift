@@ -16,7 +16,7 @@ package struct TakeBackup {
   /// What a snapshot is bound to: the deploy that it is taken for, and the state of its migrations.
   struct Binding {
     var deploy: String?
-    var migrations: Manifest.Migrations
+    var folder: MigrationFolder
   }
 
   /// - Parameter binding: the deploy that this is the snapshot of; it holds the deploy lock itself.

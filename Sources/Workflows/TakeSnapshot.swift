@@ -14,7 +14,7 @@ package struct TakeSnapshot {
   /// - Throws: what a backup throws; `snapshot_of_another`.
   package func run() throws(Failure) -> VerifyBackup.Outcome {
     let books = try DeployBooks(policy: policy, surroundings: surroundings)
-    let binding = TakeBackup.Binding(deploy: nil, migrations: try books.manifestRecord())
+    let binding = TakeBackup.Binding(deploy: nil, folder: books.folder)
     let outcome = try TakeBackup(policy: policy, surroundings: surroundings, binding: binding)
       .run(reason: "pre-deploy", hold: true)
     try books.checkIdentity(of: outcome.backup)

@@ -28,13 +28,13 @@ import Testing
     let script = #"{ echo "$*"; env; } > "$(dirname "$0")/seen"; exec "$real" "$@""#
     try locked { bench in
       let tools = try FakeTools(on: bench)
-      for tool in ["pg_dump", "pg_dumpall", "pg_restore", "vacuumdb"] {
+      for tool in ["pg_dump", "pg_dumpall", "pg_restore"] {
         try tools.replace(tool, by: script.replacing("/seen", with: "/seen-\(tool)"))
       }
       try writePolicy(bench, tools)
       let id = try bench.backUp()
       #expect(try bench.holdfast("restore", id, "--into", bench.newDatabaseName()).exit == 0)
-      for tool in ["pg_dump", "pg_dumpall", "pg_restore", "vacuumdb"] {
+      for tool in ["pg_dump", "pg_dumpall", "pg_restore"] {
         let seen = try String(contentsOfFile: "\(tools.directory)/seen-\(tool)", encoding: .utf8)
         #expect(seen.contains("PG") || seen.contains("-Fd"))
         assertSilent(seen)

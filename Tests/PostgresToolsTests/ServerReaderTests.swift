@@ -53,7 +53,7 @@ import Testing
       let name = bench.newDatabaseName()
       let fragment = SQLFragment(identifier: name)
       let session = try LoginServer.connect()
-      for sql in [properties.createStatement(name: fragment)] + properties.statements(name: fragment) {
+      for sql in [properties.createStatement(name: fragment, major: 15)] + properties.statements(name: fragment) {
         try session.query(sql)
       }
       #expect(try self.properties(of: name) == properties)

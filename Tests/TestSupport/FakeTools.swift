@@ -10,7 +10,7 @@ package struct FakeTools {
     directory = "\(bench.folder)/tools"
     real = bench.cluster.binaries
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    for tool in ["pg_dump", "pg_dumpall", "pg_restore", "vacuumdb", "psql"] where !missing.contains(tool) {
+    for tool in ["pg_dump", "pg_dumpall", "pg_restore", "psql"] where !missing.contains(tool) {
       try FileManager.default.createSymbolicLink(
         atPath: "\(directory)/\(tool)", withDestinationPath: "\(real)/\(tool)")
     }

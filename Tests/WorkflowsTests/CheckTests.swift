@@ -8,7 +8,7 @@ import Testing
       let role = "checker_\(bench.database)"
       try bench.cluster.psql("CREATE ROLE \(role) LOGIN")
       defer { _ = try? bench.cluster.psql("DROP ROLE \(role)") }
-      let tools = try FakeTools(on: bench, missing: ["vacuumdb"])
+      let tools = try FakeTools(on: bench, missing: ["pg_restore"])
       try Data().write(to: URL(fileURLWithPath: bench.repository))
       try bench.writePolicy(url: bench.cluster.url(bench.database, user: role), more: tools.policy)
       let run = try bench.holdfast("check", "--json")
@@ -17,7 +17,7 @@ import Testing
       let problems = (run.json.array("problems") ?? []).compactMap { $0 as? [String: Any] }
       let texts = problems.compactMap { $0["problem"] as? String }
       #expect(texts.count == 3)
-      for word in ["repository", "vacuumdb", "secret"] { #expect(texts.contains { $0.contains(word) }, "\(word)") }
+      for word in ["repository", "pg_restore", "secret"] { #expect(texts.contains { $0.contains(word) }, "\(word)") }
       #expect(problems.allSatisfy { ($0["fix"] as? String)?.isEmpty == false })
       let warnings = "\(run.json.array("warnings") ?? [])"
       #expect(warnings.contains("create databases") && warnings.contains("passwords"))

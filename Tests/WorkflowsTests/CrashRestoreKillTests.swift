@@ -5,8 +5,7 @@ import Testing
 /// `kill -9` of a restore: the new database is there as a whole, or its name is free.
 @Suite struct CrashRestoreKillTests {
   static let moments = [
-    "pg_restore.start", "pg_restore.half", "pg_restore.end", "pg_dump.start", "pg_dump.end", "vacuumdb.start",
-    "vacuumdb.end",
+    "pg_restore.start", "pg_restore.half", "pg_restore.end", "pg_dump.start", "pg_dump.end",
   ].map(StoppableTools.Moment.init)
 
   @Test func `killed at a step, a restore leaves the name free, and the next one drops the half-made database`() throws
@@ -81,14 +80,14 @@ import Testing
   @Test func `the sweep of one restore spares the unfinished database of another that runs`() throws {
     try CrashBench.with { crash in
       let (id, first) = (try crash.backUp(), crash.bench.newDatabaseName("first"))
-      let analyzing = StoppableTools.Moment("vacuumdb.start")
-      let restore = try crash.start("restore", id, "--into", first, until: analyzing)
+      let comparing = StoppableTools.Moment("pg_dump.end")
+      let restore = try crash.start("restore", id, "--into", first, until: comparing)
       let unfinished = try crash.databases()
       #expect(unfinished.count == 1)
       let second = crash.bench.newDatabaseName("second")
       #expect(try crash.runPlainly("restore", id, "--into", second).exit == 0)
       #expect(try crash.databases() == (unfinished + [second]).sorted())
-      try crash.tools.release(analyzing)
+      try crash.tools.release(comparing)
       #expect(try restore.end().code == 0)
       #expect(try crash.databases() == [first, second])
       #expect(try crash.content(of: first) == crash.content(of: crash.bench.database))
@@ -98,10 +97,10 @@ import Testing
   @Test func `of two restores into one name exactly one succeeds, and the other says that the name is taken`() throws {
     try CrashBench.with { crash in
       let (id, copy) = (try crash.backUp(), crash.bench.newDatabaseName())
-      let analyzing = StoppableTools.Moment("vacuumdb.start")
-      let late = try crash.start("restore", id, "--into", copy, until: analyzing)
+      let comparing = StoppableTools.Moment("pg_dump.end")
+      let late = try crash.start("restore", id, "--into", copy, until: comparing)
       #expect(try crash.runPlainly("restore", id, "--into", copy).exit == 0)
-      try crash.tools.release(analyzing)
+      try crash.tools.release(comparing)
       let end = try late.end()
       #expect(end.code == 73)
       #expect(end.standardError.contains("exists already"), "\(end.standardError)")

@@ -14,7 +14,8 @@ extension DeployBench {
   @discardableResult
   func psql(_ sql: String, database name: String? = nil) throws -> String {
     let target = try ConnectionURL.parse(Secret(cluster.url(name ?? database)))
-    let session = try Connector(cancellation: Cancellation(), log: .silent).connect(target, purpose: "tests")
+    let session = try Connector(cancellation: Cancellation(), log: .silent)
+      .connect(target, purpose: "tests", defaults: .theirs)
     return try session.query(sql).map { row in row.map { $0 ?? "" }.joined(separator: "|") }.joined(separator: "\n")
   }
 
@@ -56,6 +57,13 @@ extension DeployBench {
   func backups() throws -> [String] {
     guard access("\(bench.repository)/holdfast.json", F_OK) == 0 else { return [] }
     return try Repository.open(bench.repository).listing(of: "app").backups.map(\.id)
+  }
+
+  /// Somebody else's session on the database.
+  func session() throws -> Session {
+    let target = try ConnectionURL.parse(Secret(cluster.url(database)))
+    return try Connector(cancellation: Cancellation(), log: .silent)
+      .connect(target, purpose: "writer of the tests", defaults: .theirs)
   }
 
   /// What nobody may find after the end of a command, whatever the end was: sessions, locks, fences, databases and folders half made.

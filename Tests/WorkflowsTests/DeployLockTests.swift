@@ -50,7 +50,7 @@ import Testing
         #expect(run.exit == 1)
         #expect(run.json.string("error", "why")?.contains("55P03") == true, "\(run.stdout)")
         let details = run.json.array("error", "details") as? [String] ?? []
-        #expect(details.contains("The invalid index i was left: it has to be dropped."))
+        #expect(details.contains("The invalid index public.i was left: it has to be dropped."))
       }
       #expect(try bench.history().last == "\(Self.name)|f|f|t|0")
       try bench.expectNothingLeft()

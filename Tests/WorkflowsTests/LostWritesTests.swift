@@ -8,11 +8,6 @@ import Testing
 @Suite struct LostWritesTests {
   private typealias Expected = WriteModel.Expected
 
-  private func session(_ bench: DeployBench) throws -> Session {
-    let target = try ConnectionURL.parse(Secret(bench.cluster.url(bench.database)))
-    return try Connector(cancellation: Cancellation(), log: .silent).connect(target, purpose: "writer of the tests")
-  }
-
   /// What a run says, by table; with what is in doubt.
   private func lost(_ run: ProgramRun) throws -> (certain: [String: Expected], perhaps: [String: Int]) {
     let list = run.json
@@ -35,7 +30,7 @@ import Testing
     try DeployBench.with(sql: WriteModel.schema) { bench in
       var random = SeededGenerator(seed: seed)
       var model = WriteModel()
-      let (writer, open) = (try session(bench), try session(bench))
+      let (writer, open) = (try bench.session(), try bench.session())
       for index in model.tables.indices { try writer.query(model.insert(30, index)) }
       try write(&model, writer, &random, transactions: 4)
 
@@ -105,10 +100,10 @@ import Testing
     let cluster = try TestCluster()
     defer { cluster.stop() }
     try DeployBench.with(cluster: cluster) { bench in
-      let open = try session(bench)
+      let open = try bench.session()
       try open.query("BEGIN; DELETE FROM orders WHERE id = 1; SAVEPOINT s")
       try open.query("UPDATE customers SET name = 'x' WHERE id < 3")
-      let beside = try session(bench)
+      let beside = try bench.session()
       try beside.query("INSERT INTO customers (name) VALUES ('older')")
       let snapshot = try #require(try bench.run("snapshot", "--json").json.string("backup", "id"))
       try open.query("COMMIT")

@@ -98,7 +98,10 @@ import Testing
   }
 
   @Test func `a plan changes nothing, and needs no confirmation`() throws {
-    try DeployBench.with { bench in
+    // Of its own: any other open transaction would put rows in doubt.
+    let cluster = try TestCluster()
+    defer { cluster.stop() }
+    try DeployBench.with(cluster: cluster) { bench in
       let id = try bench.deploy(Self.names[0], "CREATE TABLE a (x int);")
       try bench.psql("DELETE FROM orders WHERE id <= 20; INSERT INTO customers (name) VALUES ('new')")
       let journal = "\(bench.bench.shelf)/deploys/\(id)/journal.jsonl"

@@ -1,0 +1,33 @@
+import Foundation
+import PostgresTools
+import TestSupport
+import Testing
+
+/// A table that is truncated or rewritten beside a backup is in it as it was before, or as it is after, never as nothing.
+@Suite struct TableLockTests {
+  @Test(arguments: [
+    "TRUNCATE orders; INSERT INTO orders SELECT n, 1, 'new' FROM generate_series(1, 300) n",
+    "ALTER TABLE orders ALTER note TYPE varchar(900) USING note || 'x'; DELETE FROM orders WHERE id > 150",
+  ])
+  func `a transaction that rewrites it, and that the backup waits for, is in the backup`(sql: String) throws {
+    try DeployBench.with { bench in
+      let writer = try bench.session()
+      try writer.query("BEGIN; \(sql)")
+      let backup = try bench.start("backup")
+      try waitUntil("the backup waits for the table") {
+        try bench.psql(
+          """
+          SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+          WHERE NOT granted AND application_name = 'holdfast backup' AND datname = current_database()
+          """) == "1"
+      }
+      try writer.query("COMMIT")
+      #expect(try backup.end().code == 0)
+      let restored = "\(bench.database)_r"
+      #expect(try bench.run("restore", "latest", "--into", restored).exit == 0)
+      let count = try bench.psql("SELECT count(*) FROM orders", database: restored)
+      #expect(try count == bench.psql("SELECT count(*) FROM orders"))
+      #expect(count != "0")
+    }
+  }
+}
