@@ -4,9 +4,10 @@ import Foundation
 
 /// What has to be so in the process before its first thread and child.
 package enum ProcessSetUp {
-  /// Has failed writes be errors and not signals (SIGPIPE, SIGXFSZ), makes new files private, forgets the caller's PG*
-  /// variables, and turns SIGINT and SIGTERM into a cancellation.
+  /// Opens the three standard descriptors where they are closed, has failed writes be errors and not signals (SIGPIPE, SIGXFSZ), makes
+  /// new files private, forgets the caller's PG* variables, and turns SIGINT and SIGTERM into a cancellation.
   package static func prepare(_ cancellation: Cancellation) {
+    openStandardDescriptors()
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     umask(0o077)
@@ -20,6 +21,12 @@ package enum ProcessSetUp {
         if number > 0 { cancellation.cancel(signal: number) }
       }
     }
+  }
+
+  /// Before any other is opened: a connection or a file of a backup that came to be number 2 would get every line that is logged.
+  private static func openStandardDescriptors() {
+    // The lowest free number is the one that is opened.
+    for number: Int32 in 0...2 where fcntl(number, F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
   }
 
   /// Columns of the terminal on a descriptor; nil when it is none.

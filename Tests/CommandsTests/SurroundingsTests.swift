@@ -33,6 +33,22 @@ import Testing
     }
   }
 
+  /// Else the next thing that is opened, a connection or a file of the backup, gets what is logged.
+  @Test func `standard descriptors that are closed stand for nothing else`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let tools = try FakeTools(on: bench)
+      let seen = "\(bench.folder)/descriptors"
+      try tools.replace(
+        "pg_dump", by: "readlink /proc/$PPID/fd/0 /proc/$PPID/fd/1 /proc/$PPID/fd/2 > '\(seen)'; exec \"$real\" \"$@\"")
+      try bench.writePolicy(more: tools.policy)
+      var command = ProgramRun.command(["backup", "--policies", bench.policies])
+      command.arguments = ["-c", "exec \"$0\" \"$@\" <&- >&- 2>&-", command.executable] + command.arguments
+      command.executable = "/bin/sh"
+      #expect(try ProgramRun(running: command).exit == 0)
+      #expect(try String(contentsOfFile: seen, encoding: .utf8) == "/dev/null\n/dev/null\n/dev/null\n")
+    }
+  }
+
   @Test func `a policy may still take its URL from any variable`() throws {
     try Workbench.with(sql: Self.table) { bench in
       try bench.writePolicy(url: "postgresql://${PGUSER}@127.0.0.1:${PGPORT}/\(bench.database)")
