@@ -7,8 +7,11 @@ import StreamPipeline
 enum BackupReader {
   /// - Throws: `not_a_backup`, `newer_backup`, `backup_damaged`.
   static func read(_ path: String, id: String, policy: String) throws(Failure) -> Backup {
-    guard fileKind(path) == .folder else {
-      throw broken(path, fileKind(path) == .link ? "it is a symbolic link" : "it is no folder")
+    switch fileKind(path) {
+    case .folder: break
+    case .link: throw broken(path, "it is a symbolic link")
+    case .unreadable: throw unreadable(path)
+    case .file, .other, .missing: throw broken(path, "it is no folder")
     }
     let manifest = try manifest(path)
     guard manifest.id == id, manifest.policy == policy else {
@@ -19,9 +22,9 @@ enum BackupReader {
   }
 
   private static func manifest(_ path: String) throws(Failure) -> Manifest {
-    guard fileKind("\(path)/manifest.json") == .file,
-      let data = FileManager.default.contents(atPath: "\(path)/manifest.json")
-    else { throw broken(path, "it has no manifest.json") }
+    let file = "\(path)/manifest.json"
+    guard fileKind(file) != .unreadable else { throw unreadable(file) }
+    guard fileKind(file) == .file, let data = try contents(file) else { throw broken(path, "it has no manifest.json") }
     // The version first: a newer format may have anything else.
     if let version = try? JSONDecoder().decode(Version.self, from: data).version, version > Manifest.currentVersion {
       throw Failure(
@@ -36,7 +39,7 @@ enum BackupReader {
       throw damaged(path, "manifest.json holds numbers that no backup has")
     }
     guard fileKind("\(path)/SHA256SUMS") == .file else { throw damaged(path, "SHA256SUMS is not a file") }
-    let sums = FileManager.default.contents(atPath: "\(path)/SHA256SUMS") ?? Data()
+    let sums = try contents("\(path)/SHA256SUMS") ?? Data()
     guard try Array(sums) == checksumList(of: manifest, encoded: Array(data)) else {
       throw damaged(path, "manifest.json and SHA256SUMS do not agree")
     }
@@ -58,7 +61,7 @@ enum BackupReader {
   private static func verifications(_ path: String, of id: String) throws(Failure) -> [Verification] {
     let file = "\(path)/verifications.jsonl"
     guard fileKind(file) != .missing else { return [] }
-    guard fileKind(file) == .file, let records = RecordFile(path: file, of: id).records(Verification.self) else {
+    guard fileKind(file) == .file, let records = try RecordFile(path: file, of: id).records(Verification.self) else {
       throw damaged(path, "verifications.jsonl was changed")
     }
     return records
@@ -70,11 +73,13 @@ enum BackupReader {
     case .file: break
     default: throw damaged(parent(of: path), "\(path) is no plain file")
     }
-    guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
-      throw damaged(parent(of: path), "\(path) cannot be read")
+    guard let data = try contents(path), let text = String(data: data, encoding: .utf8) else {
+      throw damaged(parent(of: path), "\(path) is no text")
     }
     return text
   }
+
+  private static func unreadable(_ path: String) -> Failure { cannotRead(path, errno) }
 
   private static func broken(_ path: String, _ why: String) -> Failure {
     Failure(

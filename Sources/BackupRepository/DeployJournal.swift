@@ -41,14 +41,13 @@ extension [DeployRecord] {
 extension Repository {
   /// The deploys of a policy, newest first.
   ///
-  /// - Throws: `journal_damaged`.
+  /// - Throws: `journal_damaged`, `cannot_read`: a deploy that cannot be read may be one that was interrupted.
   package func deploys(of policy: String) throws(Failure) -> [DeployRecord] {
     let folder = "\(folder(of: policy))/deploys"
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     var records: [DeployRecord] = []
-    for name in names.sorted(by: >) {
+    for name in try folderNames(folder) where isDeploy("\(folder)/\(name)") {
       let path = "\(folder)/\(name)/journal.jsonl"
-      guard let events = RecordFile(path: path, of: name).records(DeployEvent.self) else {
+      guard let events = try RecordFile(path: path, of: name).records(DeployEvent.self) else {
         throw Failure(
           "journal_damaged", exit: .dataDamaged, what: "deploy \(name)", why: "a line of its journal was changed",
           nextStep: "look at \(path)")
@@ -57,4 +56,7 @@ extension Repository {
     }
     return records.sorted { ($0.startedAt, $0.id) > ($1.startedAt, $1.id) }
   }
+
+  /// Files are none, whatever a file manager left there. What cannot be looked at may be one.
+  private func isDeploy(_ path: String) -> Bool { [.folder, .unreadable].contains(fileKind(path)) }
 }

@@ -13,6 +13,8 @@ func makeFolder(_ path: String) throws(Failure) {
   case ENOENT where parent(of: path) != path:
     try makeFolder(parent(of: path))
     guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw cannotWrite(path, errno) }
+    // Its name too has to be durable in the folder above.
+    try synchronizeFolder(parent(of: path))
   default: throw cannotWrite(path, errno)
   }
 }
@@ -25,7 +27,11 @@ func parent(of path: String) -> String { (path as NSString).deletingLastPathComp
 func writeAtomically(_ bytes: [UInt8], to path: String, by temporary: String) throws(Failure) {
   unlink(temporary)
   try writeDurably(bytes, to: temporary)
-  guard rename(temporary, path) == 0 else { throw cannotWrite(path, errno) }
+  guard rename(temporary, path) == 0 else {
+    let failure = cannotWrite(path, errno)
+    unlink(temporary)
+    throw failure
+  }
   try synchronizeFolder(parent(of: path))
 }
 
@@ -49,12 +55,14 @@ func synchronizeFolder(_ path: String) throws(Failure) {
   guard fsync(descriptor) == 0 else { throw cannotWrite(path, errno) }
 }
 
-enum FileKind { case file, folder, link, other, missing }
+enum FileKind { case file, folder, link, other, missing, unreadable }
 
 /// What stands at a path. A symbolic link is a link unless it is to be followed.
 func fileKind(_ path: String, following: Bool = false) -> FileKind {
   var status = stat()
-  guard (following ? stat(path, &status) : lstat(path, &status)) == 0 else { return .missing }
+  guard (following ? stat(path, &status) : lstat(path, &status)) == 0 else {
+    return errno == ENOENT || errno == ENOTDIR ? .missing : .unreadable
+  }
   switch status.st_mode & S_IFMT {
   case S_IFREG: return .file
   case S_IFDIR: return .folder

@@ -23,8 +23,9 @@ package struct Repository: Sendable {
   /// The first runs of two policies may come here at once: the second waits, and finds the first one's mark.
   private static func mark(_ path: String, _ marker: String) throws(Failure) {
     let folder = Foundation.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard folder >= 0, flock(folder, LOCK_EX) == 0 else { throw cannotWrite(path, errno) }
+    guard folder >= 0 else { throw cannotWrite(path, errno) }
     defer { close(folder) }
+    guard flock(folder, LOCK_EX) == 0 else { throw cannotWrite(path, errno) }
     if access(marker, F_OK) != 0 {
       let text = "{\"version\":1,\"id\":\"\(UUID().uuidString.lowercased())\"}\n"
       try writeAtomically(Array(text.utf8), to: marker, by: "\(path)/.partial-holdfast.json")
@@ -33,12 +34,24 @@ package struct Repository: Sendable {
 
   /// Opens an existing one.
   ///
-  /// - Throws: `no_repository`, `foreign_repository`, `newer_repository`.
+  /// - Throws: `no_repository`, `unmarked_repository`, `foreign_repository`, `newer_repository`, `cannot_read`.
   package static func open(_ path: String) throws(Failure) -> Repository {
-    guard let data = FileManager.default.contents(atPath: "\(path)/holdfast.json") else {
+    guard let repository = try openIfThere(path) else {
       throw Failure(
         "no_repository", exit: .notFound, what: "repository \(path)", why: "there is none: it has no holdfast.json",
         nextStep: "check `repository` in the policy; holdfast backup makes a new one")
+    }
+    return repository
+  }
+
+  /// Opens one that may not have been made yet: then there is no backup either.
+  ///
+  /// - Throws: `unmarked_repository`, `foreign_repository`, `newer_repository`, `cannot_read`: what cannot be read is never taken for
+  ///   "not there".
+  package static func openIfThere(_ path: String) throws(Failure) -> Repository? {
+    guard let data = try contents("\(path)/holdfast.json") else {
+      guard let backup = try anyBackup(in: path) else { return nil }
+      throw unmarked(path, backup)
     }
     guard let marker = try? JSONDecoder().decode(Marker.self, from: data) else {
       throw Failure(
@@ -58,23 +71,36 @@ package struct Repository: Sendable {
     var version: Int
   }
 
+  /// Something below a folder without a marker that looks like a backup, `policy/id`.
+  private static func anyBackup(in path: String) throws(Failure) -> String? {
+    for policy in try folderNames(path) where !policy.hasPrefix(".") && fileKind("\(path)/\(policy)") == .folder {
+      let backup = try folderNames("\(path)/\(policy)").last {
+        isBackupName($0) && fileKind("\(path)/\(policy)/\($0)/manifest.json") == .file
+      }
+      if let backup { return "\(policy)/\(backup)" }
+    }
+    return nil
+  }
+
+  private static func unmarked(_ path: String, _ backup: String) -> Failure {
+    Failure(
+      "unmarked_repository", exit: .dataDamaged, what: "repository \(path)",
+      why: "its holdfast.json is missing, though backups lie there (\(backup))",
+      nextStep: "if it is the right folder, put the file back, or let holdfast backup do it: "
+        + "echo '{\"version\":1,\"id\":\"\(UUID().uuidString.lowercased())\"}' > '\(path)/holdfast.json'")
+  }
+
   /// The folder of one policy's backups.
   package func folder(of policy: String) -> String { "\(path)/\(policy)" }
 
-  /// Names of the policies that have a folder here.
-  package func policies() -> [String] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    return names.filter { !$0.hasPrefix(".") && fileKind("\(path)/\($0)") == .folder }.sorted()
-  }
-
   /// All backups of a policy, newest first, and what stands among them without being one.
   ///
-  /// - Throws: `symbolic_link`.
+  /// - Throws: `symbolic_link`, `cannot_read`.
   package func listing(of policy: String) throws(Failure) -> Listing {
     var listing = Listing()
     let folder = folder(of: policy)
     guard fileKind(folder) != .link else { throw symbolicLink(policy) }
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where isBackupName(name) {
+    for name in try folderNames(folder) where Self.isBackupName(name) {
       do throws(Failure) {
         listing.backups.append(try BackupReader.read("\(folder)/\(name)", id: name, policy: policy))
       } catch {
@@ -93,22 +119,20 @@ package struct Repository: Sendable {
   }
 
   /// Hidden names are locks and runs in progress; `deploys` is what the contract keeps beside the backups.
-  private func isBackupName(_ name: String) -> Bool { !name.hasPrefix(".") && name != "deploys" }
+  private static func isBackupName(_ name: String) -> Bool { !name.hasPrefix(".") && name != "deploys" }
 
   /// Removes what killed runs left. Call it under the policy's lock.
   ///
   /// - Returns: the names that were removed.
   package func sweep(policy: String) throws(Failure) -> [String] {
     let folder = folder(of: policy)
-    let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter {
-      $0.hasPrefix(".partial-")
-    }
+    let names = try folderNames(folder).filter { $0.hasPrefix(".partial-") }
     for name in names {
       do { try FileManager.default.removeItem(atPath: "\(folder)/\(name)") } catch {
         throw cannotWrite("\(folder)/\(name)", errno)
       }
     }
-    return names.sorted()
+    return names
   }
 }
 

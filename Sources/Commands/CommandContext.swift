@@ -90,11 +90,8 @@ struct CommandContext {
   func listing(of policies: [Policy]) throws(Failure) -> Listing {
     var listing = Listing()
     for policy in policies {
-      do throws(Failure) {
-        listing.merge(try Repository.open(policy.repository).listing(of: policy.name))
-      } catch {
-        guard error.code == "no_repository" else { throw error }
-      }
+      guard let repository = try Repository.openIfThere(policy.repository) else { continue }
+      listing.merge(try repository.listing(of: policy.name))
     }
     return listing
   }

@@ -31,6 +31,11 @@ struct VerifyCommand {
   private func all(_ level: VerificationLevel) throws(Failure) -> CommandResult {
     let policies = try context.policies()
     let listing = try context.listing(of: policies)
+    guard !listing.backups.isEmpty || !listing.broken.isEmpty else {
+      throw Failure(
+        "no_such_backup", exit: .notFound, what: "verify --all", why: "there is no backup yet: nothing was verified",
+        nextStep: "holdfast backup takes one; if there should be some, check `repository` in the policy")
+    }
     let tools = Dictionary(policies.map { ($0.name, $0.toolsDirectory) }) { first, _ in first }
     var outcomes: [VerifyBackup.Outcome] = []
     for backup in listing.backups {

@@ -37,6 +37,17 @@ package final class FileDescriptor: Sendable {
 
   deinit { close(number) }
 
+  /// - Throws: `cannot_read` unless it is a plain file: pipes and devices have no end to look for.
+  package func refuseSpecial() throws(Failure) {
+    var status = stat()
+    guard fstat(number, &status) == 0 else { throw cannotRead(path, errno) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw Failure(
+        "cannot_read", exit: .dataDamaged, what: "reading \(path)", why: "it is no plain file",
+        nextStep: "look what it is, and move it away")
+    }
+  }
+
   /// Reads into a buffer; 0 at the end.
   package func read(into buffer: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
     while true {

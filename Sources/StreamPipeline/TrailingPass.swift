@@ -53,10 +53,10 @@ package final class TrailingPass: @unchecked Sendable {
   ///
   /// - Returns: results by raw name, without `toc.dat` and the like.
   package func finish() throws(Failure) -> [String: DataFilePass.Result] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let names = try folderNames(folder)
     condition.withLock {
       ended = true
-      for name in names.sorted() { enqueue(name) }
+      for name in names { enqueue(name) }
       condition.broadcast()
     }
     group.wait()

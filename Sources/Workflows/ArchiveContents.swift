@@ -48,8 +48,7 @@ struct ArchiveContents {
   }
 
   private static func makeMarkers(_ rawNames: [String], data: String, folder: String) throws(Failure) {
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: data)) ?? []
-    where name == "toc.dat" || name.hasSuffix(".toc") {
+    for name in try folderNames(data) where name == "toc.dat" || name.hasSuffix(".toc") {
       do { try FileManager.default.copyItem(atPath: "\(data)/\(name)", toPath: "\(folder)/\(name)") } catch {
         throw cannotWrite("\(folder)/\(name)", errno)
       }

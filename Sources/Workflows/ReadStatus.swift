@@ -45,7 +45,7 @@ package struct ReadStatus {
 
   /// - Throws: only `Failure.stopped` and what a damaged repository throws; a server that is down is a finding.
   package func run() throws(Failure) -> StatusReport {
-    let repository = try? Repository.open(policy.repository)
+    let repository = try Repository.openIfThere(policy.repository)
     let listing = try repository?.listing(of: policy.name) ?? Listing()
     let deploys = try repository?.deploys(of: policy.name) ?? []
     let good = listing.backups.filter { $0.state == .complete }

@@ -18,10 +18,10 @@ struct RepositoryCheck {
           fix: "make that a folder that the user who runs holdfast may write to")
       ]
     }
-    guard access("\(path)/holdfast.json", F_OK) == 0 else {
+    guard let repository = try Repository.openIfThere(path) else {
       return [CheckFinding(kind: .fine, text: "repository \(path) will be made by the first backup")]
     }
-    let listing = try Repository.open(path).listing(of: policy.name)
+    let listing = try repository.listing(of: policy.name)
     return [space(listing.backups.first?.manifest)]
       + listing.broken.map {
         CheckFinding(

@@ -23,10 +23,38 @@ import Testing
         let check = try bench.holdfast("check", "--json")
         #expect(check.exit == 2, "\(path)")
         #expect(check.json.string("problems", 0, "problem")?.contains(path) == true, "\(check.stdout)")
-        #expect(try bench.holdfast("list").exit == 0)
+        // A file in its place is not a repository that is still to be made.
+        #expect(try bench.holdfast("list").exit == (path.hasPrefix(file) ? 65 : 0), "\(path)")
       }
       #expect(FileManager.default.contents(atPath: file) == Data("precious".utf8))
       chmod(closed, 0o700)
+    }
+  }
+
+  @Test func `to verify every backup of none is an error`() throws {
+    try Workbench.with { bench in
+      let run = try bench.holdfast("verify", "--all", "--json")
+      #expect(run.exit == 66)
+      #expect(run.json.string("error", "code") == "no_such_backup")
+    }
+  }
+
+  @Test func `a repository that lost its marker is damage to all who read it, and the next backup marks it again`()
+    throws
+  {
+    try Workbench.with(sql: Self.table) { bench in
+      let id = try bench.backUp()
+      try FileManager.default.removeItem(atPath: "\(bench.repository)/holdfast.json")
+      for line in [["list"], ["show", id], ["verify", "--all"], ["restore", id, "--into", "x"], ["status"]] {
+        let run = try ProgramRun(line + ["--json", "--policies", bench.policies])
+        #expect(run.exit == 65, "\(line)")
+        #expect(run.json.string("error", "code") == "unmarked_repository", "\(line)")
+      }
+      let check = try bench.holdfast("check", "--json")
+      #expect(check.exit == 2)
+      #expect(check.json.string("problems", 0, "problem")?.contains("holdfast.json is missing") == true)
+      try bench.backUp()
+      #expect(try bench.holdfast("list", "--json").json.array("backups")?.count == 2)
     }
   }
 

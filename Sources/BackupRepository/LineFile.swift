@@ -1,0 +1,52 @@
+import Diagnostics
+import Foundation
+import StreamPipeline
+
+/// A file of lines that only grows, written by one at a time.
+struct LineFile {
+  let path: String
+
+  /// Appends a line; it is on the disk on return.
+  ///
+  /// - Parameter line: makes it, its end included, from the last whole line, which is empty when there is none.
+  func append(_ line: (_ last: [UInt8]) throws(Failure) -> [UInt8]) throws(Failure) {
+    // Not waiting: a pipe in its place must not hang the program.
+    let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
+    guard descriptor >= 0 else { throw cannotWrite(path, errno) }
+    let file = FileDescriptor(adopting: descriptor, path: path)
+    try file.refuseSpecial()
+    guard flock(descriptor, LOCK_EX) == 0 else { throw cannotWrite(path, errno) }
+    // What a killed writer left half written is cut off, never written behind.
+    let end = try endOfLine(descriptor, before: lseek(descriptor, 0, SEEK_END))
+    guard ftruncate(descriptor, end) == 0 else { throw cannotWrite(path, errno) }
+    try file.write(try line(try lastLine(descriptor, end)))
+    try file.synchronize()
+    // Its first line may be the first that the folder hears of it, whoever created it.
+    if end == 0 { try synchronizeFolder(parent(of: path)) }
+  }
+
+  private func lastLine(_ descriptor: Int32, _ end: off_t) throws(Failure) -> [UInt8] {
+    guard end > 0 else { return [] }
+    let start = try endOfLine(descriptor, before: end - 1)
+    return try bytes(descriptor, start..<(end - 1))
+  }
+
+  /// Where the last line before a place ends: after its newline; 0 when there is none.
+  private func endOfLine(_ descriptor: Int32, before place: off_t) throws(Failure) -> off_t {
+    var end = place
+    while end > 0 {
+      let start = max(0, end - (64 << 10))
+      if let newline = try bytes(descriptor, start..<end).lastIndex(of: 0x0A) { return start + off_t(newline) + 1 }
+      end = start
+    }
+    return 0
+  }
+
+  private func bytes(_ descriptor: Int32, _ range: Range<off_t>) throws(Failure) -> [UInt8] {
+    var buffer = [UInt8](repeating: 0, count: range.count)
+    guard pread(descriptor, &buffer, buffer.count, range.lowerBound) == buffer.count else {
+      throw cannotRead(path, errno)
+    }
+    return buffer
+  }
+}

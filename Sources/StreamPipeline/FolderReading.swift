@@ -1,0 +1,58 @@
+import Diagnostics
+import Foundation
+
+/// The names in a folder, hidden ones too, in order; none when there is no such folder.
+///
+/// - Throws: `cannot_read`: a folder that cannot be read is never an empty one.
+package func folderNames(_ path: String) throws(Failure) -> [String] {
+  guard let folder = opendir(path) else {
+    if errno == ENOENT { return [] }
+    throw cannotRead(path, errno)
+  }
+  defer { closedir(folder) }
+  var names: [String] = []
+  while true {
+    errno = 0
+    guard let entry = readdir(folder) else {
+      guard errno == 0 else { throw cannotRead(path, errno) }
+      return names.filter { $0 != "." && $0 != ".." }.sorted()
+    }
+    names.append(
+      withUnsafePointer(to: &entry.pointee.d_name) {
+        String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
+      })
+  }
+}
+
+/// A small file's content; nil only when there is no such file.
+///
+/// - Throws: `cannot_read`, also for what is no plain file: a pipe would be waited for, a link could lead anywhere.
+package func contents(_ path: String) throws(Failure) -> Data? {
+  let number = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+  guard number >= 0 else {
+    if errno == ENOENT { return nil }
+    throw cannotRead(path, errno)
+  }
+  let file = FileDescriptor(adopting: number, path: path)
+  try file.refuseSpecial()
+  var data = Data()
+  try withDataBuffer { (buffer) throws(Failure) in
+    while true {
+      let count = try file.read(into: buffer)
+      if count == 0 { return }
+      data.append(contentsOf: buffer[..<count])
+    }
+  }
+  return data
+}
+
+/// The failure to read a file or folder: exit 77 when the user may not, else 65.
+package func cannotRead(_ path: String, _ number: Int32) -> Failure {
+  let forbidden = number == EACCES || number == EPERM
+  return Failure(
+    "cannot_read", exit: forbidden ? .noPermission : .dataDamaged, what: "reading \(path)",
+    why: number == ELOOP ? "it is a symbolic link" : systemError(number),
+    nextStep: forbidden
+      ? "let the user that runs holdfast read it, or run holdfast as the user that wrote it"
+      : "check what stands there, and the disk")
+}
