@@ -22,7 +22,7 @@ package struct AuditTrail: Sendable {
     /// The backup, deploy or migration that it was about.
     package var subject: String?
     /// SHA-256 of the line before; of nothing, for the first.
-    var previous = ""
+    package fileprivate(set) var previous = ""
 
     package init(
       at: Date, who: String, command: String, policy: String, database: String, outcome: String, subject: String?
@@ -39,27 +39,15 @@ package struct AuditTrail: Sendable {
 
   /// Appends an entry; it is on the disk on return.
   package func append(_ entry: Entry) throws(Failure) {
-    let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0, flock(descriptor, LOCK_EX) == 0 else { throw cannotWrite(path, errno) }
-    let file = FileDescriptor(adopting: descriptor, path: path)
-    var chained = entry
-    chained.previous = try SHA256.hash(of: lastLine(descriptor))
-    let encoder = Manifest.encoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    guard let data = try? encoder.encode(chained) else { throw .internalError("an audit entry cannot be encoded") }
-    try file.write(Array(data) + [0x0A])
-    try file.synchronize()
-  }
-
-  /// The last whole line without its end; a half one, left by a killed writer, is cut off.
-  private func lastLine(_ descriptor: Int32) throws(Failure) -> String {
-    let size = lseek(descriptor, 0, SEEK_END)
-    let start = max(0, size - (64 << 10))
-    var buffer = [UInt8](repeating: 0, count: Int(size - start))
-    guard pread(descriptor, &buffer, buffer.count, start) == buffer.count else { throw cannotWrite(path, errno) }
-    let end = buffer.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
-    guard ftruncate(descriptor, start + off_t(end)) == 0 else { throw cannotWrite(path, errno) }
-    let lines = buffer[..<end].split(separator: 0x0A)
-    return String(decoding: lines.last ?? [], as: UTF8.self)
+    try LineFile(path: path).append { (last) throws(Failure) in
+      var chained = entry
+      let sha = try SHA256()
+      last.withUnsafeBytes { sha.update($0) }
+      chained.previous = sha.finish()
+      let encoder = Manifest.encoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      guard let data = try? encoder.encode(chained) else { throw .internalError("an audit entry cannot be encoded") }
+      return Array(data) + [0x0A]
+    }
   }
 }
