@@ -49,7 +49,7 @@ package final class PartialBackup {
   /// Makes every data file durable. With many files one flush of the file system is quicker than one for each.
   package func synchronizeData() throws(Failure) {
     let data = "\(path)/data"
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: data)) ?? []
+    let names = try folderNames(data)
     if names.count > 200 {
       let directory = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
       defer { close(directory) }
@@ -61,10 +61,13 @@ package final class PartialBackup {
     try synchronizeFolder(data)
   }
 
-  /// Makes the backup visible: sums, manifest, folder, rename, parent folder, in this order.
+  /// Makes the backup visible: sums, manifest, folder, rename, parent folder, in this order. Call it under the policy's lock.
   ///
+  /// - Parameter rename: renames to a name that is free, or returns -errno.
   /// - Returns: the backup's final path.
-  package func commit(_ manifest: Manifest) throws(Failure) -> String {
+  package func commit(
+    _ manifest: Manifest, rename: (_ from: String, _ to: String) -> Int32 = { cprocess_rename_new($0, $1) }
+  ) throws(Failure) -> String {
     guard let data = try? Manifest.encoder().encode(manifest) else {
       throw .internalError("the manifest cannot be encoded")
     }
@@ -73,10 +76,18 @@ package final class PartialBackup {
     try writeDurably(encoded, to: "\(path)/manifest.json")
     try synchronizeFolder(path)
     let final = "\(folder)/\(id)"
-    let result = cprocess_rename_new(path, final)
+    var result = rename(path, final)
+    // NFS and others have no such rename.
+    if [-EINVAL, -ENOSYS, -EOPNOTSUPP].contains(result) { result = renameUnderLock(to: final) }
     guard result == 0 else { throw cannotWrite(final, -result) }
     committed = true
     try synchronizeFolder(folder)
     return final
+  }
+
+  /// The plain rename. Others who write here wait for the policy's lock; and onto a folder that is not empty it fails by itself.
+  private func renameUnderLock(to final: String) -> Int32 {
+    guard fileKind(final) == .missing else { return -EEXIST }
+    return Foundation.rename(path, final) == 0 ? 0 : -errno
   }
 }

@@ -35,6 +35,21 @@ import Testing
     }
   }
 
+  @Test(arguments: [EINVAL, ENOSYS])
+  func `a file system that cannot rename to a free name only takes backups all the same`(number: Int32) throws {
+    try SampleRepository.with { sample, backup in
+      let free = try PartialBackup(sample.repository, policy: "app", id: "20261122T031500Z-000000")
+      var manifest = backup.manifest
+      manifest.id = free.id
+      #expect(try free.commit(manifest, rename: { _, _ in -number }) == "\(sample.shelf)/\(free.id)")
+      #expect(try sample.listing.backups.map(\.id) == [free.id, backup.id])
+
+      let taken = try PartialBackup(sample.repository, policy: "app", id: backup.id)
+      #expect(throws: Failure.self) { try taken.commit(backup.manifest, rename: { _, _ in -number }) }
+      #expect(try sample.listed(backup) == backup)
+    }
+  }
+
   @Test func `what killed runs left is swept, and nothing else`() throws {
     try SampleRepository.with { sample, backup in
       try FileManager.default.createDirectory(
