@@ -13,7 +13,9 @@ extension Backup {
 
   /// Marks the backup as held.
   package mutating func place(_ hold: Hold) throws(Failure) {
-    try writeAtomically(try SealedLine.seal(hold, of: id), to: "\(path)/hold.json", by: "\(path)/\(temporaryHold)")
+    // A name of its own: two who hold the backup at once must not rename each other's half a file.
+    let temporary = "\(path)/\(unfinishedHold)\(UUID().uuidString.prefix(8)).json"
+    try writeAtomically(try SealedLine.seal(hold, of: id), to: "\(path)/hold.json", by: temporary)
     self.hold = hold
   }
 
@@ -26,7 +28,8 @@ extension Backup {
 }
 
 /// Names that may stand in a backup's folder beside the files of its manifest.
-let recordNames: Set<String> = [
-  "manifest.json", "SHA256SUMS", "hold.json", "verifications.jsonl", temporaryHold,
-]
-private let temporaryHold = ".partial-hold.json"
+let recordNames: Set<String> = ["manifest.json", "SHA256SUMS", "hold.json", "verifications.jsonl"]
+
+/// What a killed `hold` left does no harm.
+func isUnfinishedHold(_ name: String) -> Bool { name.hasPrefix(unfinishedHold) }
+private let unfinishedHold = ".partial-hold"

@@ -28,7 +28,7 @@ package struct ChecksumCheck: Sendable {
       defer { progress(files[index].bytes) }
       return check(files[index], cancellation)
     }
-    return foreign() + zip(order, found).sorted { $0.0 < $1.0 }.compactMap(\.1)
+    return try foreign() + zip(order, found).sorted { $0.0 < $1.0 }.compactMap(\.1)
   }
 
   /// A stop looks like a file that cannot be read here; the caller throws it before it looks at the problems.
@@ -40,7 +40,8 @@ package struct ChecksumCheck: Sendable {
     switch fileKind(full) {
     case .missing: return Problem(file: file.path, table: file.table, problem: "is missing")
     case .file: break
-    case .link, .folder, .other: return Problem(file: file.path, table: file.table, problem: "is no plain file")
+    case .link, .folder, .other, .unreadable:
+      return Problem(file: file.path, table: file.table, problem: "is no plain file")
     }
     do throws(Failure) {
       let (bytes, sha) = try hashFile(full, cancellation: cancellation)
@@ -56,12 +57,12 @@ package struct ChecksumCheck: Sendable {
     !path.hasPrefix("/") && !path.split(separator: "/").contains("..") && fileKind("\(self.path)/data") == .folder
   }
 
-  private func foreign() -> [Problem] {
+  private func foreign() throws(Failure) -> [Problem] {
     let expected = Set(files.map(\.path)).union(recordNames).union(["data"])
+    func isExpected(_ name: String) -> Bool { expected.contains(name) || isUnfinishedHold(name) }
     var problems: [Problem] = []
     for folder in ["", "data/"] {
-      for name in ((try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(folder)")) ?? []).sorted()
-      where !expected.contains(folder + name) {
+      for name in try folderNames("\(path)/\(folder)") where !isExpected(folder + name) {
         problems.append(Problem(file: folder + name, problem: "does not belong to the backup"))
       }
     }

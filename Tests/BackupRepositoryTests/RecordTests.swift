@@ -2,6 +2,7 @@ import BackupModel
 import BackupRepository
 import Diagnostics
 import Foundation
+import StreamPipeline
 import Testing
 
 /// The files that may come after a backup is finished: verifications and the hold.
@@ -52,9 +53,27 @@ import Testing
     }
   }
 
+  @Test func `of holds that are set at once one counts, and it is whole`() throws {
+    try SampleRepository.with { sample, backup in
+      let failures = try inParallel(Array(0..<64), threads: 8, cancellation: Cancellation()) {
+        (index) throws(Failure) -> String? in
+        var held = backup
+        do throws(Failure) {
+          try held.place(Hold(reason: String(repeating: "\(index) ", count: 2000), at: SampleRepository.time))
+        } catch { return error.why }
+        return nil
+      }
+      #expect(failures.compactMap(\.self).isEmpty)
+      let reason = try #require(try sample.listed(backup).hold?.reason)
+      #expect(Set(reason.split(separator: " ")).count == 1)
+      #expect(try problems(sample).isEmpty)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: backup.path).allSatisfy { !$0.hasPrefix(".partial") })
+    }
+  }
+
   @Test func `what a killed hold left neither counts nor damages`() throws {
     try SampleRepository.with { sample, backup in
-      try Data("{\"rea".utf8).write(to: URL(fileURLWithPath: "\(backup.path)/.partial-hold.json"))
+      try Data("{\"rea".utf8).write(to: URL(fileURLWithPath: "\(backup.path)/.partial-hold1a2b3c4d.json"))
       #expect(try problems(sample).isEmpty)
       var held = backup
       try held.place(Hold(reason: "again", at: SampleRepository.time))
