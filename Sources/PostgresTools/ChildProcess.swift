@@ -103,10 +103,11 @@ package final class ChildProcess: @unchecked Sendable {
   /// - Returns: false when the child has ended and all that it wrote was read. Who else holds the output open is not waited for.
   func waitForOutput() -> Bool {
     guard let output else { return false }
-    var waiting = [output, pidfd].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    // Looked at in this order: a child that was seen to have ended wrote all that it did before its output is looked at.
+    var waiting = [pidfd, output].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     while poll(&waiting, 2, -1) < 0, errno == EINTR {}
-    if waiting[1].revents != 0 { signalGroup(SIGKILL) }
-    return waiting[0].revents != 0
+    if waiting[0].revents != 0 { signalGroup(SIGKILL) }
+    return waiting[1].revents != 0
   }
 
   /// Waits for the end of the child and of its stderr. What it left running in its group ends with it.

@@ -128,7 +128,19 @@ struct DirectoryCapture {
     if !source.facts.superuser {
       surroundings.log.info("globals are saved without role passwords: only a superuser may read them")
     }
-    return try partial.write(try surroundings.runner.output(of: command), to: "globals.sql")
+    let text = try surroundings.runner.output(of: command)
+    guard Self.isWhole(globals: text) else {
+      throw Failure(
+        "child_failed", exit: .failed, what: "pg_dumpall", why: "it ended well, but its output stops before its end",
+        nextStep: "run the same command again; when it happens again, look at \(source.toolbox.path("pg_dumpall"))")
+    }
+    return try partial.write(text, to: "globals.sql")
+  }
+
+  /// Whether pg_dumpall's last words are there. Behind them come only comment lines and a meta-command.
+  private static func isWhole(globals: String) -> Bool {
+    let lines = globals.split(separator: "\n").reversed().drop { $0 == "--" || $0.hasPrefix("\\unrestrict ") }
+    return lines.first == "-- PostgreSQL database cluster dump complete"
   }
 
   /// The files for the manifest: the data, each with its table, and the tables of contents.
@@ -143,8 +155,7 @@ struct DirectoryCapture {
       return file
     }
     let known = Set(files.map(\.path))
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: data)) ?? [] where !known.contains("data/\(name)")
-    {
+    for name in try folderNames(data) where !known.contains("data/\(name)") {
       guard DataFileKind(name: name) == .contents, !name.hasSuffix(".zst") else {
         throw .internalError("data/\(name) was written but not captured")
       }

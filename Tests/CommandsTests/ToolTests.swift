@@ -19,6 +19,19 @@ import Testing
     }
   }
 
+  @Test func `a pg_dumpall whose output was cut fails the backup, whatever it ended with`() throws {
+    try Workbench.with { bench in
+      let tools = try FakeTools(on: bench)
+      for cut in ["head -c 200", "head -n -4", "true"] {
+        try tools.replace("pg_dumpall", by: "\"$real\" \"$@\" | \(cut)")
+        let run = try backup(bench, tools)
+        #expect(run.exit == 1, "\(cut): \(run.stdout)")
+        #expect(run.json.string("error", "what") == "pg_dumpall", "\(cut)")
+      }
+      #expect(bench.shelfContents().isEmpty)
+    }
+  }
+
   @Test func `a folder without tools, with broken ones or with some of them is named`() throws {
     try Workbench.with { bench in
       let none = try FakeTools(on: bench, missing: ["pg_dump"])
