@@ -75,6 +75,28 @@ import Testing
         != schemaDigest(dump("CREATE TABLE a.b (s varchar, \(restored.replacing("ARRAY[", with: "ARRAY[NULL, ")));")))
   }
 
+  /// A text is not an expression, whatever it looks like.
+  @Test(arguments: ["'", "E'\\'", "\"", "$$", "$a$"])
+  func `gives texts that look like a cast array digests of their own`(quote: String) throws {
+    let end = quote.hasPrefix("E") ? "'" : quote
+    let texts = ["(ARRAY[a, b])::text[]", "ARRAY[(a)::text, (b)::text]"].map { "SELECT (\(quote)\($0)\(end));" }
+    #expect(try schemaDigest(dump(texts[0])) != schemaDigest(dump(texts[1])))
+    // Behind it there are expressions again.
+    let behind = texts[0].dropLast(2)
+    let first = try schemaDigest(dump(behind + ", (ARRAY[a, b])::text[]);"))
+    #expect(try first == schemaDigest(dump(behind + ", ARRAY[(a)::text, (b)::text]);")))
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func `takes no more than a moment for a hundred kilobytes of brackets`() throws {
+    let count = 30_000
+    for (opening, closing) in [("(ARRAY[", "])"), ("(ARRAY[", "])::text"), ("(ARRAY[1,", "])::text[]")] {
+      let brackets = String(repeating: opening, count: count) + "1" + String(repeating: closing, count: count)
+      _ = try schemaDigest(dump("SELECT \(brackets);"))
+      _ = try schemaDigest(dump("COMMENT ON TABLE a.b IS '\(brackets)';"))
+    }
+  }
+
   @Test func `names the roles that own something, and no others`() throws {
     let text = dump(
       """
