@@ -14,52 +14,85 @@ struct Console: Sendable {
 
   /// Prints a command's result and returns the exit code.
   func show(_ result: CommandResult) -> ExitCode {
+    var unprinted: Failure?
     if json {
-      print(result.document.text + "\n")
-    } else {
-      if !result.text.isEmpty { print(result.text) }
-      if let failure = result.failure { complain(failure) }
+      unprinted = write(result.document.text + "\n", to: 1)
+    } else if !result.text.isEmpty {
+      unprinted = print(result.text)
     }
-    return result.exit
+    if let failure = result.failure, !json || unprinted != nil { complain(failure) }
+    guard let unprinted else { return result.exit }
+    complain(unprinted)
+    // What the command found out is worse than that nobody can read it.
+    return result.failure?.exit ?? unprinted.exit
   }
 
-  /// To stdout as it is.
-  func print(_ text: String) { write(text.hasSuffix("\n") ? text : text + "\n", to: 1) }
+  /// To stdout.
+  ///
+  /// - Returns: why it could not be written; nil also when the reader has gone, who wanted no more.
+  func print(_ text: String) -> Failure? { write(harmless(text.hasSuffix("\n") ? text : text + "\n"), to: 1) }
 
   /// A line to stderr.
-  func say(_ line: String) { write(line + "\n", to: 2) }
+  func say(_ line: String) { _ = write(harmless(line) + "\n", to: 2) }
 
-  /// To stderr without a line's end.
-  func raw(_ text: some StringProtocol) { write(String(text), to: 2) }
+  /// To stderr as it is, without a line's end.
+  func raw(_ text: some StringProtocol) { _ = write(String(text), to: 2) }
 
   private func complain(_ failure: Failure) {
     for line in failure.lines {
       let word = line.prefix { $0 != ":" } + ":"
       let code = ["error:": "31;1", "hint:": "36;1"][String(word)]
       if colors, let code {
-        say("\u{1B}[\(code)m\(word)\u{1B}[0m\(shown(line.dropFirst(word.count)))")
+        raw("\u{1B}[\(code)m\(word)\u{1B}[0m\(harmless(String(line.dropFirst(word.count))))\n")
       } else {
-        say(shown(line[...]))
+        say(line)
       }
     }
   }
 
-  /// Control characters from a server, a file or a child must not reach a terminal.
-  private func shown(_ text: Substring) -> String {
-    String(
-      String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 && $0 != "\n" || $0.value == 0x7F ? " " : $0 })
-    )
-  }
-
-  private func write(_ text: String, to descriptor: Int32) {
+  private func write(_ text: String, to descriptor: Int32) -> Failure? {
     var bytes = Array(text.utf8)[...]
     while !bytes.isEmpty {
       let count = bytes.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
-      if count < 0 {
-        if errno == EINTR { continue }
-        return  // nobody listens any more
+      if count >= 0 {
+        bytes = bytes.dropFirst(count)
+        continue
       }
-      bytes = bytes.dropFirst(count)
+      switch errno {
+      case EINTR: continue
+      case EAGAIN:
+        // Somebody who shares the descriptor has it not wait.
+        var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        _ = poll(&room, 1, -1)
+      case EPIPE: return nil
+      default: return unwritable(errno)
+      }
     }
+    return nil
   }
+
+  private func unwritable(_ number: Int32) -> Failure {
+    Failure(
+      number == ENOSPC || number == EDQUOT ? "no_space" : "cannot_write", exit: .cannotWrite,
+      what: "writing the result",
+      why: "stdout: \(String(cString: strerror(number)))",
+      nextStep: "the command did its work; holdfast list and holdfast status show what there is now")
+  }
+}
+
+/// Text from a server, a file or a child for a terminal, which must obey nothing of it: colours are taken out, other control characters
+/// become spaces. The one place for it; a newline is kept, see `oneLine`.
+func harmless(_ text: String) -> String {
+  let isControl = { (scalar: Unicode.Scalar) in
+    scalar != "\n" && scalar != "\t" && scalar.properties.generalCategory == .control
+  }
+  guard text.unicodeScalars.contains(where: isControl) else { return text }
+  let plain = text.replacing(/\u{1B}\[[0-9;]*m/, with: "")
+  return String(String.UnicodeScalarView(plain.unicodeScalars.map { isControl($0) ? " " : $0 }))
+}
+
+/// A name or a reason where a line of its own would be taken for one of Holdfast's.
+func oneLine(_ text: String) -> String {
+  // Within "\r\n" too, which is one Character.
+  String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.isWhitespace ? " " : $0 }))
 }

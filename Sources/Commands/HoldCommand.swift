@@ -8,7 +8,7 @@ struct HoldCommand {
     let reason = context.invocation.value("reason") ?? "held by hand"
     return try change { (backup) throws(Failure) in
       try backup.place(Hold(reason: reason, at: context.surroundings.now()))
-      return "\(backup.id) is held: \(reason)\n"
+      return "\(backup.id) is held: \(oneLine(reason))\n"
     }
   }
 

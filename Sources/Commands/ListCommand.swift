@@ -36,8 +36,7 @@ struct ListCommand {
   }
 
   private func shortened(_ reason: String) -> String {
-    let line = String(reason.map { $0.isNewline ? " " : $0 })
-    return line.count > 24 ? line.prefix(23) + "…" : line
+    reason.count > 24 ? reason.prefix(23) + "…" : reason
   }
 }
 

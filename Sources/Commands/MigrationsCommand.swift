@@ -15,7 +15,7 @@ struct MigrationsCommand {
       return CommandResult(json: status.json, text: Self.nothingAtAll, exit: .attention)
     }
     return CommandResult(
-      json: status.json, text: plain(text(status, try books.history.rows())),
+      json: status.json, text: text(status, try books.history.rows()),
       exit: status.isClean ? .done : .attention)
   }
 
@@ -41,13 +41,6 @@ struct MigrationsCommand {
       }
     }
     return (lines + nextSteps(status)).joined(separator: "\n") + "\n"
-  }
-
-  /// Prisma stores its colours, and a terminal must obey neither these nor anything else that comes from a database.
-  private func plain(_ text: String) -> String {
-    let scalars = text.replacing(/\u{1B}\[[0-9;]*m/, with: "").unicodeScalars
-    let harmless = scalars.filter { "\n\t".unicodeScalars.contains($0) || $0.properties.generalCategory != .control }
-    return String(String.UnicodeScalarView(harmless))
   }
 
   private func nextSteps(_ status: MigrationStatus) -> [String] {

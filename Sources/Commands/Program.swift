@@ -26,8 +26,7 @@ package enum Program {
     do throws(Failure) {
       switch try table.parse(arguments: arguments, environment: environment) {
       case .help(let text), .version(let text):
-        console.print(text)
-        return .done
+        return Console(json: false, colors: false).show(CommandResult(json: [:], text: text))
       case .run(let invocation):
         let context = CommandContext(
           invocation: invocation, environment: environment, console: console, cancellation: cancellation)

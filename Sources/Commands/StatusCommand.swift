@@ -18,7 +18,7 @@ struct StatusCommand {
     let now = context.surroundings.now()
     let title = "\(policy.name) (\(policy.environment))"
     var rows = [[padded(title, 60) + (report.needsAttention ? "ATTENTION" : "fine")]]
-    func add(_ word: String, _ text: String) { rows.append(["  \(padded(word, 12))\(text)"]) }
+    func add(_ word: String, _ text: String) { rows.append(["  \(padded(word, 12))\(oneLine(text))"]) }
     if let last = report.lastGood {
       add(
         "backup",

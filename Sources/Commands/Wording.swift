@@ -35,7 +35,8 @@ func padded(_ text: String, _ width: Int) -> String {
 }
 
 /// Columns as wide as their widest cell; numbers at the right.
-func tableText(_ rows: [[String]], rightAligned: Set<Int> = []) -> String {
+func tableText(_ cells: [[String]], rightAligned: Set<Int> = []) -> String {
+  let rows = cells.map { $0.map(oneLine) }
   let columns = rows.map(\.count).max() ?? 0
   let widths = (0..<columns).map { column in rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
   }

@@ -74,6 +74,52 @@ import Testing
     }
   }
 
+  @Test func `a result that cannot be written is exit 73 and told on stderr`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      for line in [["list"], ["list", "--json"], ["--help"], ["backup"]] {
+        let run = try redirected(line + ["--policies", bench.policies], ">/dev/full")
+        #expect(run.exit == 73, "\(line): \(run.stderr)")
+        #expect(run.stderr.contains("error: writing the result: stdout: No space left on device"), "\(line)")
+      }
+      #expect(bench.shelfContents().count == 1)
+      // A reader that has gone is no error.
+      #expect(try redirected(["list", "--policies", bench.policies], "| true").exit == 0)
+      let failed = try redirected(["show", "x", "--json", "--policies", bench.policies], ">/dev/full")
+      #expect(failed.exit == 66)
+      #expect(failed.stderr.contains("error: backup x:"))
+    }
+  }
+
+  private func redirected(_ arguments: [String], _ redirection: String) throws -> ProgramRun {
+    var command = ProgramRun.command(arguments)
+    command.arguments = ["-c", "\"$0\" \"$@\" \(redirection)", command.executable] + command.arguments
+    command.executable = "/bin/sh"
+    return try ProgramRun(running: command)
+  }
+
+  @Test
+  func
+    `a terminal obeys nothing that stands in a reason or a name, and no line of theirs looks like one of Holdfast's`()
+    throws
+  {
+    try Workbench.with(sql: Self.table) { bench in
+      try bench.cluster.psql(
+        "CREATE TABLE \"a\u{1B}]0;x\u{7}\nstate  complete\" AS SELECT 1 AS a", database: bench.database)
+      let id = try bench.backUp("--reason", "a\u{1B}[31m\rb\nstate  complete\u{9B}x")
+      let held = try bench.holdfast("hold", id, "--reason", "a\u{1B}[31mred\r\nstate  complete")
+      #expect(held.stdout == "\(id) is held: ared  state  complete\n")
+      for line in [["list"], ["show", id]] {
+        let run = try ProgramRun(line + ["--policies", bench.policies])
+        #expect(run.exit == 0)
+        let controls = run.stdout.unicodeScalars.filter { $0.properties.generalCategory == .control && $0 != "\n" }
+        #expect(controls.isEmpty, "\(line)")
+        #expect(run.stdout.split(separator: "\n").filter { $0.hasPrefix("state") }.count == (line == ["list"] ? 0 : 1))
+      }
+      let reason = try bench.holdfast("show", id, "--json").json.string("backup", "reason")
+      #expect(reason == "a\u{1B}[31m\rb\nstate  complete\u{9B}x")
+    }
+  }
+
   /// What a shell line prints on a terminal, by script(1).
   private func onTerminal(_ line: String, columns: Int = 80) throws -> String {
     let folder = (SourceTree.program as NSString).deletingLastPathComponent
