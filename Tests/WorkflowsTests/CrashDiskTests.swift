@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A disk that fills up half way: the run says so, older backups stay good, and nothing of the new one remains.
-@Suite(.enabled(if: SmallDisk.isPossible, "needs root, or name spaces for users"))
+@Suite(.enabled(if: SmallDisk.isToBeTested, "needs root, or name spaces for users"))
 struct CrashDiskTests {
   private static let rows = """
     CREATE TABLE t AS SELECT i, string_agg(md5(random()::text), '') s
