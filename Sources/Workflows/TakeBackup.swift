@@ -73,7 +73,7 @@ package struct TakeBackup {
     let level = binding == nil ? policy.verifyAfterBackup : .archive
     let backup = Backup(manifest: manifest, path: path, hold: mark, verifications: [])
     return try VerifyBackup(surroundings: surroundings)
-      .examine(backup, level: level, toolbox: source.toolbox)
+      .examine(backup, level: level, toolbox: source.toolbox, mustRecord: true)
   }
   /// Only a snapshot's hold ends by itself.
   private func snapshotHoldEnd(_ start: Date) -> Date? {

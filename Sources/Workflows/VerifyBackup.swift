@@ -20,9 +20,12 @@ package struct VerifyBackup {
   /// - Parameters:
   ///   - toolbox: reads the table of contents at level `archive`; nil: chosen by the version that wrote the backup.
   ///   - toolsDirectory: where the policy says the tools are.
+  ///   - mustRecord: a result that cannot be recorded is a failure. Else it is a warning: a repository that is read-only or full is
+  ///     the very one to restore from.
   /// - Throws: nothing for a damaged backup: that is a result. Failures to verify at all.
   package func examine(
-    _ backup: Backup, level: VerificationLevel, toolbox: Toolbox? = nil, toolsDirectory: String? = nil
+    _ backup: Backup, level: VerificationLevel, toolbox: Toolbox? = nil, toolsDirectory: String? = nil,
+    mustRecord: Bool = false
   ) throws(Failure) -> Outcome {
     let start = ContinuousClock.now
     let total = backup.manifest.storedBytes * (level == .archive ? 2 : 1)
@@ -40,13 +43,17 @@ package struct VerifyBackup {
       level: level, ok: problems.isEmpty, at: surroundings.now(),
       seconds: ((ContinuousClock.now - start).seconds * 1000).rounded() / 1000, problems: problems)
     var recorded = backup
-    try recorded.record(verification)
+    do throws(Failure) { try recorded.record(verification) } catch {
+      if mustRecord { throw error }
+      recorded.verifications.append(verification)
+      surroundings.log.warning("the result for \(backup.id) is not recorded: \(error.what): \(error.why)")
+    }
     return Outcome(backup: recorded, verification: verification)
   }
 
   /// Like `examine`, for callers that cannot go on with a damaged backup.
   ///
-  /// - Throws: `backup_damaged`, after the result was recorded.
+  /// - Throws: `backup_damaged`, after the result was recorded where that can be done.
   func run(
     _ backup: Backup, level: VerificationLevel, toolbox: Toolbox
   ) throws(Failure) -> Outcome {

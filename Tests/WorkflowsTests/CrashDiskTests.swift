@@ -1,4 +1,5 @@
 import Foundation
+import PostgresTools
 import TestSupport
 import Testing
 
@@ -81,6 +82,35 @@ struct CrashDiskTests {
       }
       #expect(outcomes == [0, 1], "the manifest was never the one without room")
       #expect(try run(crash, on: disk, "backup").exit == 0)
+    }
+  }
+
+  /// The backup disk of the old server, mounted on the new one.
+  @Test func `a repository that is read-only is verified and restored from, with a warning`() throws {
+    try CrashBench.with { crash in
+      let disk = try repository(of: crash, bytes: 8 << 20)
+      let good = try run(crash, on: disk, "backup", "--json").json.string("backup", "id") ?? ""
+      let bad = try run(crash, on: disk, "backup", "--json").json.string("backup", "id") ?? ""
+      try Data("damaged".utf8).write(to: URL(fileURLWithPath: "\(disk.path)/app/\(bad)/globals.sql"))
+      let remount = disk.command(
+        ChildCommand(
+          executable: "/bin/mount", arguments: ["-o", "remount,ro", crash.bench.repository],
+          environment: Toolbox.baseEnvironment()))
+      #expect(try ProgramRun(running: remount).exit == 0)
+
+      let verify = try run(crash, on: disk, "verify", good, "--json")
+      #expect(verify.exit == 0, "\(verify.stderr)")
+      #expect(verify.json.flag("ok") == true)
+      #expect(verify.stderr.contains("warning: the result for \(good) is not recorded"), "\(verify.stderr)")
+      let damage = try run(crash, on: disk, "verify", bad, "--json")
+      #expect(damage.exit == 65)
+      #expect(damage.json.flag("ok") == false)
+      let copy = crash.bench.newDatabaseName()
+      let restore = try run(crash, on: disk, "restore", good, "--into", copy)
+      #expect(restore.exit == 0, "\(restore.stderr)")
+      #expect(restore.stderr.contains("Read-only file system"))
+      #expect(try run(crash, on: disk, "restore", bad, "--into", copy + "2").exit == 65)
+      #expect(try crash.content(of: copy) == crash.content(of: crash.bench.database))
     }
   }
 
