@@ -81,23 +81,27 @@ int cprocess_rename_new(const char *from, const char *to) {
   return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0 ? 0 : -errno;
 }
 
-static void stop_signals(sigset_t *set) {
-  sigemptyset(set);
-  sigaddset(set, SIGINT);
-  sigaddset(set, SIGTERM);
+// Set before the first thread is made, and only read afterwards.
+static sigset_t stop_signals;
+
+// nohup ignores SIGHUP, a shell without job control SIGQUIT. Blocked they would be kept for the waiting thread all the same.
+static void add_unless_ignored(int number) {
+  struct sigaction action;
+  if (sigaction(number, NULL, &action) != 0 || action.sa_handler != SIG_IGN) sigaddset(&stop_signals, number);
 }
 
 int cprocess_block_stop_signals(void) {
-  sigset_t set;
-  stop_signals(&set);
-  return -pthread_sigmask(SIG_BLOCK, &set, NULL);
+  sigemptyset(&stop_signals);
+  sigaddset(&stop_signals, SIGINT);
+  sigaddset(&stop_signals, SIGTERM);
+  add_unless_ignored(SIGHUP);
+  add_unless_ignored(SIGQUIT);
+  return -pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
 }
 
 int cprocess_wait_stop_signal(void) {
-  sigset_t set;
-  stop_signals(&set);
   int number = 0;
-  int failure = sigwait(&set, &number);
+  int failure = sigwait(&stop_signals, &number);
   return failure == 0 ? number : -failure;
 }
 

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What every error of Holdfast carries to the person who reads it: what failed, why, and what to type next.
 ///
 /// Code matches on `code`, never on the texts.
@@ -31,15 +33,15 @@ package struct Failure: Error, Sendable, Equatable {
 }
 
 extension Failure {
-  /// The run was asked to stop by SIGINT or SIGTERM.
+  /// The run was asked to stop by a signal.
   package static func stopped(by signal: Int32) -> Failure {
-    signal == 2
-      ? Failure(
-        "interrupted", exit: .interrupted, what: "interrupted", why: "SIGINT was received; what was begun was undone",
-        nextStep: "run the same command again")
-      : Failure(
-        "terminated", exit: .terminated, what: "terminated", why: "SIGTERM was received; what was begun was undone",
-        nextStep: "run the same command again")
+    let (word, exit): (String, ExitCode) =
+      signal == SIGINT ? ("interrupted", .interrupted) : ("terminated", .terminated)
+    let names = [SIGINT: "SIGINT", SIGTERM: "SIGTERM", SIGHUP: "SIGHUP", SIGQUIT: "SIGQUIT"]
+    let name = names[signal] ?? "signal \(signal)"
+    return Failure(
+      word, exit: exit, what: word, why: "\(name) was received; what was begun was undone",
+      nextStep: "run the same command again")
   }
 
   /// A bug in Holdfast itself: an invariant that does not hold.

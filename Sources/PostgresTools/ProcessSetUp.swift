@@ -5,7 +5,7 @@ import Foundation
 /// What has to be so in the process before its first thread and child.
 package enum ProcessSetUp {
   /// Opens the three standard descriptors where they are closed, has failed writes be errors and not signals (SIGPIPE, SIGXFSZ), makes
-  /// new files private, forgets the caller's PG* variables, and turns SIGINT and SIGTERM into a cancellation.
+  /// new files private, forgets the caller's PG* variables, and turns SIGINT, SIGTERM, SIGHUP and SIGQUIT into a cancellation.
   package static func prepare(_ cancellation: Cancellation) {
     openStandardDescriptors()
     signal(SIGPIPE, SIG_IGN)

@@ -39,6 +39,37 @@ import Testing
     #expect(seconds < promptly, comment)
   }
 
+  @Test(arguments: [SIGHUP, SIGQUIT]) func `a run whose terminal goes away is undone as one that is terminated`(
+    signal: Int32
+  ) throws {
+    try CrashBench.with { crash in
+      let (id, copy) = (try crash.backUp(), crash.bench.newDatabaseName())
+      let half = StoppableTools.Moment("pg_restore.half")
+      let restore = try crash.start("restore", id, "--into", copy, until: half)
+      let (exit, seconds) = try restore.end(bySending: signal)
+      #expect(exit.code == 143)
+      #expect(exit.standardError.contains(signal == SIGHUP ? "SIGHUP" : "SIGQUIT"))
+      #expect(seconds < Self.promptly)
+      crash.tools.disarm(half)
+      try crash.expectNothingLeft()
+    }
+  }
+
+  @Test func `a run under nohup outlives its terminal`() throws {
+    try CrashBench.with { crash in
+      let dumping = StoppableTools.Moment("pg_dump.half")
+      try crash.tools.arm(dumping)
+      var command = crash.command(["backup"])
+      command.arguments.insert(command.executable, at: 0)
+      command.executable = "/usr/bin/nohup"
+      let backup = try ChildProcess(starting: command, capturesOutput: false)
+      try crash.tools.reach(dumping)
+      kill(backup.pid, SIGHUP)
+      try crash.tools.release(dumping)
+      #expect(try backup.end().code == 0)
+    }
+  }
+
   /// Where the restored table's constraint, index or statistics wait in a function: there the server is at work.
   @Test(arguments: ["COPY", "CREATE INDEX", "ANALYZE"])
   func `a restore that is stopped while the server works ends the server's work too`(statement: String) throws {

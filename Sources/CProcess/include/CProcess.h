@@ -30,10 +30,11 @@ int cprocess_pidfd(pid_t pid);
 /// Renames a file or folder unless the new name is taken (then -EEXIST). 0 or -errno.
 int cprocess_rename_new(const char *from, const char *to);
 
-/// Whether SIGINT and SIGTERM are blocked in the calling thread and all threads that it starts. 0 or -errno.
+/// Blocks SIGINT and SIGTERM in the calling thread and all threads that it starts; SIGHUP and SIGQUIT too, unless the process was started
+/// with them ignored. Once, before the first thread. 0 or -errno.
 int cprocess_block_stop_signals(void);
 
-/// Waits for SIGINT or SIGTERM, which must be blocked. Returns the signal, or -errno.
+/// Waits for one of the signals that were blocked so. Returns the signal, or -errno.
 int cprocess_wait_stop_signal(void);
 
 /// Gives a part of a file back to the file system; it reads as zeros afterwards. 0 or -errno.
