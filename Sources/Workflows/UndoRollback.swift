@@ -53,9 +53,22 @@ package struct UndoRollback {
     let now = rollback.surroundings.now
     try journal.append(DeployEvent(.undoing, at: now(), temporary: plan.keptAs))
     func exchange() throws(Failure) {
-      try rollback.swap.exchange(live: plan.database, keptAs: plan.keptAs, replacement: plan.brings)
+      do throws(Failure) {
+        try rollback.swap.tryExchange(live: plan.database, keptAs: plan.keptAs, replacement: plan.brings)
+      } catch { throw givenUp(plan, journal, error) }
     }
     _ = try rollback.surroundings.phase("swap", summary: { "names exchanged" }, exchange)
     try journal.append(DeployEvent(.undone, at: now()))
+  }
+
+  /// An undo that changed nothing is over: nobody has to settle it. Where the names cannot be looked at, that remains to be done.
+  private func givenUp(_ plan: Plan, _ journal: DeployJournal, _ cause: Failure) -> Failure {
+    do throws(Failure) {
+      guard try rollback.swap.exists(plan.brings) else { return cause.followed(by: "holdfast resume") }
+      let event = DeployEvent(
+        .abandoned, at: rollback.surroundings.now(), error: "\(cause.code): \(cause.why)")
+      try journal.append(event)
+      return cause.followed(by: "holdfast undo")
+    } catch { return cause.followed(by: "holdfast resume; or give it up: holdfast abandon") }
   }
 }

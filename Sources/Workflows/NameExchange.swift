@@ -1,0 +1,165 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import PostgresTools
+
+/// The exchange itself: fences, one transaction, and the way back from each of its failures.
+extension DatabaseSwap {
+  /// `live` gets the name `keptAs`, and `replacement` the name `live`.
+  ///
+  /// A missing `live` is no obstacle: then the replacement just takes the name.
+  ///
+  /// - Throws: after which the names are as before, and clients get in, as far as the server could be told so. What had to be exchanged is
+  ///   still open.
+  func exchange(live: String, keptAs: String, replacement: String) throws(Failure) {
+    do throws(Failure) { try tryExchange(live: live, keptAs: keptAs, replacement: replacement) } catch {
+      throw error.followed(by: "holdfast resume; or give it up: holdfast abandon")
+    }
+  }
+
+  /// The same for a caller that knows what comes next: the failure's next step only says what has to be mended.
+  func tryExchange(live: String, keptAs: String, replacement: String) throws(Failure) {
+    let liveExists = try exists(live)
+    let exchange = renaming(live: liveExists ? live : nil, keptAs: keptAs, replacement: replacement, as: live)
+    let fenced = liveExists ? [replacement, live] : [replacement]
+    do throws(Failure) {
+      for attempt in 1... {
+        for name in fenced { try fence(name) }
+        guard let error = unseen(exchange) else { return }
+        // A client that was past the fence when it closed shows only when it is in.
+        guard error.sqlState == "55006", attempt < Self.attempts else { throw refusal(error, of: live) }
+        try cancellation.check()
+      }
+    } catch {
+      if error.code == "connection_lost" { return try settleAnew(error, live, keptAs, replacement) }
+      throw opened(fenced, after: error)
+    }
+  }
+
+  private static let attempts = 4
+
+  /// Lets nobody in and ends every session.
+  ///
+  /// - Throws: `fence_failed` when sessions stay; the fence is then still closed.
+  private func fence(_ name: String) throws(Failure) {
+    try session.query("ALTER DATABASE \(quoteIdentifier(name)) ALLOW_CONNECTIONS false")
+    let start = Date()
+    var refusal: String?
+    while true {
+      let left = try session.query("SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname = $1", [name])
+      if left.isEmpty { return }
+      // One by one: a session that we may not end, or a worker of autovacuum that ends by itself, is no reason to spare the others.
+      for row in left {
+        let ended = session.attempt("SELECT pg_catalog.pg_terminate_backend($1::int)", [row.first ?? nil])
+        if case .failure(let error) = ended { refusal = error.message }
+      }
+      guard Date().timeIntervalSince(start) < (refusal == nil ? 15 : 5), cancellation.signal == nil else { break }
+      usleep(20_000)
+    }
+    try cancellation.check()
+    throw Failure(
+      "fence_failed", exit: .failed, what: "swap of \(name)",
+      why: "sessions on it do not end\(refusal.map { " (\($0))" } ?? ""); nothing was changed",
+      nextStep: "end them, or grant pg_signal_backend to holdfast's role")
+  }
+
+  /// Both renamings, and both fences opened, for one transaction.
+  private func renaming(live: String?, keptAs: String, replacement: String, as name: String) -> String {
+    let pairs = [live.map { ($0, keptAs) }, (replacement, name)].compactMap { $0 }
+    return pairs.map { old, new in
+      """
+      ALTER DATABASE \(quoteIdentifier(old)) RENAME TO \(quoteIdentifier(new));
+      ALTER DATABASE \(quoteIdentifier(new)) ALLOW_CONNECTIONS true;
+      """
+    }.joined(separator: "\n")
+  }
+
+  /// Runs the exchange so that no client can be told in its midst that there is no such database.
+  ///
+  /// A client looks its database's name up, waits for the renaming to end, and finds that the name is another's now. Behind a lock on the
+  /// catalog it waits before it looks. Only a superuser may take that; for others, and where the lock is not to be had within some
+  /// moments (all connections of the server wait behind us), there remains an instant.
+  ///
+  /// - Returns: nil when it is done; otherwise nothing was changed.
+  private func unseen(_ exchange: String) -> ServerError? {
+    for _ in 0..<10 {
+      let outcome = session.attempt(
+        """
+        BEGIN; SET LOCAL lock_timeout = '100ms'; LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE;
+        \(exchange) COMMIT
+        """)
+      guard case .failure(let error) = outcome else { return nil }
+      _ = session.attempt("ROLLBACK")
+      // Ours to wait, as a client that has just looked would wait for us.
+      guard error.sqlState == "55P03" else {
+        guard error.sqlState == "42501" else { return error }
+        break
+      }
+      usleep(100_000)
+    }
+    guard case .failure(let error) = session.attempt("BEGIN; \(exchange) COMMIT") else { return nil }
+    _ = session.attempt("ROLLBACK")
+    return error
+  }
+
+  // MARK: After a failure
+
+  private func refusal(_ error: ServerError, of live: String) -> Failure {
+    var failure = error.failure
+    switch error.sqlState {
+    case "55006":
+      failure.code = "fence_failed"
+      failure.what = "swap of \(live)"
+      failure.nextStep = "end what connects to it, or is on it"
+    case "42501": failure.nextStep = "use the role that owns both databases, or a superuser, in database.url"
+    default: failure.nextStep = "mend what the server says"
+    }
+    return failure
+  }
+
+  /// Opens the fences after a failure.
+  private func opened(_ names: [String], after cause: Failure) -> Failure {
+    var failure = cause
+    if cancellation.signal != nil { failure.nextStep = "" }
+    for name in names {
+      do throws(Failure) { try openFence(name) } catch {
+        failure.details.append(
+          "Nobody can connect to \(name) now: its fence could not be opened again (\(error.why)).")
+      }
+    }
+    return failure
+  }
+
+  /// After the loss of the connection: connects anew, waits until whatever the lost session had begun is over, and opens the fences.
+  ///
+  /// - Throws: the loss, unless the exchange turns out to be done.
+  private func settleAnew(_ loss: Failure, _ live: String, _ keptAs: String, _ replacement: String) throws(Failure) {
+    var failure = loss
+    failure.nextStep = "look at the server's log, and wait until it runs"
+    do throws(Failure) {
+      let connector = Connector(cancellation: Cancellation(), log: .silent)
+      let anew = DatabaseSwap(
+        session: try connector.connect(session.target, purpose: "maintenance", waitingAtMost: Self.patience),
+        cancellation: cancellation)
+      try anew.takeTurn(of: live)
+      if try !anew.exists(replacement), try anew.exists(live) { return }
+      var there: [String] = []
+      for name in [live, replacement] where try anew.exists(name) { there.append(name) }
+      failure = anew.opened(there, after: failure)
+    } catch {
+      failure.details.append("Nobody can connect to \(live) now: its fence could not be opened again (\(error.why)).")
+    }
+    throw failure
+  }
+
+  private static let patience = Duration.seconds(20)
+}
+
+extension Failure {
+  /// With the command that comes after its next step.
+  func followed(by command: String) -> Failure {
+    var failure = self
+    failure.nextStep = nextStep.isEmpty ? command : "\(nextStep), then: \(command)"
+    return failure
+  }
+}

@@ -1,0 +1,96 @@
+import BackupModel
+import Foundation
+import PostgresTools
+import TestSupport
+import Testing
+
+/// The exchange of the names when something comes between.
+@Suite struct NameExchangeTests {
+  private static let name = "20240201000000_more"
+
+  private func withDeploy(_ body: (DeployBench, _ journal: String) throws -> Void) throws {
+    try DeployBench.with { bench in
+      let id = try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      try body(bench, bench.journal(of: id))
+      try bench.expectNothingLeft()
+    }
+  }
+
+  private func lets(in bench: DeployBench) throws -> Bool {
+    try bench.maintain("SELECT datallowconn FROM pg_database WHERE datname = '\(bench.database)'") == "t"
+  }
+
+  @Test func `a client that is just coming in when the fence closes is ended, and the exchange tried again`() throws {
+    try withDeploy { bench, journal in
+      let gate = try JournalGate(journal)
+      let wanted = gate.lines + 2
+      let rollback = try bench.start("rollback", "--confirm", bench.database)
+      while try gate.reach(rollback), gate.lines < wanted { gate.pass() }
+      // It is past the check of the fence, and shows in no view yet.
+      let client = try ChildProcess(
+        starting: ChildCommand(
+          executable: "\(bench.cluster.binaries)/psql",
+          arguments: ["-X", "-d", bench.cluster.url(bench.database), "-c", "SELECT pg_sleep(600)"],
+          environment: Toolbox.baseEnvironment().merging(["PGOPTIONS": "-c post_auth_delay=6"]) { _, own in own }),
+        capturesOutput: false)
+      try waitUntil("the client is coming in") { try Self.isComing(to: bench.database) }
+      usleep(300_000)
+      gate.open()
+      let end = try rollback.end()
+      #expect(end.succeeded, "\(end.standardError)")
+      #expect(try !client.end().succeeded)
+      #expect(try bench.psql("SELECT to_regclass('more')").isEmpty)
+    }
+  }
+
+  /// By the titles of the server's processes.
+  private static func isComing(to database: String) throws -> Bool {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc").contains { process in
+      guard let title = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") else { return false }
+      let text = String(decoding: title, as: UTF8.self)
+      return text.hasPrefix("postgres: ") && text.contains(" \(database) ") && text.contains("startup")
+    }
+  }
+
+  @Test func `when the connection is lost behind the fence, clients get in again, and the hint leads on`() throws {
+    try withDeploy { bench, _ in
+      try bench.cluster.holding("SELECT 1", database: bench.database) {
+        let others = "SELECT pid FROM pg_stat_activity WHERE datname = '\(bench.database)' AND wait_event = 'PgSleep'"
+        let stuck = try #require(pid_t(try bench.maintain(others)))
+        kill(stuck, SIGSTOP)
+        defer { kill(stuck, SIGCONT) }
+        let rollback = try bench.start("rollback", "--confirm", bench.database)
+        try waitUntil("the fence is closed", seconds: 60) { try !lets(in: bench) }
+        try bench.maintain(
+          """
+          SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1937203568
+            AND objid::bigint = hashtext('\(bench.database)') & 4294967295
+          """)
+        let end = try rollback.end()
+        #expect(end.code == 69)
+        #expect(end.standardError.contains("then: holdfast resume; or give it up: holdfast abandon"))
+        #expect(try lets(in: bench))
+      }
+      #expect(try bench.confirmed("abandon").exit == 0)
+      #expect(try bench.psql("SELECT to_regclass('more')") == "more")
+    }
+  }
+
+  @Test func `an undo that changed nothing is over, and can be typed again`() throws {
+    try withDeploy { bench, _ in
+      let role = "guest_of_\(bench.database)"
+      try bench.maintain("CREATE ROLE \(role) LOGIN")
+      defer { _ = try? bench.maintain("DROP ROLE \(role)") }
+      #expect(try bench.confirmed("rollback").exit == 0)
+      try bench.writePolicy(url: bench.cluster.url(bench.database, user: role))
+      let run = try bench.confirmed("undo")
+      #expect(run.exit == 77, "\(run.stdout)")
+      #expect(run.json.string("error", "next_step")?.hasSuffix("then: holdfast undo") == true, "\(run.stdout)")
+      #expect(try bench.deploys().first?.state == .rolledBack)
+      try bench.writePolicy()
+      let again = try bench.confirmed("undo")
+      #expect(again.exit == 0, "\(again.stdout)")
+      #expect(try bench.psql("SELECT to_regclass('more')") == "more")
+    }
+  }
+}
