@@ -153,13 +153,29 @@ extension CommandContext {
     var given = invocation.value("confirm")
     if given == nil, isatty(0) == 1, !console.json {
       console.raw("Type the name of the database to go on: ")
-      given = readLine()
+      given = try typedLine()
     }
     guard given == database else {
       throw Failure(
         "not_confirmed", exit: .usage, what: invocation.command,
         why: given.map { "'\($0)' is not the name of the database" } ?? "it has to be confirmed",
         nextStep: "add --confirm \(database)")
+    }
+  }
+
+  /// A line from the terminal; nil at its end. Waits in steps, since a signal only asks to stop and unblocks nothing.
+  private func typedLine() throws(Failure) -> String? {
+    var line: [UInt8] = []
+    while true {
+      try cancellation.check()
+      var terminal = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
+      guard poll(&terminal, 1, 100) > 0 else { continue }
+      var byte: UInt8 = 0
+      let count = read(0, &byte, 1)
+      if count < 0, errno == EINTR || errno == EAGAIN { continue }
+      guard count == 1 else { return line.isEmpty ? nil : String(decoding: line, as: UTF8.self) }
+      guard byte != UInt8(ascii: "\n") else { return String(decoding: line, as: UTF8.self) }
+      line.append(byte)
     }
   }
 }
