@@ -41,7 +41,7 @@ struct CommandContext {
   // MARK: Surroundings
 
   var surroundings: Surroundings {
-    Surroundings(cancellation: cancellation, log: log, reporter: reporter)
+    Surroundings(cancellation: cancellation, log: log, reporter: reporter, environment: environment)
   }
 
   private var reporter: any Reporter {

@@ -64,7 +64,7 @@ struct CommandDeploy {
 
   /// Its output streams through to stderr; with its whole group it ends when the run is interrupted.
   private func runCommand() throws(Failure) -> ChildExit {
-    let child = try userCommand(command)
+    let child = try surroundings.userCommand(command)
     let reporter = surroundings.reporter
     return try surroundings.phase(
       "apply", summary: { "\(command.joined(separator: " ")): \($0.description)" }

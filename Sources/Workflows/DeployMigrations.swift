@@ -41,7 +41,7 @@ package struct DeployMigrations {
 
   private func deploy() throws(Failure) -> Outcome {
     // What can be known to fail fails before anything is taken or begun.
-    if !command.isEmpty { _ = try userCommand(command) }
+    if !command.isEmpty { _ = try surroundings.userCommand(command) }
     // One deploy of a database at a time, on this machine and on every other.
     let turn = try DeployTurn(policy: policy, purpose: "deploy", surroundings: surroundings)
     defer { withExtendedLifetime(turn) {} }

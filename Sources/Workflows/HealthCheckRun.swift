@@ -30,7 +30,7 @@ struct HealthCheckRun {
     case .command(let words):
       let reporter = surroundings.reporter
       let child: ChildCommand
-      do throws(Failure) { child = try userCommand(words) } catch {
+      do throws(Failure) { child = try surroundings.userCommand(words) } catch {
         throw failed(words.joined(separator: " "), error.why)
       }
       let exit = try surroundings.runner.runVisibly(child, tell: { reporter.output($0) })
@@ -45,17 +45,18 @@ struct HealthCheckRun {
   }
 }
 
-/// A program of the user's, found in PATH as a shell finds it, with the user's own environment.
-///
-/// - Throws: `command_missing`.
-func userCommand(_ words: [String]) throws(Failure) -> ChildCommand {
-  let environment = ProcessInfo.processInfo.environment
-  let folders = (environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
-  let candidates = words.first.map { word in word.contains("/") ? [word] : folders.map { "\($0)/\(word)" } } ?? []
-  guard let path = candidates.first(where: { access($0, X_OK) == 0 }) else {
-    throw Failure(
-      "command_missing", exit: .unavailable, what: "command \(words.first ?? "")", why: "there is no such program",
-      nextStep: "check the command in the policy, or what stands after --")
+extension Surroundings {
+  /// A program of the user's, found in PATH as a shell finds it, with the environment that Holdfast was started with.
+  ///
+  /// - Throws: `command_missing`.
+  func userCommand(_ words: [String]) throws(Failure) -> ChildCommand {
+    let folders = (environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
+    let candidates = words.first.map { word in word.contains("/") ? [word] : folders.map { "\($0)/\(word)" } } ?? []
+    guard let path = candidates.first(where: { access($0, X_OK) == 0 }) else {
+      throw Failure(
+        "command_missing", exit: .unavailable, what: "command \(words.first ?? "")", why: "there is no such program",
+        nextStep: "check the command in the policy, or what stands after --")
+    }
+    return ChildCommand(executable: path, arguments: Array(words.dropFirst()), environment: environment)
   }
-  return ChildCommand(executable: path, arguments: Array(words.dropFirst()), environment: environment)
 }

@@ -12,16 +12,20 @@ package struct Surroundings: Sendable {
   package var now: @Sendable () -> Date
   /// Cores that this process may use.
   package var cores: Int
+  /// What Holdfast was started with. Programs of the user's get all of it, our own children none of libpq's variables.
+  package var environment: [String: String]
 
   package init(
     cancellation: Cancellation, log: Log, reporter: any Reporter,
-    now: @escaping @Sendable () -> Date = { Date() }, cores: Int = ProcessInfo.processInfo.activeProcessorCount
+    now: @escaping @Sendable () -> Date = { Date() }, cores: Int = ProcessInfo.processInfo.activeProcessorCount,
+    environment: [String: String] = ProcessInfo.processInfo.environment
   ) {
     self.cancellation = cancellation
     self.log = log
     self.reporter = reporter
     self.now = now
     self.cores = cores
+    self.environment = environment
   }
 
   var connector: Connector { Connector(cancellation: cancellation, log: log) }

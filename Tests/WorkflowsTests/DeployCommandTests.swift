@@ -47,6 +47,17 @@ import Testing
     }
   }
 
+  @Test func `commands of the user's get the environment that Holdfast was started with, libpq's variables too`() throws
+  {
+    try withPending(settings: ["health_checks: [{command: [sh, -c, 'echo check $PGAPPNAME']}]"]) { bench in
+      let script = "echo command $PGAPPNAME; \(bench.psqlCommand(insert()))"
+      let run = try bench.run("deploy", "--", "sh", "-c", script, environment: ["PGAPPNAME": "mine"])
+      #expect(run.exit == 0, "\(run.stderr)")
+      #expect(run.stderr.contains("command mine\n"))
+      #expect(run.stderr.contains("check mine\n"))
+    }
+  }
+
   @Test func `exit 0 with nothing applied is a failure`() throws {
     try withPending { bench in
       let run = try bench.run("deploy", "--json", program: bench.spy)
