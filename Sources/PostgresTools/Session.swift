@@ -91,6 +91,7 @@ package final class Session: @unchecked Sendable {
         guard waitForResult() else { return .failure(lost()) }
         guard let result = PQgetResult(connection) else { break }
         defer { PQclear(result) }
+        if PQresultStatus(result) == PGRES_COPY_OUT, !drainCopy() { return .failure(lost()) }
         if case .failure = outcome { continue }
         outcome = read(result)
       }
@@ -108,21 +109,38 @@ package final class Session: @unchecked Sendable {
     } == 1
   }
 
-  /// Waits until a result can be read without blocking. When the run is to stop it cancels the statement, and does not wait
-  /// longer than some seconds for a server that no longer answers.
+  /// Waits until a result can be read without blocking.
   private func waitForResult() -> Bool {
     var giveUp: ContinuousClock.Instant?
     while PQisBusy(connection) == 1 {
-      if cancellation.signal != nil, giveUp == nil {
-        giveUp = .now + .seconds(1)
-        cancelStatement()
-      }
-      if let giveUp, giveUp < .now { return false }
-      var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
-      _ = poll(&waiting, 1, 100)
-      if waiting.revents != 0, PQconsumeInput(connection) != 1 { return false }
+      guard waitForInput(&giveUp) else { return false }
     }
     return true
+  }
+
+  /// Nobody here wants the rows of a COPY to the client; what the statement does besides stands.
+  private func drainCopy() -> Bool {
+    var giveUp: ContinuousClock.Instant?
+    while true {
+      var row: UnsafeMutablePointer<CChar>?
+      let count = PQgetCopyData(connection, &row, 1)
+      if let row { PQfreemem(row) }
+      if count < 0 { return true }
+      if count == 0, !waitForInput(&giveUp) { return false }
+    }
+  }
+
+  /// Waits a moment for something from the server. When the run is to stop it cancels the statement, and does not wait
+  /// longer than some seconds for a server that no longer answers.
+  private func waitForInput(_ giveUp: inout ContinuousClock.Instant?) -> Bool {
+    if cancellation.signal != nil, giveUp == nil {
+      giveUp = .now + .seconds(1)
+      cancelStatement()
+    }
+    if let giveUp, giveUp < .now { return false }
+    var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
+    _ = poll(&waiting, 1, 100)
+    return waiting.revents == 0 || PQconsumeInput(connection) == 1
   }
 
   /// On a thread of its own: PQcancel connects, and waits for the server without a limit.
@@ -138,7 +156,11 @@ package final class Session: @unchecked Sendable {
   private func read(_ result: OpaquePointer) -> Result<[[String?]], ServerError> {
     switch PQresultStatus(result) {
     case PGRES_TUPLES_OK: return .success(rows(of: result))
-    case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: return .success([])
+    case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY, PGRES_COPY_OUT: return .success([])
+    // As long as a COPY is not ended the server waits, and libpq gives this same result again and again.
+    case PGRES_COPY_IN:
+      PQputCopyEnd(connection, "there are no rows to read here; write INSERT statements")
+      return .success([])
     default:
       return .failure(ServerError(result, cancellation: cancellation, endpoint: target.endpoint))
     }

@@ -39,6 +39,27 @@ import Testing
     #expect(try session.query("SELECT 1") == [["1"]])
   }
 
+  @Test func `a COPY from or to the client comes to an end`() throws {
+    let session = try LoginServer.connect()
+    try session.query("CREATE TEMPORARY TABLE copied (x int)")
+    let failure = try #require(throws: Failure.self) { try session.query("COPY copied FROM STDIN; SELECT 1") }
+    #expect(failure.why.contains("write INSERT statements"), "\(failure.why)")
+    #expect(try session.query("COPY (SELECT generate_series(1, 100000)) TO STDOUT") == [])
+    #expect(try session.query("SELECT count(*) FROM copied") == [["0"]])
+  }
+
+  @Test func `a stop ends a COPY to the client`() throws {
+    let cancellation = Cancellation()
+    let session = try Connector(cancellation: cancellation, log: .silent).connect(LoginServer.target(), purpose: "test")
+    let process = try #require(try session.query("SELECT pg_backend_pid()").first?.first ?? nil)
+    let state = "SELECT state || ' ' || coalesce(wait_event, '') FROM pg_stat_activity WHERE pid = \(process)"
+    when({ (try? LoginServer.shared.psql(state)) == "active PgSleep" }, { cancellation.cancel(signal: SIGTERM) })
+    let failure = try #require(throws: Failure.self) {
+      try session.query("COPY (SELECT pg_sleep(300) FROM generate_series(1, 2)) TO STDOUT")
+    }
+    #expect(failure == .stopped(by: SIGTERM))
+  }
+
   @Test func `a stop cancels the statement on the server`() throws {
     let cancellation = Cancellation()
     let session = try Connector(cancellation: cancellation, log: .silent).connect(LoginServer.target(), purpose: "test")
