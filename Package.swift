@@ -50,12 +50,14 @@ let package = Package(
 
     // Tests mirror the sources.
     .target(
-      name: "TestSupport", dependencies: ["PostgresTools", "Diagnostics"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["BackupRepository", "PostgresTools", "BackupModel", "Diagnostics"], path: "Tests/TestSupport",
       swiftSettings: strict),
     tests("CommandsTests", ["holdfast", "TestSupport", "PostgresTools", "Commands", "CommandSyntax", "Diagnostics"]),
     tests(
       "WorkflowsTests",
-      ["holdfast", "TestSupport", "Workflows", "BackupRepository", "PostgresTools", "BackupModel", "Diagnostics"]),
+      [
+        "holdfast", "TestSupport", "Workflows", "BackupRepository", "PostgresTools", "Planning", "BackupModel", "Diagnostics",
+      ]),
     tests("MigrationsTests", ["holdfast", "TestSupport", "Migrations", "PostgresTools", "Diagnostics"]),
     tests(
       "BackupRepositoryTests", ["TestSupport", "BackupRepository", "StreamPipeline", "BackupModel", "Diagnostics"]),

@@ -126,12 +126,8 @@ package struct Repository: Sendable {
   /// - Returns: the names that were removed.
   package func sweep(policy: String) throws(Failure) -> [String] {
     let folder = folder(of: policy)
-    let names = try folderNames(folder).filter { $0.hasPrefix(".partial-") }
-    for name in names {
-      do { try FileManager.default.removeItem(atPath: "\(folder)/\(name)") } catch {
-        throw cannotWrite("\(folder)/\(name)", errno)
-      }
-    }
+    let names = try folderNames(folder).filter { $0.hasPrefix(".partial-") || $0.hasPrefix(Self.removing) }
+    for name in names { try removeTree("\(folder)/\(name)") }
     return names
   }
 }

@@ -18,7 +18,7 @@ extension CommandTable {
         default: "warning"),
       Option("no-color", help: "no colours on a terminal", environment: "NO_COLOR"),
     ],
-    commands: [initialize, check, backup, list, show, verify, restore, hold, release] + deploying)
+    commands: [initialize, check, backup, list, show, verify, restore, hold, release, prune] + deploying)
 
   static let policyOperand = Operand(
     "POLICY", help: "name of the policy: its file's name without .yaml; may be left out when there is only one",
@@ -110,4 +110,13 @@ extension CommandTable {
   private static let release = Command(
     "release", summary: "let a held backup be pruned again", operands: [idOperand], options: [policyOption],
     examples: [Example("holdfast release 20261122T021500Z", comment: "the inverse of hold")])
+
+  private static let prune = Command(
+    "prune", summary: "show which backups the policy's retention removes, and which stay", operands: [policyOperand],
+    options: [Option("confirm", help: "remove them")],
+    discussion: """
+      Each backup has its reasons. Nothing is removed without --confirm; each good backup does the same by itself. A held \
+      or damaged backup never goes, nor one below retention.minimum_verified, nor anything after the clock has gone back.
+      """,
+    examples: [Example("holdfast prune production --confirm", comment: "after a look without --confirm")])
 }

@@ -66,7 +66,16 @@ struct DeployCommand {
         json: ["deploy": .string(record.id), "state": .string("abandoned")],
         text: "\(record.id) is given up; the database is as it was before.\n")
     }
-    return try RollbackCommand(context: context).run(policy, .deploy(record.id), confirmed: true)
+    let isConfirmed = !(open.state == .open && open.applied.isEmpty)
+    do throws(Failure) {
+      return try RollbackCommand(context: context).run(policy, .deploy(record.id), confirmed: isConfirmed)
+    } catch {
+      guard error.code == "not_confirmed" else { throw error }
+      throw Failure(
+        error.code, exit: error.exit, what: "abandon of \(record.id)",
+        why: "the deploy is given up, but it changed the database: only a rollback brings back the state before",
+        nextStep: "holdfast rollback --deploy \(record.id) --confirm \(record.database)")
+    }
   }
 }
 

@@ -32,9 +32,12 @@ package struct RetentionPlan: Sendable, Equatable {
   package private(set) var keep: [Decision] = []
   package private(set) var remove: [Decision] = []
 
-  /// - Parameter candidates: in any order.
+  /// - Parameter candidates: in any order; those of one second, the newest first.
   package init(_ candidates: [RetentionCandidate], rules: RetentionRules, now: Date) {
-    let newestFirst = candidates.sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
+    let newestFirst = candidates.enumerated().sorted {
+      $0.element.createdAt == $1.element.createdAt
+        ? $0.offset < $1.offset : $0.element.createdAt > $1.element.createdAt
+    }.map(\.element)
     var reasons = Self.exceptions(newestFirst, rules, now)
     // A damaged backup takes nobody's place.
     let counted = newestFirst.filter(\.isGood)

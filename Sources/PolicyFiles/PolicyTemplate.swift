@@ -41,6 +41,15 @@ package enum PolicyTemplate {
       # checksum: every file's size and SHA-256. archive: also reads every row again and compares the digests.
       after_backup: archive
 
+    retention:                      # which backups stay, in restic's words; with all rules at 0 nothing is ever removed
+      keep_last: 0                  # the newest so many, for example 7
+      keep_daily: 0                 # the newest of each of the last so many days that have a backup, for example 14
+      keep_weekly: 0                # for example 8
+      keep_monthly: 0               # for example 12
+      keep_yearly: 0
+      keep_within: 0s               # what is younger than the newest backup by less, for example 48h
+      minimum_verified: 3           # never fewer verified ones, whatever the rest says
+
     migrations:
       # The folder that holds Prisma's migrations, relative to this file.
       directory: \(migrations.map(scalar) ?? "null")

@@ -63,7 +63,9 @@ struct RollbackPlanner {
         "backup_damaged", exit: .dataDamaged, what: "rollback to \(backup.id)", why: "the backup is damaged",
         nextStep: "choose another one: holdfast rollback --to ID; holdfast list shows them")
     }
-    return try plan(record, backup, nil, countsAll: countsAll)
+    // Where other deploys stand behind it, their rows have to go too.
+    let isLast = record.map { records.standing(in: listing).first?.id == $0.id } ?? false
+    return try plan(record, backup, isLast ? nil : .restore, countsAll: countsAll)
   }
 
   /// A plan for a rollback that was interrupted, whatever its journal has come to.
@@ -86,6 +88,7 @@ struct RollbackPlanner {
       case .before(let migration):
         standing.last { $0.applied.contains(migration) } ?? standing.last { $0.failed == migration }
       }
+    if let chosen { try refuseAnother(chosen) }
     guard let chosen, let id = chosen.backup else {
       throw Failure(
         "no_such_deploy", exit: .notFound, what: "rollback of \(policy.name)",
@@ -93,6 +96,16 @@ struct RollbackPlanner {
         nextStep: "go back to a backup instead: holdfast rollback --to ID; holdfast list shows them")
     }
     return (chosen, try BackupFinder(listing).find(id))
+  }
+
+  /// - Throws: `deploy_of_another`.
+  private func refuseAnother(_ record: DeployRecord) throws(Failure) {
+    let name = try ConnectionURL.parse(policy.databaseURL).database
+    guard record.database != name else { return }
+    throw Failure(
+      "deploy_of_another", exit: .notFound, what: "rollback of deploy \(record.id)",
+      why: "it was a deploy of \(record.database), and database.url names \(name) now",
+      nextStep: "correct database.url; or, to bring that state to \(name): holdfast rollback --to \(record.backup ?? "")")
   }
 
   /// By its id, or enough of its beginning or end.

@@ -72,9 +72,28 @@ package struct TakeBackup {
     // A deploy trusts nothing less than an archive read to its end.
     let level = binding == nil ? policy.verifyAfterBackup : .archive
     let backup = Backup(manifest: manifest, path: path, hold: mark, verifications: [])
-    return try VerifyBackup(surroundings: surroundings)
+    let outcome = try VerifyBackup(surroundings: surroundings)
       .examine(backup, level: level, toolbox: source.toolbox, mustRecord: true)
+    if outcome.verification.ok, binding == nil { try applyRetention(repository, after: backup) }
+    return outcome
   }
+
+  /// - Throws: `retention_failed`: the new backup is whole all the same.
+  private func applyRetention(_ repository: Repository, after backup: Backup) throws(Failure) {
+    guard !policy.retention.isEmpty else { return }
+    do throws(Failure) {
+      _ = try surroundings.phase(
+        "prune", summary: { "\(counted($0.removed.count, "backup")) removed, \($0.plan.keep.count) kept" }
+      ) { () throws(Failure) in try PruneBackups(policy: policy, surroundings: surroundings).run(repository) }
+    } catch {
+      try surroundings.cancellation.check()
+      throw Failure(
+        "retention_failed", exit: error.exit, what: "retention of \(policy.name)",
+        why: "\(backup.id) is good, but older ones could not be removed: \(error.what): \(error.why)",
+        nextStep: "mend that, then: holdfast prune \(policy.name) --confirm")
+    }
+  }
+
   /// Only a snapshot's hold ends by itself.
   private func snapshotHoldEnd(_ start: Date) -> Date? {
     binding.map { _ in start.addingTimeInterval(policy.migrations.holdFor.seconds) }

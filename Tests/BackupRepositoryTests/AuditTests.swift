@@ -3,6 +3,7 @@ import BackupRepository
 import Diagnostics
 import Foundation
 import StreamPipeline
+import TestSupport
 import Testing
 
 @Suite struct AuditTests {

@@ -2,6 +2,7 @@ import BackupModel
 import BackupRepository
 import Diagnostics
 import Foundation
+import TestSupport
 import Testing
 
 /// Whatever happens to the bytes of a backup, reading it or checking its sums tells.

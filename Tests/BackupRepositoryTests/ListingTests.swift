@@ -2,6 +2,7 @@ import BackupModel
 import BackupRepository
 import Diagnostics
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct ListingTests {

@@ -3,6 +3,7 @@ import BackupRepository
 import Diagnostics
 import Foundation
 import StreamPipeline
+import TestSupport
 import Testing
 
 /// The files that may come after a backup is finished: verifications and the hold.

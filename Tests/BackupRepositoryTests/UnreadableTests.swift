@@ -3,6 +3,7 @@ import BackupRepository
 import Diagnostics
 import Foundation
 import StreamPipeline
+import TestSupport
 import Testing
 
 /// What cannot be read is an error, and never taken for "there is none".

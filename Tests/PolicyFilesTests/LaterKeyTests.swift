@@ -12,9 +12,6 @@ import Testing
     ("backup: {full_every: 7d}", "backup.full_every: differential backups are not in this version; every backup is "),
     ("schedule: {cron: '@daily'}", "schedule.cron: the scheduler is not in this version; "),
     ("schedule: {timezone: Europe/Berlin}", "schedule.timezone: the scheduler is not in this version; "),
-    ("retention: {keep_last: 1}", "retention.keep_last: rotation is not in this version; nothing is ever removed: "),
-    ("retention: {keep_within: 48h}", "retention.keep_within: rotation is not in this version; "),
-    ("retention: {minimum_verified: 3}", "retention.minimum_verified: rotation is not in this version; "),
     ("verify: {after_backup: drill}", "verify.after_backup: restore drills are not in this version: write archive, "),
     ("verify: {drill_cron: '0 5 * * 0'}", "verify.drill_cron: restore drills are not in this version: take "),
     ("migrations: {rehearse: yes}", "migrations.rehearse: rehearsals are not in this version, "),
@@ -47,7 +44,7 @@ import Testing
       schedule: {cron: null, timezone: ~, jitter: 0s, catch_up: false}
       retention:
         {keep_last: 0, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, keep_yearly: 0, keep_within: 0s,
-        minimum_verified: 0}
+        minimum_verified: 3}
       verify: {after_backup: archive, drill_cron: null}
       migrations:
         rehearse: false

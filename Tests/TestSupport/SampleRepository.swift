@@ -1,15 +1,13 @@
 import BackupModel
 import BackupRepository
 import Foundation
-import StreamPipeline
-import TestSupport
 
 /// A repository with sealed backups of a few small files, made without any server.
-final class SampleRepository {
-  let path: String
-  let repository: Repository
+package final class SampleRepository {
+  package let path: String
+  package let repository: Repository
 
-  init() throws {
+  package init() throws {
     path = "\(TestCluster.temporary)/hf repository ü \(UInt32.random(in: 0...UInt32.max))"
     repository = try Repository.openOrCreate(path)
     try FileManager.default.createDirectory(atPath: "\(path)/app", withIntermediateDirectories: true)
@@ -18,17 +16,26 @@ final class SampleRepository {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
   /// Runs a test on a repository of its own with one backup.
-  static func with<Result>(_ body: (SampleRepository, Backup) throws -> Result) throws -> Result {
+  package static func with<Result>(_ body: (SampleRepository, Backup) throws -> Result) throws -> Result {
     let sample = try SampleRepository()
     return try body(sample, try sample.add("20261122T021500Z-3f9a7c"))
   }
 
-  var shelf: String { "\(path)/app" }
-  var listing: Listing { get throws { try repository.listing(of: "app") } }
+  package var shelf: String { "\(path)/app" }
+  package var listing: Listing { get throws { try repository.listing(of: "app") } }
 
   /// A held backup with two verifications, so that every kind of file is there.
   @discardableResult
-  func add(_ id: String, policy: String = "app", minutesLater: Double = 0) throws -> Backup {
+  package func add(_ id: String, policy: String = "app", minutesLater: Double = 0) throws -> Backup {
+    try add(
+      id, policy: policy, at: Self.time.addingTimeInterval(minutesLater * 60),
+      hold: Hold(reason: "it is precious", at: Self.time), verified: VerificationLevel.allCases)
+  }
+
+  @discardableResult
+  package func add(
+    _ id: String, policy: String = "app", at time: Date, hold: Hold?, verified levels: [VerificationLevel]
+  ) throws -> Backup {
     try FileManager.default.createDirectory(atPath: "\(path)/\(policy)", withIntermediateDirectories: true)
     let partial = try PartialBackup(repository, policy: policy, id: id)
     var files = [
@@ -36,21 +43,21 @@ final class SampleRepository {
       try partial.write("# by hand\n", to: "RESTORE.md"),
     ]
     files += try ["toc.dat", "1.dat", "2.dat"].map { try partial.write("content of \($0)\n", to: "data/\($0)") }
-    try partial.place(Hold(reason: "it is precious", at: Self.time))
-    let manifest = Self.manifest(id, policy, files, Self.time.addingTimeInterval(minutesLater * 60))
+    if let hold { try partial.place(hold) }
+    let manifest = Self.manifest(id, policy, files, time)
     var backup = Backup(manifest: manifest, path: try partial.commit(manifest), hold: nil, verifications: [])
-    for level in VerificationLevel.allCases { try backup.record(Self.verification(level, ok: true)) }
+    for level in levels { try backup.record(Self.verification(level, ok: true)) }
     return try listed(backup)
   }
 
   /// The same backup as the repository shows it now.
-  func listed(_ backup: Backup) throws -> Backup {
+  package func listed(_ backup: Backup) throws -> Backup {
     try BackupFinder(repository.listing(of: backup.manifest.policy)).find(backup.id)
   }
 
-  static let time = Date(timeIntervalSince1970: 1_795_000_000)
+  package static let time = Date(timeIntervalSince1970: 1_795_000_000)
 
-  static func verification(_ level: VerificationLevel, ok: Bool) -> Verification {
+  package static func verification(_ level: VerificationLevel, ok: Bool) -> Verification {
     Verification(
       level: level, ok: ok, at: time, seconds: 0.5,
       problems: ok ? [] : [Problem(file: "data/1.dat", problem: "SHA-256 differs")])

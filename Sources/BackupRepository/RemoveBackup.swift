@@ -1,0 +1,49 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import StreamPipeline
+
+extension Repository {
+  /// Removes a backup in two steps: out of sight at once and durably, then file by file. A run that is killed between them leaves a
+  /// folder for the next sweep, and no half backup.
+  ///
+  /// - Returns: false when somebody is reading it just now.
+  package func remove(_ backup: Backup) throws(Failure) -> Bool {
+    guard let use = BackupUse(backup, exclusively: true) else { return false }
+    defer { withExtendedLifetime(use) {} }
+    let folder = folder(of: backup.manifest.policy)
+    let hidden = "\(folder)/\(Self.removing)\(backup.id)"
+    guard rename(backup.path, hidden) == 0 else { throw cannotWrite(backup.path, errno) }
+    try synchronizeFolder(folder)
+    try removeTree(hidden)
+    return true
+  }
+
+  static let removing = ".removing-"
+
+  func removeTree(_ path: String) throws(Failure) {
+    do { try FileManager.default.removeItem(atPath: path) } catch {
+      throw Failure(
+        "cannot_write", exit: .cannotWrite, what: "removing \(path)", why: error.localizedDescription,
+        nextStep: "check the permissions, then run the same command again")
+    }
+  }
+}
+
+/// Keeps a backup from being removed while it is read. A lock of the kernel on its manifest: it goes with its owner.
+package final class BackupUse {
+  private let descriptor: Int32
+
+  /// - Returns: nil when that is not to be had just now.
+  package init?(_ backup: Backup, exclusively: Bool = false) {
+    descriptor = open("\(backup.path)/manifest.json", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { return nil }
+    // A file system without locks keeps nobody from restoring.
+    guard flock(descriptor, (exclusively ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+      close(descriptor)
+      return nil
+    }
+  }
+
+  deinit { close(descriptor) }
+}

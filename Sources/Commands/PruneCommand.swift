@@ -1,0 +1,46 @@
+import BackupModel
+import Diagnostics
+import Planning
+import Workflows
+
+struct PruneCommand {
+  let context: CommandContext
+
+  func run() throws(Failure) -> CommandResult {
+    let policy = try context.policy()
+    let work = PruneBackups(policy: policy, surroundings: context.surroundings)
+    guard context.invocation.flag("confirm") else { return result(try work.plan(), isDry: true) }
+    return try context.audited(
+      policy, { () throws(Failure) in result(try work.run(), isDry: false) }, subject: { _ in nil })
+  }
+
+  private func result(_ outcome: PruneBackups.Outcome, isDry: Bool) -> CommandResult {
+    CommandResult(
+      json: [
+        "keep": json(outcome.plan.keep), "remove": json(outcome.plan.remove),
+        "removed": .array(outcome.removed.map { .string($0) }), "in_use": .array(outcome.inUse.map { .string($0) }),
+      ], text: text(outcome, isDry: isDry))
+  }
+
+  private func json(_ decisions: [RetentionPlan.Decision]) -> JSONValue {
+    .array(decisions.map { ["id": .string($0.id), "reasons": .array($0.reasons.map { .string($0) })] })
+  }
+
+  private func text(_ outcome: PruneBackups.Outcome, isDry: Bool) -> String {
+    let plan = outcome.plan
+    guard !(plan.keep + plan.remove).isEmpty else { return "There is no backup yet.\n" }
+    let removed = Set(outcome.removed)
+    let going = plan.remove.map { decision in
+      let word = isDry ? "goes" : removed.contains(decision.id) ? "removed" : "in use"
+      return [word, decision.id, decision.reasons.joined(separator: ", ")]
+    }
+    let rows = plan.keep.map { ["stays", $0.id, $0.reasons.joined(separator: ", ")] } + going
+    let end =
+      switch (isDry, plan.remove.isEmpty) {
+      case (_, true): "Nothing is to be removed."
+      case (true, false): "Nothing was removed: this is what would be. holdfast prune --confirm removes it."
+      case (false, false): "\(counted(removed.count, "backup")) removed, \(plan.keep.count) kept."
+      }
+    return tableText(rows, rightAligned: []) + end + "\n"
+  }
+}
