@@ -19,10 +19,10 @@ static void run_child(const struct cprocess_request *request, pid_t parent, int 
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
 
   // Lift the four descriptors out of the way of 0, 1 and 2 before these are overwritten.
-  int input = fcntl(request->input, F_DUPFD, 10);
-  int output = fcntl(request->output, F_DUPFD, 10);
-  int error = fcntl(request->error, F_DUPFD, 10);
-  int status = fcntl(report, F_DUPFD, 10);
+  int input = fcntl(request->input, F_DUPFD_CLOEXEC, 10);
+  int output = fcntl(request->output, F_DUPFD_CLOEXEC, 10);
+  int error = fcntl(request->error, F_DUPFD_CLOEXEC, 10);
+  int status = fcntl(report, F_DUPFD_CLOEXEC, 10);
   if (input >= 0 && output >= 0 && error >= 0 && status >= 0 && dup2(input, 0) == 0 && dup2(output, 1) == 1 &&
       dup2(error, 2) == 2 && dup2(status, 3) == 3 && fcntl(3, F_SETFD, FD_CLOEXEC) == 0) {
     close_range(4, ~0U, 0);

@@ -67,20 +67,33 @@ package final class ChildProcess: @unchecked Sendable {
   /// - Throws: `tool_missing`, `tool_cannot_run`.
   package init(starting command: ChildCommand, capturesOutput: Bool) throws(Failure) {
     let errorPipe = try Pipe()
-    let outputPipe = capturesOutput ? try Pipe() : nil
+    let outputPipe: Pipe?
+    do throws(Failure) { outputPipe = capturesOutput ? try Pipe() : nil } catch {
+      errorPipe.close()
+      throw error
+    }
     let null = open("/dev/null", O_RDWR | O_CLOEXEC)
     defer { close(null) }
     let started = SpawningThread.shared.spawn(
       command, input: null, output: outputPipe?.write ?? null, error: errorPipe.write)
-    close(errorPipe.write)
-    if let outputPipe { close(outputPipe.write) }
     guard started > 0 else {
-      close(errorPipe.read)
-      if let outputPipe { close(outputPipe.read) }
+      errorPipe.close()
+      outputPipe?.close()
       throw Self.notStarted(command, -started)
     }
+    let handle = cprocess_pidfd(started)
+    guard handle >= 0 else {
+      // Without it there is no waiting for the child that a stop can end.
+      kill(-started, SIGKILL)
+      while waitpid(started, nil, 0) < 0, errno == EINTR {}
+      errorPipe.close()
+      outputPipe?.close()
+      throw Self.notStarted(command, -handle)
+    }
+    close(errorPipe.write)
+    if let outputPipe { close(outputPipe.write) }
     pid = started
-    pidfd = cprocess_pidfd(started)
+    pidfd = handle
     output = outputPipe?.read
     errorTail = TailReader(descriptor: errorPipe.read)
     self.command = command
@@ -88,7 +101,7 @@ package final class ChildProcess: @unchecked Sendable {
 
   deinit {
     if let output { close(output) }
-    if pidfd >= 0 { close(pidfd) }
+    close(pidfd)
   }
 
   private static func notStarted(_ command: ChildCommand, _ number: Int32) -> Failure {
@@ -113,9 +126,9 @@ package final class ChildProcess: @unchecked Sendable {
   /// Waits for the end of the child and of its stderr. What it left running in its group ends with it.
   package func wait() -> ChildExit {
     var waiting = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
-    while pidfd >= 0, poll(&waiting, 1, -1) < 0, errno == EINTR {}
+    while poll(&waiting, 1, -1) < 0, errno == EINTR {}
     // Before it is reaped: until then nobody else can get its number.
-    if pidfd >= 0 { signalGroup(SIGKILL) }
+    signalGroup(SIGKILL)
     var status: Int32 = 0
     lock.withLock {
       while waitpid(pid, &status, 0) < 0, errno == EINTR {}
@@ -147,6 +160,11 @@ private struct Pipe {
     let result = cprocess_pipe(&ends)
     guard result == 0 else { throw .internalError("no pipe: \(String(cString: strerror(-result)))") }
     (read, write) = (ends[0], ends[1])
+  }
+
+  func close() {
+    Foundation.close(read)
+    Foundation.close(write)
   }
 }
 

@@ -2,7 +2,7 @@ import BackupModel
 import Diagnostics
 import Foundation
 
-/// A private folder for what must not stay: the password file, named pipes. It goes with its owner; one left by a killed
+/// A private folder for what must not stay: the password file, what a restore expands. It goes with its owner; one left by a killed
 /// run goes when the next is made.
 ///
 /// The owner holds a lock on the folder itself, which the kernel gives up when the process ends.

@@ -15,6 +15,8 @@ package final class TrailingPass: @unchecked Sendable {
 
   // Guarded by `condition`.
   private var queue: [String] = []
+  /// How many of the queue the threads have taken.
+  private var taken = 0
   private var known: Set<String> = []
   private var closed: Set<String> = []
   private var results: [String: DataFilePass.Result] = [:]
@@ -53,7 +55,11 @@ package final class TrailingPass: @unchecked Sendable {
   ///
   /// - Returns: results by raw name, without `toc.dat` and the like.
   package func finish() throws(Failure) -> [String: DataFilePass.Result] {
-    let names = try folderNames(folder)
+    let names: [String]
+    do throws(Failure) { names = try folderNames(folder) } catch {
+      abandon()
+      throw error
+    }
     condition.withLock {
       ended = true
       for name in names { enqueue(name) }
@@ -133,7 +139,10 @@ package final class TrailingPass: @unchecked Sendable {
     defer { condition.unlock() }
     while true {
       if abandoned || failure != nil || cancellation.signal != nil { return nil }
-      if !queue.isEmpty { return queue.removeFirst() }
+      if taken < queue.count {
+        taken += 1
+        return queue[taken - 1]
+      }
       if ended { return nil }
       _ = condition.wait(until: Date(timeIntervalSinceNow: 0.1))
     }
