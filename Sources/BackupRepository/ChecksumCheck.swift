@@ -36,6 +36,10 @@ package struct ChecksumCheck: Sendable {
     guard isInside(file.path) else {
       return Problem(file: file.path, problem: "the manifest names a path outside the backup")
     }
+    // A link in its place would lead outside as well.
+    guard !file.path.hasPrefix("data/") || fileKind("\(path)/data") == .folder else {
+      return Problem(file: file.path, table: file.table, problem: "is missing: data is no folder")
+    }
     let full = "\(path)/\(file.path)"
     switch fileKind(full) {
     case .missing: return Problem(file: file.path, table: file.table, problem: "is missing")
@@ -54,7 +58,7 @@ package struct ChecksumCheck: Sendable {
   }
 
   private func isInside(_ path: String) -> Bool {
-    !path.hasPrefix("/") && !path.split(separator: "/").contains("..") && fileKind("\(self.path)/data") == .folder
+    !path.hasPrefix("/") && !path.split(separator: "/").contains("..")
   }
 
   private func foreign() throws(Failure) -> [Problem] {

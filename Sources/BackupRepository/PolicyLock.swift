@@ -23,6 +23,12 @@ package final class PolicyLock {
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw cannotWrite(path, errno) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      // A file system that knows no locks is nobody's lock.
+      guard errno == EWOULDBLOCK else {
+        let failure = cannotWrite(path, errno)
+        close(descriptor)
+        throw failure
+      }
       let holder = Self.holder(path)
       close(descriptor)
       throw Failure(

@@ -23,9 +23,8 @@ extension Repository {
 
   func removeTree(_ path: String) throws(Failure) {
     do { try FileManager.default.removeItem(atPath: path) } catch {
-      throw Failure(
-        "cannot_write", exit: .cannotWrite, what: "removing \(path)", why: error.localizedDescription,
-        nextStep: "check the permissions, then run the same command again")
+      let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+      throw cannotWrite(path, cause.map { Int32($0.code) } ?? EIO)
     }
   }
 }
