@@ -16,7 +16,7 @@ struct ListCommand {
     return CommandResult(
       json: ["backups": .array(listing.backups.map(\.json)), "broken": .array(listing.broken.map(\.json))],
       text: listing.backups.isEmpty
-        ? "There is no backup yet. Take one: holdfast backup\n"
+        ? "There is no \(listing.broken.isEmpty ? "backup yet" : "usable backup"). Take one: holdfast backup\n"
         : text(listing.backups, severalPolicies: policies.count > 1))
   }
 
