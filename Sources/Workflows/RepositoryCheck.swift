@@ -15,7 +15,7 @@ struct RepositoryCheck {
       return [
         CheckFinding(
           kind: .problem, text: "repository \(path) is not writable: \(place): \(refusal)",
-          fix: "make that a folder that the user who runs holdfast may write to")
+          fix: "make that a folder that the user who runs holdfast may write to, on a file system that has locks")
       ]
     }
     guard let repository = try Repository.openIfThere(path) else {
@@ -47,12 +47,21 @@ struct RepositoryCheck {
       fix: count < 2 ? "make room there" : nil)
   }
 
-  /// Why nothing can be made in a folder, found by trying: permissions do not tell of root, read-only mounts and quotas.
+  /// Why nothing can be made in a folder, found by trying: permissions do not tell of root, read-only mounts and quotas, and not every
+  /// network's file system has locks.
   private func refusal(of folder: String) -> String? {
     var template = Array("\(folder)/.partial-check-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { return systemError(errno) }
-    rmdir(template)
-    return nil
+    defer { rmdir(template) }
+    let path = "\(String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))/lock"
+    let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    guard file >= 0 else { return systemError(errno) }
+    defer {
+      close(file)
+      unlink(path)
+    }
+    guard flock(file, LOCK_EX | LOCK_NB) == 0 else { return "files cannot be locked there: \(systemError(errno))" }
+    return fsync(file) == 0 ? nil : systemError(errno)
   }
 
   private func existingAncestor(_ path: String) -> String {
