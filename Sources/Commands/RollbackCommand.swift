@@ -40,14 +40,14 @@ struct RollbackCommand {
   private func undo(_ policy: Policy) throws(Failure) -> CommandResult {
     let work = try UndoRollback(policy: policy, surroundings: context.surroundings)
     let plan = try work.plan()
-    if !context.console.json {
-      context.console.say("\(plan.brings) becomes \(plan.database) again; the present one is kept as \(plan.keptAs).")
-    }
+    if !context.console.json { context.console.say(text(plan, policy)) }
     try context.confirm(plan.database, unless: false)
     try work.execute(plan)
     return CommandResult(
       json: [
         "deploy": .string(plan.deploy), "database": .string(plan.database), "kept_as": .string(plan.keptAs),
+        "newer_deploys": .array(plan.newer.map { .string($0.id) }),
+        "undoes": .array((plan.undoes ?? []).map { .string($0) }),
       ],
       text: "\(plan.database) is as it was before the rollback. What was undone is kept as \(plan.keptAs).\n")
   }
@@ -108,12 +108,36 @@ struct RollbackCommand {
       add("lacks rows", "of \(manifest.excludeTableData.joined(separator: ", ")): the backup was taken without them")
     }
     add("you lose", lossText(plan))
-    let total = plan.sessions.reduce(0) { $0 + $1.count }
-    let names = plan.sessions.prefix(4).map { "\($0.application) \($0.count)" }.joined(separator: ", ")
-    add("interrupts", total == 0 ? "no session" : "\(counted(total, "session")) (\(names)) for a moment")
+    add("interrupts", sessionsText(plan.sessions))
     if plan.liveExists { add("keeps", "the database of now as \(plan.keptAs); holdfast undo brings it back") }
     if !plan.staying.isEmpty { add("stays there", plan.staying.joined(separator: ", ")) }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func text(_ plan: UndoRollback.Plan, _ policy: Policy) -> String {
+    let ago = ageText(plan.since, now: context.surroundings.now())
+    var lines = [
+      "\(policy.name) (\(policy.environment)): \(plan.database) is to become what it was before the rollback of "
+        + "\(minuteText(plan.since)) UTC, \(ago) ago"
+    ]
+    func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(text)") }
+    add("renames", "\(plan.brings), the database that the rollback replaced")
+    for deploy in plan.newer {
+      let done = deploy.applied.isEmpty ? "" : ": \(deploy.applied.joined(separator: ", "))"
+      add("takes away", "deploy \(deploy.id), \(deploy.state.rawValue) since the rollback\(done)")
+    }
+    if let undoes = plan.undoes, !undoes.isEmpty { add("undoes", undoes.joined(separator: ", ")) }
+    if let back = plan.bringsBack, !back.isEmpty { add("brings back", back.joined(separator: ", ")) }
+    add("you lose", "whatever was written since the rollback")
+    add("interrupts", sessionsText(plan.sessions))
+    add("keeps", "the database of now as \(plan.keptAs), with those writes")
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func sessionsText(_ sessions: [(application: String, count: Int)]) -> String {
+    let total = sessions.reduce(0) { $0 + $1.count }
+    let names = sessions.prefix(4).map { "\($0.application) \($0.count)" }.joined(separator: ", ")
+    return total == 0 ? "no session" : "\(counted(total, "session")) (\(names)) for a moment"
   }
 
   private func lossText(_ plan: RollbackPlan) -> String {

@@ -31,22 +31,46 @@ struct StatusCommand {
     if let open = report.openDeploy {
       add("deploy", "\(open.id) is \(open.state.rawValue)   -> holdfast resume, or holdfast abandon")
     }
-    if let rollback = report.rollback {
-      add(
-        "rollback",
-        "ready: about \(secondsText(rollback.seconds)) (an estimate), to before deploy \(rollback.deploy.id)")
-    }
+    if let text = rollbackText(report) { add("rollback", text) }
     if let migrations = report.migrations { add("migrations", migrationsText(migrations)) }
     if let problem = report.serverProblem { add("server", "\(problem.why)   -> holdfast check") }
     for kept in report.kept {
       add(
         "kept",
-        "\(kept.name), \(sizeText(kept.bytes)), since \(minuteText(kept.since)) UTC (DROP DATABASE when not needed)")
+        "\(kept.name), \(sizeText(kept.bytes)), since \(minuteText(kept.since)) UTC; when not needed: \(dropText(kept.name))"
+      )
     }
     add(
       "space",
       "\(sizeText(report.storedBytes)) in \(counted(report.backups, "backup")), \(sizeText(report.freeBytes)) free")
     return rows.map { $0.joined() + "\n" }.joined()
+  }
+
+  /// A command for a shell. Where the server is the operator knows; the URL has a password, and may have what only Prisma takes.
+  private func dropText(_ name: String) -> String {
+    let statement = "DROP DATABASE \"\(name.replacing("\"", with: "\"\""))\""
+    return "psql -d postgres -c '\(statement.replacing("'", with: "'\\''"))'"
+  }
+
+  private func rollbackText(_ report: StatusReport) -> String? {
+    switch report.lastDeploy {
+    case .none: return nil
+    case .stands(let deploy):
+      guard let seconds = report.secondsBack else {
+        return "NOT POSSIBLE to before deploy \(deploy.id): its snapshot is damaged or gone   -> holdfast list"
+      }
+      let ready = report.serverProblem == nil ? "ready" : "once the server can be used"
+      return "\(ready): about \(secondsText(seconds)) (an estimate), to before deploy \(deploy.id)"
+    case .rolledBack(let next): return "done; further back only by name: holdfast rollback --plan --deploy \(next.id)"
+    case .elsewhere(let deploy, let next):
+      return "not ready: \(deploy.database) is another database than deploy \(deploy.id) was to"
+        + "   -> holdfast rollback --plan --deploy \((next ?? deploy).id)"
+    }
+  }
+
+  private func rollbackJSON(_ report: StatusReport) -> JSONValue {
+    guard case .stands(let deploy) = report.lastDeploy, let seconds = report.secondsBack else { return .null }
+    return ["deploy": .string(deploy.id), "estimated_seconds": .number(seconds)]
   }
 
   private func migrationsText(_ status: MigrationStatus) -> String {
@@ -65,8 +89,7 @@ struct StatusCommand {
       "bytes": .integer(report.storedBytes), "free_bytes": .integer(report.freeBytes),
       "migrations": report.migrations?.json ?? .null,
       "open_deploy": .optional(report.openDeploy?.id),
-      "rollback": report.rollback.map { ["deploy": .string($0.deploy.id), "estimated_seconds": .number($0.seconds)] }
-        ?? .null,
+      "rollback": rollbackJSON(report),
       "kept": .array(
         report.kept.map { ["database": .string($0.name), "bytes": .integer($0.bytes), "since": .time($0.since)] }),
       "problem": .optional(report.serverProblem?.why),

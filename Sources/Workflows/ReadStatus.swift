@@ -17,8 +17,10 @@ package struct StatusReport: Sendable {
   package var migrations: MigrationStatus?
   package var serverProblem: Failure?
   package var openDeploy: DeployRecord?
-  /// The deploy that a rollback would undo, and how long that takes by estimate.
-  package var rollback: (deploy: DeployRecord, seconds: Double)?
+  /// The deploy that a rollback would undo, if it is one that does.
+  package var lastDeploy = LastDeploy.none
+  /// How long that takes, by estimate; nil when its snapshot is damaged or gone.
+  package var secondsBack: Double?
   /// Databases that rollbacks have kept: name, bytes, since when.
   package var kept: [Kept]
 
@@ -53,11 +55,15 @@ package struct ReadStatus {
       lastGood: good.first, damaged: listing.backups.count - good.count + listing.broken.count,
       backups: listing.backups.count, storedBytes: listing.backups.reduce(0) { $0 + $1.manifest.storedBytes },
       freeBytes: freeBytes(policy.repository), openDeploy: deploys.first(where: \.isUnfinished), kept: [])
-    if let last = deploys.standing(in: listing).first, let snapshot = good.first(where: { $0.id == last.backup }) {
-      report.rollback = (last, Self.estimate(snapshot.manifest))
+    report.lastDeploy = deploys.last(in: listing, live: nil)
+    if case .stands(let last) = report.lastDeploy, let snapshot = good.first(where: { $0.id == last.backup }) {
+      report.secondsBack = Self.estimate(snapshot.manifest)
     }
     do throws(Failure) {
-      report.kept = try kept(deploys)
+      let target = try ConnectionURL.parse(policy.databaseURL)
+      let session = try surroundings.connector.maintenanceSession(of: target)
+      report.kept = try kept(deploys, session)
+      report.lastDeploy = deploys.last(in: listing, live: try DatabaseIdentity.of(target.database, session))
       if policy.migrations.directory != nil {
         report.migrations = try MigrationBooks(policy: policy, purpose: "status", surroundings: surroundings).status()
       }
@@ -71,9 +77,7 @@ package struct ReadStatus {
   /// By what restores of this size take on ordinary machines; an estimate, and shown as one.
   private static func estimate(_ manifest: Manifest) -> Double { 3 + Double(manifest.rawBytes) / 25_000_000 }
 
-  private func kept(_ deploys: [DeployRecord]) throws(Failure) -> [StatusReport.Kept] {
-    let target = try ConnectionURL.parse(policy.databaseURL)
-    let session = try surroundings.connector.maintenanceSession(of: target)
+  private func kept(_ deploys: [DeployRecord], _ session: Session) throws(Failure) -> [StatusReport.Kept] {
     var found: [StatusReport.Kept] = []
     for deploy in deploys {
       for name in deploy.keptNames + [deploy.copy?.name].compactMap({ $0 }) {

@@ -83,7 +83,7 @@ struct RollbackPlanner {
     let standing = records.standing(in: listing)
     let chosen: DeployRecord? =
       switch choice {
-      case .lastDeploy, .backup: standing.first
+      case .lastDeploy, .backup: try lastDeploy(records, listing)
       case .deploy(let id): try named(id, records.filter(\.canBeRolledBack))
       case .before(let migration):
         standing.last { $0.applied.contains(migration) } ?? standing.last { $0.failed == migration }
@@ -106,6 +106,11 @@ struct RollbackPlanner {
       "deploy_of_another", exit: .notFound, what: "rollback of deploy \(record.id)",
       why: "it was a deploy of \(record.database), and database.url names \(name) now",
       nextStep: "correct database.url; or, to bring that state to \(name): holdfast rollback --to \(record.backup ?? "")")
+  }
+
+  private func lastDeploy(_ records: [DeployRecord], _ listing: Listing) throws(Failure) -> DeployRecord? {
+    let live = try DatabaseIdentity.of(try ConnectionURL.parse(policy.databaseURL).database, maintenance)
+    return try records.last(in: listing, live: live).chosen(of: policy.name)
   }
 
   /// By its id, or enough of its beginning or end.

@@ -2,6 +2,8 @@ import BackupModel
 import BackupRepository
 import Diagnostics
 import Foundation
+import Migrations
+import PostgresTools
 
 /// The workflow of `holdfast undo`: swaps the last rollback back.
 package struct UndoRollback {
@@ -19,6 +21,14 @@ package struct UndoRollback {
     package var brings: String
     /// The name that the present one gets.
     package var keptAs: String
+    /// When the rollback exchanged them: what was written since goes with the present one.
+    package var since: Date
+    /// Deploys since then, which go too.
+    package var newer: [DeployRecord]
+    /// Migrations of the present one that the other has not, and the other way round; nil when the histories cannot be read.
+    package var undoes: [String]?
+    package var bringsBack: [String]?
+    package var sessions: [(application: String, count: Int)]
   }
 
   /// - Throws: `nothing_to_undo`, `deploy_interrupted`.
@@ -29,7 +39,8 @@ package struct UndoRollback {
         "deploy_interrupted", exit: .failed, what: "undo", why: "deploy \(open.id) is \(open.state.rawValue)",
         nextStep: "finish it: holdfast resume; or give it up: holdfast abandon")
     }
-    let undoable = records.filter { $0.state == .rolledBack }.sorted {
+    // Those that did exchange databases: one that only resolved the history replaced none.
+    let undoable = records.filter { $0.state == .rolledBack && $0.rollback?.temporaryName != nil }.sorted {
       ($0.rollback?.at ?? $0.startedAt) > ($1.rollback?.at ?? $1.startedAt)
     }
     guard let record = undoable.first, let last = record.rollback, let kept = last.keptAs,
@@ -41,9 +52,28 @@ package struct UndoRollback {
         nextStep: "holdfast status shows what is kept")
     }
     for name in [last.database, kept] { try rollback.swap.refuseBlocked(name) }
-    return Plan(
+    let newer = records.filter { $0.startedAt >= last.at && $0.id > record.id && $0.state != .abandoned }
+    var plan = Plan(
       deploy: record.id, database: last.database, brings: kept,
-      keptAs: try rollback.freeName("__undone_\(record.id.suffix(6))"))
+      keptAs: try rollback.freeName("__undone_\(record.id.suffix(6))"), since: last.at, newer: newer,
+      sessions: try rollback.swap.sessions(on: last.database))
+    if let now = try migrations(of: last.database), let then = try migrations(of: kept) {
+      plan.undoes = now.filter { !then.contains($0) }
+      plan.bringsBack = then.filter { !now.contains($0) }
+    }
+    return plan
+  }
+
+  /// For the plan only: a history that cannot be read is no reason not to go back.
+  private func migrations(of database: String) throws(Failure) -> [String]? {
+    do throws(Failure) {
+      let target = rollback.target.database(database)
+      let session = try rollback.surroundings.connector.connect(target, purpose: "undo")
+      return try HistoryTable(session, schema: target.schema).rows().filter(\.isLive).map(\.name)
+    } catch {
+      try rollback.surroundings.cancellation.check()
+      return nil
+    }
   }
 
   package func execute(_ plan: Plan) throws(Failure) {

@@ -22,16 +22,35 @@ import Testing
     try bench.psql("SELECT string_agg(relname, '' ORDER BY relname) FROM pg_class WHERE relname IN ('a', 'b')")
   }
 
-  @Test func `the last deploy goes first, then the one before it`() throws {
+  @Test func `the last deploy goes first, and the one before it only by name`() throws {
     try withTwo { bench, ids in
-      for (left, id) in zip(["a", ""], ids.reversed()) {
-        let run = try bench.confirmed("rollback")
-        #expect(run.json.string("deploy") == id, "\(run.stdout)")
-        #expect(try tables(bench) == left)
-      }
+      let first = try bench.confirmed("rollback")
+      #expect(first.json.string("deploy") == ids[1], "\(first.stdout)")
+      #expect(try tables(bench) == "a")
+      let again = try bench.confirmed("rollback")
+      #expect(again.exit == 66)
+      #expect(again.json.string("error", "code") == "already_rolled_back", "\(again.stdout)")
+      #expect(again.json.string("error", "next_step")?.hasSuffix("--deploy \(ids[0])") == true, "\(again.stdout)")
+      #expect(try tables(bench) == "a")
+      let status = try bench.run("status")
+      #expect(!status.stdout.contains("ready"), "\(status.stdout)")
+      #expect(status.stdout.contains("--deploy \(ids[0])"), "\(status.stdout)")
+
+      #expect(try bench.confirmed("rollback", "--deploy", ids[0]).json.string("deploy") == ids[0])
+      #expect(try tables(bench) == "")
       let run = try bench.confirmed("rollback")
       #expect(run.exit == 66)
       #expect(run.json.string("error", "code") == "no_such_deploy")
+    }
+  }
+
+  @Test func `a deploy after a rollback is the last one, and can be rolled back`() throws {
+    try withTwo { bench, ids in
+      #expect(try bench.confirmed("rollback").exit == 0)
+      let third = try #require(try bench.run("deploy", "--json").json.string("deploy"))
+      let run = try bench.confirmed("rollback")
+      #expect(run.json.string("deploy") == third, "\(run.stdout)")
+      #expect(try tables(bench) == "a")
     }
   }
 
@@ -84,7 +103,8 @@ import Testing
       #expect(run.exit == 0, "\(run.stdout)")
       #expect(run.json.string("backup") == snapshot)
       #expect(try tables(bench) == "a")
-      #expect(try bench.run("rollback", "--plan", "--json").json.string("deploy") == ids[0])
+      let plan = try bench.run("rollback", "--deploy", ids[0], "--plan", "--json")
+      #expect(plan.json.string("deploy") == ids[0], "\(plan.stdout)")
       #expect(try bench.confirmed("undo").exit == 0)
       #expect(try tables(bench) == "ab")
     }

@@ -1,0 +1,77 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import PostgresTools
+
+/// What a rollback to before the last deploy comes to, when nobody says which deploy is meant.
+package enum LastDeploy: Sendable, Equatable {
+  /// It can be undone.
+  case stands(DeployRecord)
+  /// Undone already. The same command once more must not go one deploy further: `next` has to be named.
+  case rolledBack(next: DeployRecord)
+  /// Its snapshot is of another database than the live one; `next` is the last one of the live one.
+  case elsewhere(DeployRecord, next: DeployRecord?)
+  case none
+}
+
+/// Which database a name stands for: names are exchanged, and a restore makes another one of the same name.
+struct DatabaseIdentity: Equatable {
+  private let systemIdentifier: String
+  private let oid: String
+
+  /// - Parameter session: on any database of the server.
+  /// - Returns: nil when no database has the name.
+  static func of(_ name: String, _ session: Session) throws(Failure) -> DatabaseIdentity? {
+    let rows = try session.query("SELECT oid FROM pg_catalog.pg_database WHERE datname = $1", [name])
+    guard let oid = rows.first?.first ?? nil else { return nil }
+    return DatabaseIdentity(systemIdentifier: try ServerReader(session).facts().systemIdentifier, oid: oid)
+  }
+
+  func isSource(of backup: Backup) -> Bool {
+    backup.manifest.source.systemIdentifier == systemIdentifier && String(backup.manifest.source.oid) == oid
+  }
+}
+
+extension [DeployRecord] {
+  /// - Parameter live: nil when there is none, or it cannot be asked: then nothing speaks against a deploy.
+  func last(in listing: Listing, live: DatabaseIdentity?) -> LastDeploy {
+    let standing = standing(in: listing)
+    guard let last = standing.first else { return .none }
+    guard !contains(where: { $0.isRollback(after: last) }) else { return .rolledBack(next: last) }
+    func isOfLive(_ record: DeployRecord) -> Bool {
+      guard let live, let backup = listing.backups.first(where: { $0.id == record.backup }) else { return true }
+      return live.isSource(of: backup)
+    }
+    return isOfLive(last) ? .stands(last) : .elsewhere(last, next: standing.dropFirst().first(where: isOfLive))
+  }
+}
+
+extension DeployRecord {
+  /// Rolled back, and not undone, at a time when the other deploy was there already. Ids tell what began first within a second.
+  fileprivate func isRollback(after other: DeployRecord) -> Bool {
+    guard state == .rolledBack, let rollback else { return false }
+    return rollback.at > other.startedAt || id > other.id
+  }
+}
+
+extension LastDeploy {
+  /// - Throws: `already_rolled_back`, `deploy_of_another_database`.
+  /// - Returns: nil when there is none.
+  func chosen(of policy: String) throws(Failure) -> DeployRecord? {
+    switch self {
+    case .none: return nil
+    case .stands(let record): return record
+    case .rolledBack(let next):
+      throw Failure(
+        "already_rolled_back", exit: .notFound, what: "rollback of \(policy)",
+        why: "the last deploy is rolled back already; the one before it is \(next.id)",
+        nextStep: "to go further back, look first: holdfast rollback --plan --deploy \(next.id)")
+    case .elsewhere(let record, let next):
+      throw Failure(
+        "deploy_of_another_database", exit: .notFound, what: "rollback of \(policy)",
+        why: "the last deploy, \(record.id), was to another database than \(record.database) is now",
+        nextStep: "look at what it would undo: holdfast rollback --plan --deploy \((next ?? record).id)",
+        details: next.map { ["The last one to this database is \($0.id)."] } ?? [])
+    }
+  }
+}
