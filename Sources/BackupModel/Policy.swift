@@ -7,7 +7,7 @@ import Diagnostics
 package struct Policy: Sendable, Equatable {
   /// The stem of the policy's file.
   package var name: String
-  /// Shown everywhere; `production` is protected.
+  /// Shown everywhere; decides nothing.
   package var environment: String
   /// As written, after `${NAME}` was filled in: Prisma's or libpq's form.
   package var databaseURL: Secret

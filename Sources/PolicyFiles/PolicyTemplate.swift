@@ -13,7 +13,7 @@ package enum PolicyTemplate {
 
     version: 1                      # of this format
 
-    # Shown everywhere. A target named production is protected.
+    # Shown everywhere, so that nobody mistakes one database for another.
     environment: \(scalar(environment))
 
     database:
