@@ -18,13 +18,18 @@ package struct BackupFinder {
     if backups.isEmpty, broken.isEmpty {
       throw Failure(
         "no_such_backup", exit: .notFound, what: "backup \(wanted)", why: "no backup's id begins so",
-        nextStep: listing.backups.first.map { "holdfast list shows them; the newest is \($0.id)" }
-          ?? "there is no backup yet: holdfast backup")
+        nextStep: nextStep)
     }
     throw Failure(
       "ambiguous_backup", exit: .notFound, what: "backup \(wanted)",
       why: "\(backups.count + broken.count) ids begin so", nextStep: "give more of the id",
       details: backups.map(\.id) + broken.map(\.id))
+  }
+
+  private var nextStep: String {
+    guard !listing.backups.isEmpty else { return "there is no backup yet: holdfast backup" }
+    let good = listing.backups.first { $0.state == .complete }
+    return "holdfast list shows them; " + (good.map { "the newest good one is \($0.id)" } ?? "none of them is good")
   }
 
   /// The newest that is not damaged.

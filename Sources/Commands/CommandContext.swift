@@ -70,7 +70,7 @@ struct CommandContext {
     let variables = Self.environmentFiles.reduce(environment) { known, file in
       known.merging(EnvironmentFile(path: project.appendingPathComponent(file).path).variables) { own, _ in own }
     }
-    return PolicyReader(environment: variables)
+    return PolicyReader(environment: variables, urlProblem: connectionProblem)
   }
 
   func policy() throws(Failure) -> Policy {

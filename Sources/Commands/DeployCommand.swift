@@ -35,7 +35,9 @@ struct DeployCommand {
     let work = ResumeDeploy(
       policy: policy, command: context.invocation.trailing, surroundings: context.surroundings)
     let record = try work.interrupted()
-    try context.confirm(record.database, unless: record.state == .open)
+    let isOpen = record.state == .open
+    if !isOpen, !context.console.json { context.console.say(record.resumeText(of: policy)) }
+    try context.confirm(record.database, unless: isOpen)
     switch try work.resume() {
     case .deploy(let outcome): return outcome.result
     case .rolledBack(let kept):
@@ -59,7 +61,9 @@ struct DeployCommand {
   private func abandon(_ policy: Policy) throws(Failure) -> CommandResult {
     let work = ResumeDeploy(policy: policy, surroundings: context.surroundings)
     let open = try work.interrupted()
-    try context.confirm(open.database, unless: open.state == .open && open.applied.isEmpty)
+    let changedNothing = open.state == .open && open.applied.isEmpty
+    if !changedNothing, !context.console.json { context.console.say(open.abandonText(of: policy)) }
+    try context.confirm(open.database, unless: changedNothing)
     let (record, needsRollback) = try work.abandon()
     guard needsRollback else {
       return CommandResult(

@@ -16,10 +16,12 @@ struct InitCommand {
     let file = try writePolicy(name)
     let policy = try context.policiesFolder.load(name, reader: readerKnowing(found.url))
     _ = try Repository.openOrCreate(policy.repository)
+    let hidden = try hideFromGit(policy.repository) ? " (hidden from git by a .gitignore)" : ""
 
     let check = try CheckCommand(context: context).check(policy)
     let prisma = PrismaProject.find()
-    let next = try nextCommands(name)
+    // What does not work now is not to be pasted.
+    let next = try nextCommands(name, isReady: check.exit == .done)
     let json: JSONValue = [
       "policy": .string(name), "file": .string(file), "repository": .string(policy.repository),
       "prisma_migrations": .optional(prisma?.migrations), "check": check.document,
@@ -27,18 +29,21 @@ struct InitCommand {
     ]
     var lines = [
       "DATABASE_URL comes from \(found.origin): database \(target.database) on \(target.endpoint)",
-      "policy      \(file)", "repository  \(policy.repository)",
+      "policy      \(file)", "repository  \(policy.repository)\(hidden)",
     ]
     if let prisma { lines.append("prisma      migrations in \(prisma.migrations)") }
-    let text = lines.joined(separator: "\n") + "\n\n" + check.text + "\nnext:\n" + next.map { "  \($0)\n" }.joined()
+    let heading = check.exit == .done ? "next" : "next, when that is mended"
+    let text =
+      lines.joined(separator: "\n") + "\n\n" + check.text + "\n\(heading):\n" + next.map { "  \($0)\n" }.joined()
     return CommandResult(json: json, text: text, exit: check.exit)
   }
 
   /// Commands that work when they are pasted into the same shell.
-  private func nextCommands(_ name: String) throws(Failure) -> [String] {
+  private func nextCommands(_ name: String, isReady: Bool) throws(Failure) -> [String] {
     let folder = context.policiesFolder.path
     let policies = folder == "policies" ? "" : " --policies \(shellWord(folder))"
     let policy = try context.policiesFolder.names() == [name] ? "" : " --policy \(name)"
+    guard isReady else { return ["holdfast check \(name)\(policies)"] }
     return ["backup \(name)", "list", "restore latest\(policy) --into \(name)_copy"].map { "holdfast \($0)\(policies)" }
   }
 
@@ -82,7 +87,7 @@ struct InitCommand {
     }
     let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
-      throw cannotWrite(file, errno == EEXIST ? "it exists already" : String(cString: strerror(errno)))
+      throw errno == EEXIST ? existing(file, name) : cannotWrite(file, String(cString: strerror(errno)))
     }
     defer { close(descriptor) }
     let text = PolicyTemplate.text(
@@ -101,6 +106,32 @@ struct InitCommand {
     guard let project = PrismaProject.find() else { return nil }
     let inside = context.policiesFolder.path == "policies"
     return inside ? "../\(project.migrations)" : URL(fileURLWithPath: project.migrations).standardizedFileURL.path
+  }
+
+  private func existing(_ file: String, _ name: String) -> Failure {
+    var failure = cannotWrite(file, "it exists already")
+    failure.nextStep = "to go on with it: holdfast check \(name); for another one choose another name with --name"
+    return failure
+  }
+
+  /// A backup holds everything that the database does: `git add .` must not take it along.
+  ///
+  /// - Returns: whether the repository is within a work tree of git.
+  private func hideFromGit(_ repository: String) throws(Failure) -> Bool {
+    var folder = URL(fileURLWithPath: repository).standardizedFileURL
+    while access(folder.appendingPathComponent(".git").path, F_OK) != 0 {
+      guard folder.path != "/" else { return false }
+      folder.deleteLastPathComponent()
+    }
+    let file = "\(repository)/.gitignore"
+    let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+      if errno == EEXIST { return true }
+      throw cannotWrite(file, String(cString: strerror(errno)))
+    }
+    defer { close(descriptor) }
+    _ = write(descriptor, "*\n", 2)
+    return true
   }
 
   private func cannotWrite(_ path: String, _ why: String) -> Failure {

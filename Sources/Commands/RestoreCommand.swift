@@ -12,10 +12,38 @@ struct RestoreCommand {
       throw CommandTable.holdfast.usageFailure(
         command: "restore", what: "restore", why: "one of --into NAME and --swap must be given")
     }
+    try refuseIgnored(swaps)
     let (backup, policy, _) = try context.backup()
-    return try context.audited(
-      policy, { () throws(Failure) in swaps ? try swap(backup, policy) : try beside(backup, policy) },
-      subject: { _ in backup.id })
+    func restore() throws(Failure) -> CommandResult {
+      do throws(Failure) { return swaps ? try swap(backup, policy) : try beside(backup, policy) } catch {
+        throw try withTheNewestGood(error, instead: backup, policy)
+      }
+    }
+    return try context.audited(policy, restore, subject: { _ in backup.id })
+  }
+
+  /// An option that would be ignored is one that somebody relies on.
+  private func refuseIgnored(_ swaps: Bool) throws(Failure) {
+    let ignored = swaps ? ["verify", "no-analyze"] : ["confirm"]
+    guard let name = ignored.first(where: { context.invocation.isGiven($0) }) else { return }
+    throw CommandTable.holdfast.usageFailure(
+      command: "restore", what: "--\(name)",
+      why: swaps
+        ? "with --swap every digest is compared and the statistics are made, always"
+        : "it goes with --swap only: --into replaces nothing")
+  }
+
+  /// Whoever restores needs a backup now, not the advice to take one.
+  private func withTheNewestGood(
+    _ failure: Failure, instead damaged: Backup, _ policy: Policy
+  ) throws(Failure) -> Failure {
+    guard failure.code == "backup_damaged" else { return failure }
+    var failure = failure
+    let good = try context.listing(of: [policy]).backups.first { $0.state == .complete && $0.id != damaged.id }
+    failure.nextStep =
+      good.map { "it will not be used any more; the newest good one is \($0.id)" }
+      ?? "there is no other good one; holdfast list shows what there is"
+    return failure
   }
 
   /// A rollback to a backup, told in the words of a restore.

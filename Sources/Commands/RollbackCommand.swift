@@ -161,10 +161,12 @@ struct RollbackCommand {
     if plan.mode == .resolveOnly {
       return "\(plan.undoes.joined(separator: ", ")) is marked as rolled back; mend it, then: holdfast deploy\n"
     }
+    // What only came with the one that failed needs no mending.
+    let toMend = plan.failed.map { [$0] } ?? plan.undoes
     let kept = plan.liveExists ? " The writes since are in \(plan.keptAs)." : ""
     return
       "\(plan.database) is back at \(minuteText(plan.backup.manifest.createdAt)) UTC, in \(secondsText(outcome.seconds)).\(kept)\n"
-      + (plan.undoes.isEmpty ? "" : "next: mend \(plan.undoes.joined(separator: ", ")), then: holdfast deploy\n")
+      + (toMend.isEmpty ? "" : "next: mend \(toMend.joined(separator: ", ")), then: holdfast deploy\n")
   }
 }
 

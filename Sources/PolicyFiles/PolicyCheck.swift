@@ -10,7 +10,12 @@ struct PolicyCheck {
   /// Sections that could not be looked into: whether a key is missing there is not known.
   private var closedSections: Set<String> = []
 
-  init(environment: [String: String]) { reader = PolicyValues(environment: environment) }
+  private let urlProblem: PolicyReader.URLProblem
+
+  init(environment: [String: String], urlProblem: @escaping PolicyReader.URLProblem) {
+    reader = PolicyValues(environment: environment)
+    self.urlProblem = urlProblem
+  }
 
   var problems: [PolicyProblem] { found + reader.problems }
 
@@ -51,11 +56,16 @@ struct PolicyCheck {
 
   private mutating func check(_ node: YAMLNode, _ key: PolicyKey) {
     guard let value = reader.value(of: node, for: key) else { return }
-    if let refusal = key.refusal(of: value) {
+    if let refusal = key.refusal(of: value) ?? connectionRefusal(of: value, key) {
       found.append(PolicyProblem(line: node.line, key: key.path, refusal))
     } else if value != .null {
       values[key.path] = value
     }
+  }
+
+  private func connectionRefusal(of value: PolicyValue, _ key: PolicyKey) -> String? {
+    guard key.path == "database.url", case .text(let url) = value else { return nil }
+    return urlProblem(Secret(url))
   }
 
   private mutating func checkSection(_ entry: YAMLEntry, _ section: String) {

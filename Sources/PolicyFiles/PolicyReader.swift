@@ -4,9 +4,18 @@ import Diagnostics
 /// Reads and checks the text of one policy. Touches no file but to resolve the policy's folder.
 package struct PolicyReader: Sendable {
   private let environment: [String: String]
+  private let urlProblem: URLProblem
 
-  /// - Parameter environment: what `${NAME}` is filled in from.
-  package init(environment: [String: String]) { self.environment = environment }
+  /// What is wrong with a connection, in words that show nothing of it; nil when it can be used.
+  package typealias URLProblem = @Sendable (Secret) -> String?
+
+  /// - Parameters:
+  ///   - environment: what `${NAME}` is filled in from.
+  ///   - urlProblem: about `database.url`, of which nothing is known here.
+  package init(environment: [String: String], urlProblem: @escaping URLProblem = { _ in nil }) {
+    self.environment = environment
+    self.urlProblem = urlProblem
+  }
 
   /// - Parameters:
   ///   - file: as errors show it; the policy's relative paths start in its folder.
@@ -20,7 +29,7 @@ package struct PolicyReader: Sendable {
   /// The same for bytes that may not be text.
   package func read(bytes: [UInt8], file: String, name: String) throws(Failure) -> Policy {
     try PolicyName.check(name, file: file)
-    var check = PolicyCheck(environment: environment)
+    var check = PolicyCheck(environment: environment, urlProblem: urlProblem)
     var problems = badBytes(bytes)
     if problems.isEmpty {
       var composer = YAMLComposer(withoutMark(bytes))

@@ -135,12 +135,21 @@ struct ConnectionError: Error {
 
   init(message: String, target: ConnectionTarget) {
     // "FATAL:  28P01: password authentication failed …" and a line that tells the place in the server's source.
-    let line = message.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("LOCATION:") }.joined(separator: "; ")
+    let line = message.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("LOCATION:") }.map(Self.plain)
+      .joined(separator: "; ")
     // The severity before the code is in the server's language.
     let match = line.firstMatch(of: /:  ([0-9A-Z]{5}): (.*)/)
     sqlState = match.map { String($0.1) }
     self.message = match.map { String($0.2) } ?? line
     self.target = target
+  }
+
+  /// A line of libpq's without its indentation and the address, which is told already; of several that a name leads to, which one it was.
+  private static func plain(_ line: Substring) -> String {
+    let text = line.drop { $0.isWhitespace }
+    let address = #/connection to server (?:at|on socket) ".*?"(?: \((.*?)\))?(?:, port [0-9]+)? failed: /#
+    guard let match = text.prefixMatch(of: address) else { return String(text) }
+    return (match.1.map { "\($0): " } ?? "") + text[match.range.upperBound...]
   }
 
   init(stopped: Int32, target: ConnectionTarget) {
@@ -167,6 +176,11 @@ struct ConnectionError: Error {
       case "57P03": ("server_starting", .unavailable, "wait until the server is up: holdfast check --wait 60s")
       case "53300":
         ("too_many_connections", .unavailable, "free connections on the server, then run the same command again")
+      case "55000":
+        (
+          "database_closed", .unavailable,
+          "if a rollback was interrupted (holdfast status): holdfast resume; otherwise ALTER DATABASE … ALLOW_CONNECTIONS true"
+        )
       case "42501": ("login_refused", .noPermission, "GRANT CONNECT ON DATABASE … TO \(quoteIdentifier(user))")
       default:
         ("server_unreachable", .unavailable, "check host and port in database.url, and that the server runs")

@@ -53,14 +53,14 @@ package struct ServerError: Error, Sendable {
     return Failure(
       "server_error", exit: exit, what: "server \(endpoint)", why: "\(sqlState): \(message)",
       nextStep: sqlState == "42501"
-        ? "grant what is missing (docs/roles of PostgreSQL: GRANT), then run the same command again"
+        ? "let a superuser GRANT the role what the server names (CREATEDB is given by ALTER ROLE), then run the same command again"
         : "mend what the server says, then run the same command again", details: details)
   }
 }
 
 extension String {
-  /// libpq ends its messages with a newline, and writes several in one.
+  /// libpq ends its messages with a newline, and writes several in one, some of them indented.
   var trimmedOfNewlines: String {
-    split(whereSeparator: \.isNewline).map(String.init).joined(separator: "; ")
+    split(whereSeparator: \.isNewline).map { $0.drop { $0.isWhitespace } }.joined(separator: "; ")
   }
 }

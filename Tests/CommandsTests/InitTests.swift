@@ -84,9 +84,25 @@ import Testing
         environment: ["DATABASE_URL": "postgresql://u:\(secret)@127.0.0.1:1/db"])
       #expect(run.exit == 2)
       #expect(run.json.flag("check", "ok") == false)
+      #expect(run.json.array("next") as? [String] == ["holdfast check down"])
       let policy = try String(contentsOfFile: "\(project)/policies/down.yaml", encoding: .utf8)
       #expect(policy.contains("${DATABASE_URL}"))
       #expect(!(policy + run.stdout + run.stderr).contains("hidden"))
+    }
+  }
+
+  @Test func `within a work tree of git the backups are hidden from git`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      let environment = ["DATABASE_URL": bench.cluster.url(bench.database)]
+      try FileManager.default.createDirectory(atPath: "\(project)/.git", withIntermediateDirectories: false)
+      let run = try bench.holdfast(in: project, ["init"], environment: environment)
+      #expect(run.stdout.contains(".gitignore"), "\(run.stdout)")
+      #expect(try String(contentsOfFile: "\(project)/backups/.gitignore", encoding: .utf8) == "*\n")
+      try runNextCommands(run, bench, project, environment)
+      try FileManager.default.removeItem(atPath: "\(project)/.git")
+      let other = try bench.holdfast(in: project, ["init", "--name", "y"], environment: environment)
+      #expect(!other.stdout.contains("git"), "\(other.stdout)")
     }
   }
 

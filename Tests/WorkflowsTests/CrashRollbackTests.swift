@@ -83,6 +83,21 @@ import Testing
     }
   }
 
+  @Test func `what resume and abandon are about to do is told before it is confirmed`() throws {
+    try withDeploy { bench, journal in
+      try bench.killing("rollback", at: [CrashPoint(lines: 1, isWritten: false)], of: journal) { _ in
+        let id = try #require(try bench.deploys().first?.id)
+        for (command, words) in [("resume", "goes on with the rollback"), ("abandon", "gives up the rollback")] {
+          let run = try bench.run(command)
+          #expect(run.exit == 64)
+          #expect(run.stderr.contains("\(words) \(id)"), "\(run.stderr)")
+        }
+        #expect(try bench.confirmed("abandon").exit == 0)
+        bench.dropCopies()
+      }
+    }
+  }
+
   @Test func `a rollback after the exchange that is abandoned keeps what was written to it meanwhile`() throws {
     try withDeploy { bench, journal in
       try bench.killing("rollback", at: [Self.exchanged], of: journal) { _ in

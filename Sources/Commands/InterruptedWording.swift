@@ -1,0 +1,45 @@
+import BackupModel
+
+extension DeployRecord {
+  /// What `resume` is about to do, before it is confirmed.
+  func resumeText(of policy: Policy) -> String {
+    switch state {
+    case .rollingBack:
+      headline(policy, "goes on with the rollback")
+        + (rollback?.temporaryName == nil
+          ? line("resolves", "\(names) in the history; no data is touched")
+          : line("restores", "\(rollback?.backup ?? "") again, unless the names are exchanged already")
+            + line("keeps", "\(database) as it is until then, and under another name afterwards"))
+    case .undoing:
+      headline(policy, "goes on with the undo of the rollback")
+        + line("renames", "\(rollback?.keptAs ?? "the database before the rollback") to \(database)")
+        + line("keeps", "the database of now as \(rollback?.temporary ?? "")")
+    default: headline(policy, "goes on with the deploy")
+    }
+  }
+
+  /// What `abandon` is about to do.
+  func abandonText(of policy: Policy) -> String {
+    switch state {
+    case .rollingBack:
+      headline(policy, "gives up the rollback")
+        + line("keeps", "\(database) as it was before the rollback; what was restored beside it goes")
+        + line("renames", "them back, if the names are exchanged already; what was written since is kept")
+    case .undoing:
+      headline(policy, "gives up the undo of the rollback")
+        + line("keeps", "\(database) as the rollback left it; if the names are exchanged already they are again")
+    default:
+      headline(policy, "gives up the deploy")
+        + (applied.isEmpty
+          ? "" : line("rolls back", "\(applied.joined(separator: ", ")), to snapshot \(backup ?? "none")"))
+    }
+  }
+
+  private var names: String { rollback?.undoes.joined(separator: ", ") ?? "" }
+
+  private func headline(_ policy: Policy, _ does: String) -> String {
+    "\(policy.name) (\(policy.environment)): \(does) \(id), begun \(minuteText(rollback?.at ?? startedAt)) UTC\n"
+  }
+
+  private func line(_ word: String, _ text: String) -> String { "  \(padded(word, 12))\(text)\n" }
+}
