@@ -31,7 +31,7 @@ struct StatusCommand {
     if let open = report.openDeploy {
       add("deploy", "\(open.id) is \(open.state.rawValue)   -> holdfast resume, or holdfast abandon")
     }
-    if let text = rollbackText(report) { add("rollback", text) }
+    if let text = rollbackText(report, policy.name) { add("rollback", text) }
     if let migrations = report.migrations { add("migrations", migrationsText(migrations)) }
     if let problem = report.serverProblem { add("server", "\(problem.why)   -> holdfast check") }
     for kept in report.kept {
@@ -52,7 +52,7 @@ struct StatusCommand {
     return "psql -d postgres -c '\(statement.replacing("'", with: "'\\''"))'"
   }
 
-  private func rollbackText(_ report: StatusReport) -> String? {
+  private func rollbackText(_ report: StatusReport, _ policy: String) -> String? {
     switch report.lastDeploy {
     case .none: return nil
     case .stands(let deploy):
@@ -61,10 +61,11 @@ struct StatusCommand {
       }
       let ready = report.serverProblem == nil ? "ready" : "once the server can be used"
       return "\(ready): about \(secondsText(seconds)) (an estimate), to before deploy \(deploy.id)"
-    case .rolledBack(let next): return "done; further back only by name: holdfast rollback --plan --deploy \(next.id)"
+    case .rolledBack(let next):
+      return "done; further back only by name: holdfast rollback \(policy) --plan --deploy \(next.id)"
     case .elsewhere(let deploy, let next):
       return "not ready: \(deploy.database) is another database than deploy \(deploy.id) was to"
-        + "   -> holdfast rollback --plan --deploy \((next ?? deploy).id)"
+        + "   -> holdfast rollback \(policy) --plan --deploy \((next ?? deploy).id)"
     }
   }
 

@@ -65,12 +65,12 @@ extension LastDeploy {
       throw Failure(
         "already_rolled_back", exit: .notFound, what: "rollback of \(policy)",
         why: "the last deploy is rolled back already; the one before it is \(next.id)",
-        nextStep: "to go further back, look first: holdfast rollback --plan --deploy \(next.id)")
+        nextStep: "to go further back, look first: holdfast rollback \(policy) --plan --deploy \(next.id)")
     case .elsewhere(let record, let next):
       throw Failure(
         "deploy_of_another_database", exit: .notFound, what: "rollback of \(policy)",
         why: "the last deploy, \(record.id), was to another database than \(record.database) is now",
-        nextStep: "look at what it would undo: holdfast rollback --plan --deploy \((next ?? record).id)",
+        nextStep: "look at what it would undo: holdfast rollback \(policy) --plan --deploy \((next ?? record).id)",
         details: next.map { ["The last one to this database is \($0.id)."] } ?? [])
     }
   }

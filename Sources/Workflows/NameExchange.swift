@@ -120,7 +120,11 @@ extension DatabaseSwap {
   /// Opens the fences after a failure.
   private func opened(_ names: [String], after cause: Failure) -> Failure {
     var failure = cause
-    if cancellation.signal != nil { failure.nextStep = "" }
+    if let stopped = cancellation.signal.map(Failure.stopped) {
+      failure = stopped
+      failure.why = "the run was stopped before the names were exchanged"
+      failure.nextStep = ""
+    }
     for name in names {
       do throws(Failure) { try openFence(name) } catch {
         failure.details.append(
@@ -140,9 +144,10 @@ extension DatabaseSwap {
       let connector = Connector(cancellation: Cancellation(), log: .silent)
       let anew = DatabaseSwap(
         session: try connector.connect(session.target, purpose: "maintenance", waitingAtMost: Self.patience),
-        cancellation: cancellation)
-      try anew.takeTurn(of: live)
-      if try !anew.exists(replacement), try anew.exists(live) { return }
+        cancellation: Cancellation())
+      // Whoever has the turn instead of us is still at it, and what the names are now may not stay so.
+      let isOver = anew.hasTurn(of: live)
+      if isOver, try !anew.exists(replacement), try anew.exists(live) { return }
       var there: [String] = []
       for name in [live, replacement] where try anew.exists(name) { there.append(name) }
       failure = anew.opened(there, after: failure)
@@ -150,6 +155,13 @@ extension DatabaseSwap {
       failure.details.append("Nobody can connect to \(live) now: its fence could not be opened again (\(error.why)).")
     }
     throw failure
+  }
+
+  private func hasTurn(of name: String) -> Bool {
+    do throws(Failure) {
+      try takeTurn(of: name)
+      return true
+    } catch { return false }
   }
 
   private static let patience = Duration.seconds(20)

@@ -52,15 +52,26 @@ import Testing
     }
   }
 
+  /// Starts a rollback, and stops it behind a fence that is closed, since a session does not end.
+  private func behindFence(_ bench: DeployBench, _ body: (ChildProcess) throws -> ChildExit) throws {
+    try bench.cluster.holding("SELECT 1", database: bench.database) {
+      let others = "SELECT pid FROM pg_stat_activity WHERE datname = '\(bench.database)' AND wait_event = 'PgSleep'"
+      let stuck = try #require(pid_t(try bench.maintain(others)))
+      kill(stuck, SIGSTOP)
+      defer { kill(stuck, SIGCONT) }
+      let rollback = try bench.start("rollback", "--confirm", bench.database)
+      try waitUntil("the fence is closed", seconds: 60) { try !lets(in: bench) }
+      let end = try body(rollback)
+      #expect(end.standardError.contains("holdfast resume; or give it up: holdfast abandon"), "\(end.standardError)")
+      #expect(try lets(in: bench))
+    }
+    #expect(try bench.confirmed("abandon").exit == 0)
+    #expect(try bench.psql("SELECT to_regclass('more')") == "more")
+  }
+
   @Test func `when the connection is lost behind the fence, clients get in again, and the hint leads on`() throws {
     try withDeploy { bench, _ in
-      try bench.cluster.holding("SELECT 1", database: bench.database) {
-        let others = "SELECT pid FROM pg_stat_activity WHERE datname = '\(bench.database)' AND wait_event = 'PgSleep'"
-        let stuck = try #require(pid_t(try bench.maintain(others)))
-        kill(stuck, SIGSTOP)
-        defer { kill(stuck, SIGCONT) }
-        let rollback = try bench.start("rollback", "--confirm", bench.database)
-        try waitUntil("the fence is closed", seconds: 60) { try !lets(in: bench) }
+      try behindFence(bench) { rollback in
         try bench.maintain(
           """
           SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1937203568
@@ -68,11 +79,19 @@ import Testing
           """)
         let end = try rollback.end()
         #expect(end.code == 69)
-        #expect(end.standardError.contains("then: holdfast resume; or give it up: holdfast abandon"))
-        #expect(try lets(in: bench))
+        return end
       }
-      #expect(try bench.confirmed("abandon").exit == 0)
-      #expect(try bench.psql("SELECT to_regclass('more')") == "more")
+    }
+  }
+
+  @Test func `when the terminal goes away behind the fence, clients get in again`() throws {
+    try withDeploy { bench, _ in
+      try behindFence(bench) { rollback in
+        let (end, seconds) = try rollback.end(bySending: SIGHUP)
+        #expect(end.code == 143)
+        #expect(seconds < 2)
+        return end
+      }
     }
   }
 

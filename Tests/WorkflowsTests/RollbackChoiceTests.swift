@@ -54,6 +54,16 @@ import Testing
     }
   }
 
+  @Test func `after a failed deploy only the migration that failed is to be mended`() throws {
+    try DeployBench.with { bench in
+      try bench.migration(Self.names[0], "CREATE TABLE a (x int);")
+      try bench.migration(Self.names[1], "SELECT 1/0;")
+      #expect(try bench.run("deploy").exit == 1)
+      let run = try bench.run("rollback", "--confirm", bench.database)
+      #expect(run.stdout.contains("next: mend \(Self.names[1]), then: holdfast deploy"), "\(run.stdout)")
+    }
+  }
+
   @Test func `a migration is gone back behind, and what came after it goes too`() throws {
     try withTwo { bench, ids in
       let run = try bench.confirmed("rollback", "--before", Self.names[0])
