@@ -23,8 +23,8 @@ let package = Package(
     library(
       "Commands",
       [
-        "Workflows", "Migrations", "PolicyFiles", "BackupRepository", "PostgresTools", "CommandSyntax", "BackupModel",
-        "Diagnostics",
+        "Workflows", "Migrations", "PolicyFiles", "BackupRepository", "PostgresTools", "CommandSyntax", "Planning",
+        "BackupModel", "Diagnostics",
       ]),
 
     // The stories: one file each.
@@ -50,14 +50,13 @@ let package = Package(
 
     // Tests mirror the sources.
     .target(
-      name: "TestSupport", dependencies: ["BackupRepository", "PostgresTools", "BackupModel", "Diagnostics"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["BackupRepository", "PostgresTools", "BackupModel", "Diagnostics"],
+      path: "Tests/TestSupport",
       swiftSettings: strict),
     tests("CommandsTests", ["holdfast", "TestSupport", "PostgresTools", "Commands", "CommandSyntax", "Diagnostics"]),
     tests(
       "WorkflowsTests",
-      [
-        "holdfast", "TestSupport", "Workflows", "BackupRepository", "PostgresTools", "Planning", "BackupModel", "Diagnostics",
-      ]),
+      ["holdfast", "TestSupport", "Workflows", "BackupRepository", "PostgresTools", "BackupModel", "Diagnostics"]),
     tests("MigrationsTests", ["holdfast", "TestSupport", "Migrations", "PostgresTools", "Diagnostics"]),
     tests(
       "BackupRepositoryTests", ["TestSupport", "BackupRepository", "StreamPipeline", "BackupModel", "Diagnostics"]),

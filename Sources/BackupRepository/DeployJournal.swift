@@ -16,15 +16,11 @@ package struct DeployJournal: Sendable {
     file = RecordFile(path: "\(folder)/journal.jsonl", of: id)
   }
 
-  /// An id for a new deploy. It sorts behind those of the others, also of those that began within the same second.
+  /// An id for a new deploy, behind those of the others.
   ///
   /// - Parameter others: what `deploys(of:)` gave.
   package static func makeID(after others: [DeployRecord], now: () -> Date) -> String {
-    while true {
-      let moment = now()
-      let id = PartialBackup.makeID(now: moment)
-      guard let last = others.first, id < last.id, abs(moment.timeIntervalSince(last.startedAt)) < 1 else { return id }
-    }
+    PartialBackup.makeID(after: others.first.map { ($0.id, $0.startedAt) }, now: now).id
   }
 
   /// Returns once the event is on the disk.

@@ -26,6 +26,18 @@ package final class PartialBackup {
     if !committed { try? FileManager.default.removeItem(atPath: path) }
   }
 
+  /// An id for something new. It sorts behind that of the last one, also where both began within the same second.
+  ///
+  /// - Returns: with the moment that it is of.
+  package static func makeID(after last: (id: String, at: Date)?, now: () -> Date) -> (id: String, at: Date) {
+    while true {
+      let moment = now()
+      let id = makeID(now: moment)
+      guard let last, id < last.id, abs(moment.timeIntervalSince(last.at)) < 1 else { return (id, moment) }
+      usleep(1_000)
+    }
+  }
+
   /// A name that sorts by time. Nothing is ever parsed out of it.
   package static func makeID(now: Date) -> String {
     let stamp = timestamp(now).filter { $0 != "-" && $0 != ":" }

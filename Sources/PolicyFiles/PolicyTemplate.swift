@@ -41,7 +41,8 @@ package enum PolicyTemplate {
       # checksum: every file's size and SHA-256. archive: also reads every row again and compares the digests.
       after_backup: archive
 
-    retention:                      # which backups stay, in restic's words; with all rules at 0 nothing is ever removed
+    # Which backups stay, in restic's words. With all rules at 0 nothing is ever removed.
+    retention:
       keep_last: 0                  # the newest so many, for example 7
       keep_daily: 0                 # the newest of each of the last so many days that have a backup, for example 14
       keep_weekly: 0                # for example 8

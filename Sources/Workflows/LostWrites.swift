@@ -79,8 +79,11 @@ struct LostWrites {
   /// What was counted, brought from one count to a later one.
   static func advanced(_ writes: [TableWrites], from before: [TableWrites], to after: [TableWrites]) -> [TableWrites] {
     after.map { later in
-      guard var write = writes.first(where: { $0.isOf(later) }), let earlier = before.first(where: { $0.isOf(later) })
-      else { return later }
+      guard let earlier = before.first(where: { $0.isOf(later) }) else { return later }
+      // What was in doubt there, and came out as nothing, is in `writes` no more.
+      var write =
+        writes.first { $0.isOf(later) }
+        ?? TableWrites(schema: later.schema, name: later.name, changed: 0, deleted: 0)
       write.changed += later.changed > earlier.changed ? later.changed - earlier.changed : 0
       if later.changed + later.perhaps == 0 { write.deleted = later.deleted }
       return write

@@ -202,20 +202,20 @@ package struct RollBackDeploy {
     for row in try live.rows() where !known.contains(row.id) { try restored.insertRolledBack(row, by: plan.deploy) }
   }
 
-  /// Counts again what is lost: the live database went on while the backup was restored. A restored database is not thrown away for a number.
+  /// Fills in what needs the restored database. A restored database is not thrown away for a number.
   private func completeWrites(_ plan: RollbackPlan) throws(Failure) -> Counted {
-    guard plan.liveExists else { return Counted(raw: [], completed: [], isComplete: true) }
+    var counted = Counted(raw: plan.lostWrites, completed: plan.lostWrites, isComplete: plan.countedAll)
+    guard plan.liveExists else { return counted }
     do throws(Failure) {
       let restored = try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback")
       let lost = try LostWrites(live: target, manifest: plan.backup.manifest, surroundings: surroundings)
-      let (writes, isComplete) = try lost.count()
-      return Counted(
-        raw: writes, completed: try lost.completed(writes, restored: restored), isComplete: isComplete)
+      counted.completed = try lost.completed(plan.lostWrites, restored: restored)
     } catch {
       try surroundings.cancellation.check()
-      surroundings.log.warning("what is lost could not be counted again: \(error.why)")
-      return Counted(raw: plan.lostWrites, completed: plan.lostWrites, isComplete: false)
+      surroundings.log.warning("what is lost could not be compared with the backup: \(error.why)")
+      counted.isComplete = false
     }
+    return counted
   }
 
   /// Adds what was written until the fence: in the kept database nobody writes any more.

@@ -105,7 +105,8 @@ struct RollbackPlanner {
     throw Failure(
       "deploy_of_another", exit: .notFound, what: "rollback of deploy \(record.id)",
       why: "it was a deploy of \(record.database), and database.url names \(name) now",
-      nextStep: "correct database.url; or, to bring that state to \(name): holdfast rollback --to \(record.backup ?? "")")
+      nextStep: "correct database.url; or, to bring that state to \(name): "
+        + "holdfast rollback --to \(record.backup ?? "")")
   }
 
   private func lastDeploy(_ records: [DeployRecord], _ listing: Listing) throws(Failure) -> DeployRecord? {

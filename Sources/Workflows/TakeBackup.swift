@@ -58,8 +58,8 @@ package struct TakeBackup {
     if binding?.deploy == nil { try AdvisoryLock.deploy.share(source.session) }
 
     let last = try repository.listing(of: policy.name).backups.first?.manifest
-    let started = surroundings.now()
-    let partial = try PartialBackup(repository, policy: policy.name, id: PartialBackup.makeID(now: started))
+    let (id, started) = PartialBackup.makeID(after: last.map { ($0.id, $0.createdAt) }, now: surroundings.now)
+    let partial = try PartialBackup(repository, policy: policy.name, id: id)
     let capture = DirectoryCapture(policy: policy, source: source, partial: partial, surroundings: surroundings)
     let captured = try capture.run(expectedBytes: last?.rawBytes)
     let manifest = try ManifestWriter(policy: policy, source: source, partial: partial, surroundings: surroundings)

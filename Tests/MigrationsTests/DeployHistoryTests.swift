@@ -14,7 +14,7 @@ import Testing
       let runs = try bench.race([["deploy"]]) { holder in
         let table = try HistoryTable(holder, schema: nil)
         try table.create()
-        try holder.query("CREATE TABLE one ()")
+        try holder.query("CREATE TABLE public.one ()")
         let checksum = try #require(try MigrationFolder(path: folder.path).migration("1")?.checksum())
         try table.finish(try table.begin("1", checksum: checksum))
       }

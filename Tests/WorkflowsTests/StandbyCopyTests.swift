@@ -48,7 +48,10 @@ import Testing
   }
 
   @Test(arguments: ["restored", "cloned"]) func `what a rollback loses is counted since the copy`(mode: String) throws {
-    try DeployBench.with(settings: ["standby_copy: \(mode)"]) { bench in
+    // Of its own: any other open transaction would put rows in doubt.
+    let cluster = try TestCluster()
+    defer { cluster.stop() }
+    try DeployBench.with(cluster: cluster, settings: ["standby_copy: \(mode)"]) { bench in
       try bench.deploy(Self.name, "SELECT 1")
       #expect(try bench.run("rollback", "--plan", "--json").json.array("lost_writes")?.count == 0)
       try bench.psql("UPDATE orders SET note = 'new' WHERE id <= 7")
