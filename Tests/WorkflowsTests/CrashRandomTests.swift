@@ -6,7 +6,8 @@ import Testing
 
 /// Runs killed at any moment whatever: each line of the journal, and everything between two of them, comes up sooner or later.
 @Suite struct CrashRandomTests {
-  private static let rounds = 2
+  /// HOLDFAST_CRASH_ROUNDS=25 makes some two hundred kills.
+  private static let rounds = ProcessInfo.processInfo.environment["HOLDFAST_CRASH_ROUNDS"].flatMap(Int.init) ?? 2
 
   /// Deploy, rollback and undo over and over, each killed at a random moment, and settled by the same word.
   @Test(arguments: ["resume", "abandon"]) func `only whole states are visible, and each can be settled`(
