@@ -60,8 +60,9 @@ struct DirectoryCapture {
         data: data, rawNames: Array(stored.keys), toolbox: source.toolbox, surroundings: surroundings)
     }
     let needs = try reader.needs(owners: contents.owners, properties: properties)
-    try snapshot.close()
     let digests = try contents.digest(with: stored.compactMapValues(\.content))
+    if !policy.backup.excludeTableData.isEmpty { try ExcludedRows(source.session, policy).check(digests) }
+    try snapshot.close()
     try partial.synchronizeData()
     return CapturedDump(
       snapshot: snapshot.snapshot, properties: properties, history: history, oid: oid, databaseBytes: bytes,
