@@ -73,7 +73,7 @@ struct RestoreWork {
           return nil
         }
       }
-      return done.compactMap { $0 } + (analyze ? ["statistics are up to date"] : [])
+      return done.compactMap { $0 } + (analyze ? [proof == .none ? "statistics are up to date" : "analyzed"] : [])
     }
   }
 
