@@ -94,7 +94,7 @@ struct CrashDiskTests {
       try Data("damaged".utf8).write(to: URL(fileURLWithPath: "\(disk.path)/app/\(bad)/globals.sql"))
       let remount = disk.command(
         ChildCommand(
-          executable: "/bin/mount", arguments: ["-o", "remount,ro", crash.bench.repository],
+          executable: "/bin/mount", arguments: ["-o", "remount,bind,ro", crash.bench.repository],
           environment: Toolbox.baseEnvironment()))
       #expect(try ProgramRun(running: remount).exit == 0)
 
