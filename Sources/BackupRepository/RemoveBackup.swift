@@ -30,7 +30,7 @@ extension Repository {
 }
 
 /// Keeps a backup from being removed while it is read. A lock of the kernel on its manifest: it goes with its owner.
-package final class BackupUse {
+package final class BackupUse: Sendable {
   private let descriptor: Int32
 
   /// - Returns: nil when that is not to be had just now.

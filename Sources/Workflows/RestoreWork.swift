@@ -13,12 +13,15 @@ struct RestoreWork {
   private let surroundings: Surroundings
   private let work: WorkFolder
   private let passwordFile: String?
+  /// A backup that is being restored is not pruned.
+  private let use: BackupUse?
 
   init(backup: Backup, target: ConnectionTarget, toolbox: Toolbox, surroundings: Surroundings) throws(Failure) {
     self.backup = backup
     self.target = target
     self.toolbox = toolbox
     self.surroundings = surroundings
+    use = BackupUse(backup)
     work = try WorkFolder()
     passwordFile = try work.passwordFile(for: target)
   }

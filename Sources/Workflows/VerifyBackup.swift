@@ -27,6 +27,8 @@ package struct VerifyBackup {
     _ backup: Backup, level: VerificationLevel, toolbox: Toolbox? = nil, toolsDirectory: String? = nil,
     mustRecord: Bool = false
   ) throws(Failure) -> Outcome {
+    let use = BackupUse(backup)
+    defer { withExtendedLifetime(use) {} }
     let start = ContinuousClock.now
     let total = backup.manifest.storedBytes * (level == .archive ? 2 : 1)
     func prove() throws(Failure) -> [Problem] {

@@ -1,6 +1,7 @@
 import BackupModel
 import BackupRepository
 import Foundation
+import PostgresTools
 import TestSupport
 import Testing
 
@@ -85,6 +86,24 @@ import Testing
       let run = try bench.holdfast("prune", "--confirm", "--json")
       #expect(run.json.array("in_use") as? [String] == [ids[0]], "\(run.stdout)")
       close(file)
+      #expect(try bench.holdfast("prune", "--confirm", "--json").json.array("removed") as? [String] == [ids[0]])
+    }
+  }
+
+  @Test func `a backup that is being restored stays until that is done`() throws {
+    try with(3) { bench, ids in
+      let tools = try StoppableTools(in: "\(bench.folder)/tools", real: bench.cluster.binaries)
+      try keep(2, bench, more: "}\ntools: {directory: \"\(tools.folder)\"")
+      let moment = StoppableTools.Moment("pg_restore.half")
+      try tools.arm(moment)
+      let arguments = ["restore", ids[0], "--into", bench.newDatabaseName(), "--policies", bench.policies]
+      let restore = try ChildProcess(starting: ProgramRun.command(arguments), capturesOutput: false)
+      try tools.reach(moment)
+      let busy = try bench.holdfast("prune", "--confirm", "--json")
+      #expect(busy.json.array("in_use") as? [String] == [ids[0]], "\(busy.stdout)\(busy.stderr)")
+      try tools.release(moment)
+      #expect(try restore.end().succeeded)
+      tools.disarm(moment)
       #expect(try bench.holdfast("prune", "--confirm", "--json").json.array("removed") as? [String] == [ids[0]])
     }
   }
