@@ -27,6 +27,7 @@ func parent(of path: String) -> String { (path as NSString).deletingLastPathComp
 func writeAtomically(_ bytes: [UInt8], to path: String, by temporary: String) throws(Failure) {
   unlink(temporary)
   try writeDurably(bytes, to: temporary)
+  step("rename to \((path as NSString).lastPathComponent)")
   guard rename(temporary, path) == 0 else {
     let failure = cannotWrite(path, errno)
     unlink(temporary)
@@ -37,6 +38,7 @@ func writeAtomically(_ bytes: [UInt8], to path: String, by temporary: String) th
 
 /// Writes a new file and returns once it is on the disk.
 func writeDurably(_ bytes: [UInt8], to path: String) throws(Failure) {
+  step("write \((path as NSString).lastPathComponent)")
   let file = try FileDescriptor.creating(path)
   do throws(Failure) {
     try file.write(bytes)

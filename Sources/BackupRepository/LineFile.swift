@@ -19,10 +19,13 @@ struct LineFile {
     // What a killed writer left half written is cut off, never written behind.
     let end = try endOfLine(descriptor, before: lseek(descriptor, 0, SEEK_END))
     guard ftruncate(descriptor, end) == 0 else { throw cannotWrite(path, errno) }
+    let name = (path as NSString).lastPathComponent
+    step("append \(name)")
     try file.write(try line(try lastLine(descriptor, end)))
     try file.synchronize()
     // Its first line may be the first that the folder hears of it, whoever created it.
     if end == 0 { try synchronizeFolder(parent(of: path)) }
+    step("appended \(name)")
   }
 
   private func lastLine(_ descriptor: Int32, _ end: off_t) throws(Failure) -> [UInt8] {

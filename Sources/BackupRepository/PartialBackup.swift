@@ -17,6 +17,7 @@ package final class PartialBackup {
     self.id = id
     folder = repository.folder(of: policy)
     path = "\(folder)/.partial-\(id)"
+    step("make the partial backup")
     guard mkdir(path, 0o700) == 0, mkdir("\(path)/data", 0o700) == 0 else { throw cannotWrite(path, errno) }
   }
 
@@ -61,6 +62,7 @@ package final class PartialBackup {
   /// Makes every data file durable. With many files one flush of the file system is quicker than one for each.
   package func synchronizeData() throws(Failure) {
     let data = "\(path)/data"
+    step("make the data durable")
     let names = try folderNames(data)
     if names.count > 200 {
       let directory = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -88,11 +90,13 @@ package final class PartialBackup {
     try writeDurably(encoded, to: "\(path)/manifest.json")
     try synchronizeFolder(path)
     let final = "\(folder)/\(id)"
+    step("rename the backup")
     var result = rename(path, final)
     // NFS and others have no such rename.
     if [-EINVAL, -ENOSYS, -EOPNOTSUPP].contains(result) { result = renameUnderLock(to: final) }
     guard result == 0 else { throw cannotWrite(final, -result) }
     committed = true
+    step("make the name durable")
     try synchronizeFolder(folder)
     return final
   }

@@ -13,9 +13,12 @@ extension Repository {
     defer { withExtendedLifetime(use) {} }
     let folder = folder(of: backup.manifest.policy)
     let hidden = "\(folder)/\(Self.removing)\(backup.id)"
+    step("hide the backup")
     guard rename(backup.path, hidden) == 0 else { throw cannotWrite(backup.path, errno) }
     try synchronizeFolder(folder)
+    step("remove the backup")
     try removeTree(hidden)
+    step("removed the backup")
     return true
   }
 

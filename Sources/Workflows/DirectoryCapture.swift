@@ -50,10 +50,12 @@ struct DirectoryCapture {
     let (oid, bytes) = try reader.database()
     let history = try source.history()
 
+    step("dump")
     let (stored, dumping) = try surroundings.phase(
       "dump", total: expectedBytes, summary: { Self.summary($0) }
     ) { () throws(Failure) in try dump(snapshot.identifier, properties, passwordFile) }
 
+    step("read the contents")
     let (contents, reading) = try surroundings.phase("contents", summary: { counted($0.tables.count, "table") }) {
       () throws(Failure) in
       try ArchiveContents.read(

@@ -24,8 +24,12 @@ extension DatabaseSwap {
     let fenced = liveExists ? [replacement, live] : [replacement]
     do throws(Failure) {
       for attempt in 1... {
-        for name in fenced { try fence(name) }
-        guard let error = unseen(exchange) else { return }
+        for name in fenced {
+          step("close the fence")
+          try fence(name)
+        }
+        step("exchange the names")
+        guard let error = unseen(exchange) else { return step("exchanged the names") }
         // A client that was past the fence when it closed shows only when it is in.
         guard error.sqlState == "55006", attempt < Self.attempts else { throw refusal(error, of: live) }
         try cancellation.check()

@@ -45,6 +45,7 @@ struct NewDatabase {
     self.session = session
     self.temporaryName = temporaryName
     try takeName()
+    step("create the database")
     let create = properties.createStatement(
       name: SQLFragment(identifier: temporaryName), major: session.serverVersion / 10_000)
     try session.query(create + Self.limitMark)
@@ -63,6 +64,7 @@ struct NewDatabase {
     self.session = session
     self.temporaryName = temporaryName
     try takeName()
+    step("create the database")
     // Copying files writes no log for them, which matters for anything large.
     let strategy = live.serverVersion >= 150_000 ? " STRATEGY file_copy" : ""
     let create = "CREATE DATABASE \(quoteIdentifier(temporaryName)) TEMPLATE \(quoteIdentifier(finalName))\(strategy)"
@@ -86,6 +88,7 @@ struct NewDatabase {
   }
 
   private func mark() throws(Failure) {
+    step("mark the database")
     try session.query("COMMENT ON DATABASE \(quoteIdentifier(temporaryName)) IS \(quoteLiteral(Self.mark))")
   }
 
@@ -113,6 +116,7 @@ struct NewDatabase {
   ///
   /// - Throws: `database_exists` when somebody else took the name meanwhile; `server_error`.
   func publish() throws(Failure) {
+    step("publish the database")
     try session.query("BEGIN")
     try giveProperties()
     let rename = "ALTER DATABASE \(quoteIdentifier(temporaryName)) RENAME TO \(quoteIdentifier(finalName))"
@@ -120,7 +124,9 @@ struct NewDatabase {
       // Another run has taken the name meanwhile, or took it at the very moment.
       throw ["42P04", "23505"].contains(error.sqlState) ? Self.exists(finalName) : error.failure
     }
+    step("commit the database")
     try session.query("COMMIT")
+    step("published the database")
   }
 
   /// The same without the name: the database is whole and no longer swept, and waits to be swapped in.
@@ -151,6 +157,7 @@ struct NewDatabase {
   static func drop(_ name: String, session: Session) throws(Failure) -> Bool {
     guard try isTaken(name, session) else { return false }
     let database = quoteIdentifier(name)
+    step("drop the database")
     let drop = "DROP DATABASE IF EXISTS \(database) WITH (FORCE)"
     guard case .failure(let error) = session.attempt(drop) else { return true }
     // A template, or one with restored subscriptions, cannot be dropped as it is.

@@ -43,6 +43,7 @@ struct RestoreWork {
         settings: Toolbox.restoreSettings.merging(indexSettings) { _, new in new })
       try surroundings.runner.run(command, stopping: nil).check("pg_restore")
     }
+    step("fill the database")
     _ = try surroundings.phase("restore", summary: { counted(count, "table") }, restore)
   }
 
@@ -59,6 +60,7 @@ struct RestoreWork {
   /// - Throws: `restored_differs`.
   func prove(_ proof: RestoreProof, analyze: Bool) throws(Failure) {
     guard proof != .none || analyze else { return }
+    step("prove the database")
     _ = try surroundings.phase(
       proof == .none ? "analyze" : "compare", total: proof == .digest ? manifest.dataBytes : nil,
       summary: { $0.joined(separator: "; ") }

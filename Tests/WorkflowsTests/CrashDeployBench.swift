@@ -7,9 +7,11 @@ import Testing
 
 /// Where a run is broken off: before a line of its journal, when all before it is done, or as soon as the line is written.
 struct CrashPoint: Sendable, CustomTestStringConvertible {
-  /// Lines that were written before.
+  /// Lines that the run wrote before.
   var lines: Int
   var isWritten: Bool
+  /// As the program calls it.
+  var stop: String { "\(isWritten ? "appended" : "append") journal.jsonl#\(lines + 1)" }
   var testDescription: String { isWritten ? "with line \(lines + 1)" : "before line \(lines + 1)" }
 
   /// Before each of some lines.
@@ -77,62 +79,35 @@ extension DeployBench {
       """)
   }
 
-  func journal(of id: String) -> String { "\(bench.shelf)/deploys/\(id)/journal.jsonl" }
-
-  /// Starts a deploy, and waits until it has a journal.
-  func startDeploy(program: [String] = []) throws -> (run: ChildProcess, journal: String) {
-    let known = Set(try deploys().map(\.id))
-    let run = try start("deploy", program: program)
-    var journal: String?
-    try waitUntil("the deploy has a journal") {
-      journal = try deploys().map(\.id).first { !known.contains($0) }.map(self.journal)
-      return journal != nil
-    }
-    return (run, try #require(journal))
-  }
-
-  /// Kills a run at a point of a journal.
+  /// Starts a deploy that runs on.
   ///
-  /// - Parameter lines: in the journal before the run began.
-  /// - Returns: whether it was at that very point; sometimes a run is too quick.
-  func kill(_ run: ChildProcess, at point: CrashPoint, _ gate: JournalGate, lines: Int) throws -> Bool {
-    defer { gate.open() }
-    let wanted = lines + point.lines
-    var stands = try gate.reach(run)
-    while stands, gate.lines < wanted {
-      gate.pass()
-      stands = try gate.reach(run)
-    }
-    let isExact = stands && gate.lines == wanted
-    if stands, point.isWritten { gate.letThrough() }
-    Foundation.kill(run.pid, SIGKILL)
-    _ = try run.end()
-    return isExact
+  /// - Returns: once it has a journal.
+  func startDeploy(program: [String] = []) throws -> ChildProcess {
+    let known = try deploys().count
+    let run = try start("deploy", program: program)
+    try waitUntil("the deploy has a journal") { try deploys().count > known }
+    return run
   }
 
-  /// The same with a command on a deploy that has a journal.
-  func kill(_ command: String, at point: CrashPoint, of journal: String) throws -> Bool {
-    let gate = try JournalGate(journal)
-    let lines = gate.lines
-    return try kill(try start(command, "--confirm", database), at: point, gate, lines: lines)
+  /// Starts a command that stops where a test says.
+  func startStepping(_ arguments: String..., at stop: String) throws -> SteppedRun {
+    try SteppedRun(command(arguments), at: stop, notesIn: bench.folder)
   }
 
-  /// Kills a command at each of some points, and has `body` settle it; once more where the run was too quick.
-  func killing(
-    _ command: String, at points: [CrashPoint], of journal: String? = nil, _ body: (CrashPoint) throws -> Void
-  ) throws {
+  /// The same, waited for until it stands there.
+  func stand(_ command: String, at point: CrashPoint) throws -> SteppedRun {
+    let run =
+      try command == "deploy"
+      ? startStepping(command, at: point.stop) : startStepping(command, "--confirm", database, at: point.stop)
+    try #require(try run.reach() != nil, "\(command) does not come to \(point.testDescription)")
+    return run
+  }
+
+  /// Kills a command at each of some points, and has `body` settle it.
+  func killing(_ command: String, at points: [CrashPoint], _ body: (CrashPoint) throws -> Void) throws {
     for point in points {
-      var isExact = false
-      for _ in 0..<5 where !isExact {
-        if let journal {
-          isExact = try kill(command, at: point, of: journal)
-        } else {
-          let (run, journal) = try startDeploy()
-          isExact = try kill(run, at: point, JournalGate(journal), lines: 0)
-        }
-        try body(point)
-      }
-      #expect(isExact, "\(point.testDescription)")
+      try stand(command, at: point).kill()
+      try body(point)
     }
   }
 }

@@ -15,11 +15,10 @@ import Testing
     }
   }
 
-  /// Lets the server crash when a run stands before the line behind some others, lets the run end, and starts the server again.
-  private func crash(_ bench: DeployBench, _ run: ChildProcess, _ gate: JournalGate, lines: Int) throws -> ChildExit {
-    while try gate.reach(run), gate.lines < lines { gate.pass() }
+  /// Lets the server crash when a command stands before the line behind some others, lets the command end, and starts the server again.
+  private func crash(_ bench: DeployBench, _ command: String, after lines: Int) throws -> ChildExit {
+    let run = try bench.stand(command, at: CrashPoint(lines: lines, isWritten: false))
     bench.cluster.kill()
-    gate.open()
     let exit = try run.end()
     try bench.cluster.start()
     return exit
@@ -28,8 +27,7 @@ import Testing
   @Test(arguments: [1, 3, 6]) func `a deploy`(lines: Int) throws {
     try withMigrations { bench in
       for ending in ["resume", "abandon"] {
-        let (run, journal) = try bench.startDeploy()
-        let exit = try crash(bench, run, try JournalGate(journal), lines: lines)
+        let exit = try crash(bench, "deploy", after: lines)
         let open = try #require(try bench.deploys().first)
         #expect([.before, .half, .after].contains(try bench.seen()))
         if open.isUnfinished {
@@ -51,7 +49,7 @@ import Testing
       try bench.migration(
         DeployBench.crashed[0], "CREATE TABLE more AS SELECT 1 AS a; SELECT pg_sleep(1);")
       for ending in ["resume", "abandon"] {
-        let (run, _) = try bench.startDeploy()
+        let run = try bench.startDeploy()
         try bench.waitUntilAsleep()
         bench.cluster.kill()
         let exit = try run.end()
@@ -71,15 +69,11 @@ import Testing
 
   @Test(arguments: ["resume", "abandon"]) func `a rollback, and its undo`(ending: String) throws {
     try withMigrations { bench in
-      let deploy = try bench.run("deploy", "--json")
-      let journal = bench.journal(of: try #require(deploy.json.string("deploy")))
+      #expect(try bench.run("deploy").exit == 0)
       for (command, lines) in [("rollback", 1), ("rollback", 3), ("undo", 1)] {
         let (from, to): (DeployBench.Seen, DeployBench.Seen) = command == "undo" ? (.before, .after) : (.after, .before)
         if try bench.seen() != from { #expect(try bench.confirmed(command == "undo" ? "rollback" : "undo").exit == 0) }
-        let gate = try JournalGate(journal)
-        let before = gate.lines
-        let run = try bench.start(command, "--confirm", bench.database)
-        _ = try crash(bench, run, gate, lines: before + lines)
+        _ = try crash(bench, command, after: lines)
         #expect([from, to, .closed].contains(try bench.seen()), "\(command) \(lines)")
         if try #require(try bench.deploys().first).isUnfinished {
           let settled = try bench.confirmed(ending)

@@ -32,7 +32,7 @@ import Testing
         try bench.resetCrash()
       }
       let last = try bench.startDeploy()
-      #expect(try last.run.end().succeeded)
+      #expect(try last.end().succeeded)
       #expect(try bench.confirmed("rollback").exit == 0)
       #expect(try bench.seen() == .before)
     }

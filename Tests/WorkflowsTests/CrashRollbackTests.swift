@@ -11,20 +11,20 @@ import Testing
   /// undoing, undone.
   private static let undoLines = 0..<2
 
-  private func withDeploy(_ body: (DeployBench, _ journal: String) throws -> Void) throws {
+  private func withDeploy(_ body: (DeployBench) throws -> Void) throws {
     try DeployBench.with { bench in
       try bench.writeCrashMigrations()
       let run = try bench.run("deploy", "--json")
       try #require(run.exit == 0, "\(run.stdout)")
-      try body(bench, bench.journal(of: try #require(run.json.string("deploy"))))
+      try body(bench)
     }
   }
 
   private func state(_ bench: DeployBench) throws -> DeployRecord.State? { try bench.deploys().first?.state }
 
   @Test func `a killed rollback that is resumed ends as one that was not`() throws {
-    try withDeploy { bench, journal in
-      try bench.killing("rollback", at: CrashPoint.all(Self.rollbackLines), of: journal) { point in
+    try withDeploy { bench in
+      try bench.killing("rollback", at: CrashPoint.all(Self.rollbackLines)) { point in
         #expect([.before, .after, .closed].contains(try bench.seen()), "\(point.testDescription)")
         if try #require(try bench.deploys().first).isUnfinished {
           #expect(try bench.run("status", "--json").json.string("open_deploy") != nil)
@@ -44,8 +44,8 @@ import Testing
   }
 
   @Test func `a killed rollback that is abandoned leaves what was before`() throws {
-    try withDeploy { bench, journal in
-      try bench.killing("rollback", at: CrashPoint.before(Self.rollbackLines), of: journal) { point in
+    try withDeploy { bench in
+      try bench.killing("rollback", at: CrashPoint.before(Self.rollbackLines)) { point in
         #expect([.before, .after, .closed].contains(try bench.seen()), "\(point.testDescription)")
         let open = try #require(try bench.deploys().first)
         let abandon = try bench.confirmed(open.state == .rolledBack ? "undo" : "abandon")
@@ -64,9 +64,9 @@ import Testing
   @Test(arguments: ["resume", "abandon"]) func `a killed undo is finished by resume, and taken back by abandon`(
     ending: String
   ) throws {
-    try withDeploy { bench, journal in
+    try withDeploy { bench in
       #expect(try bench.confirmed("rollback").exit == 0)
-      try bench.killing("undo", at: CrashPoint.all(Self.undoLines), of: journal) { point in
+      try bench.killing("undo", at: CrashPoint.all(Self.undoLines)) { point in
         #expect([.before, .after, .closed].contains(try bench.seen()), "\(point.testDescription)")
         if try #require(try bench.deploys().first).isUnfinished {
           let run = try bench.confirmed(ending)
@@ -84,8 +84,8 @@ import Testing
   }
 
   @Test func `what resume and abandon are about to do is told before it is confirmed`() throws {
-    try withDeploy { bench, journal in
-      try bench.killing("rollback", at: [CrashPoint(lines: 1, isWritten: false)], of: journal) { _ in
+    try withDeploy { bench in
+      try bench.killing("rollback", at: [CrashPoint(lines: 1, isWritten: false)]) { _ in
         let id = try #require(try bench.deploys().first?.id)
         for (command, words) in [("resume", "goes on with the rollback"), ("abandon", "gives up the rollback")] {
           let run = try bench.run(command)
@@ -99,8 +99,8 @@ import Testing
   }
 
   @Test func `a rollback after the exchange that is abandoned keeps what was written to it meanwhile`() throws {
-    try withDeploy { bench, journal in
-      try bench.killing("rollback", at: [Self.exchanged], of: journal) { _ in
+    try withDeploy { bench in
+      try bench.killing("rollback", at: [Self.exchanged]) { _ in
         #expect(try bench.seen() == .before, "the names are exchanged")
         try bench.psql("CREATE TABLE written_meanwhile ()")
         #expect(try bench.confirmed(state(bench) == .rolledBack ? "undo" : "abandon").exit == 0)
@@ -122,24 +122,19 @@ import Testing
 
   @Test(arguments: [CrashPoint(lines: 2, isWritten: false), exchanged])
   func `a database that was gone when the rollback was killed comes back`(point: CrashPoint) throws {
-    var isExact = false
-    for _ in 0..<5 where !isExact {
-      try withDeploy { bench, journal in
-        try bench.maintain("DROP DATABASE \(bench.database) WITH (FORCE)")
-        isExact = try bench.kill("rollback", at: point, of: journal)
-        guard isExact else { return }
-        if point.lines == Self.exchanged.lines {
-          #expect(try bench.confirmed("abandon").json.string("error", "code") == "already_rolled_back")
-        }
-        let run = try bench.confirmed("resume")
-        #expect(run.exit == 0, "\(run.stdout)")
-        #expect(run.json.value(["kept_as"]) is NSNull)
-        #expect(try bench.seen() == .before)
-        #expect(try bench.databases() == [bench.database])
-        try bench.expectNothingLeft()
+    try withDeploy { bench in
+      try bench.maintain("DROP DATABASE \(bench.database) WITH (FORCE)")
+      try bench.stand("rollback", at: point).kill()
+      if point.lines == Self.exchanged.lines {
+        #expect(try bench.confirmed("abandon").json.string("error", "code") == "already_rolled_back")
       }
+      let run = try bench.confirmed("resume")
+      #expect(run.exit == 0, "\(run.stdout)")
+      #expect(run.json.value(["kept_as"]) is NSNull)
+      #expect(try bench.seen() == .before)
+      #expect(try bench.databases() == [bench.database])
+      try bench.expectNothingLeft()
     }
-    #expect(isExact)
   }
 
   private func expectRolledBack(_ bench: DeployBench, _ comment: Comment) throws {

@@ -16,7 +16,7 @@ import Testing
     try DeployBench.with { bench in
       try bench.psql("COMMENT ON TABLE orders IS 'sleep'")
       try bench.migration(DeployBench.crashed[0], script)
-      let (run, _) = try bench.startDeploy()
+      let run = try bench.startDeploy()
       try bench.waitUntilAsleep()
       _ = try run.end(bySending: SIGKILL)
       try body(bench)
@@ -104,7 +104,7 @@ import Testing
       try bench.migration(DeployBench.crashed[0], "CREATE TABLE more (a int);")
       let note = "\(bench.bench.folder)/note"
       let script = "\(bench.psqlCommand(sql)); : > '\(note)'; exec sleep 600"
-      let (run, _) = try bench.startDeploy(program: ["sh", "-c", script])
+      let run = try bench.startDeploy(program: ["sh", "-c", script])
       try waitUntil("the program has begun") { access(note, F_OK) == 0 }
       _ = try run.end(bySending: SIGKILL)
       try body(bench)

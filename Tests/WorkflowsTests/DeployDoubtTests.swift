@@ -39,7 +39,7 @@ import Testing
         DeployBench.crashed[0], "SELECT pg_sleep(600) WHERE obj_description('orders'::regclass) = 'sleep'")
       try bench.migration(DeployBench.crashed[1], "CREATE TABLE more (a int)")
       try bench.psql("COMMENT ON TABLE orders IS 'sleep'")
-      let (run, _) = try bench.startDeploy()
+      let run = try bench.startDeploy()
       try bench.waitUntilAsleep()
       _ = try run.end(bySending: SIGKILL)
       try bench.psql("COMMENT ON TABLE orders IS NULL")
@@ -81,7 +81,7 @@ import Testing
     try DeployBench.with { bench in
       try bench.writeCrashMigrations()
       let command = bench.psqlCommand("UPDATE customers SET name = 'x' WHERE id <= 5") + "; exec sleep 600"
-      let (run, _) = try bench.startDeploy(program: ["/bin/sh", "-c", command])
+      let run = try bench.startDeploy(program: ["/bin/sh", "-c", command])
       try waitUntil("it has written") { try bench.psql("SELECT count(*) FROM customers WHERE name = 'x'") == "5" }
       _ = try run.end(bySending: SIGKILL)
       let resume = try bench.run("resume", "--json")
@@ -99,7 +99,7 @@ import Testing
   @Test func `a command's deploy is resumed by the command`() throws {
     try DeployBench.with { bench in
       try bench.migration(DeployBench.crashed[0], "CREATE TABLE more (a int)")
-      let (run, _) = try bench.startDeploy(program: ["/bin/sleep", "600"])
+      let run = try bench.startDeploy(program: ["/bin/sleep", "600"])
       try waitUntil("the command runs") { try bench.deploys().first?.byCommand == true }
       _ = try run.end(bySending: SIGKILL)
       let applying = """

@@ -8,10 +8,10 @@ import Testing
 @Suite struct NameExchangeTests {
   private static let name = "20240201000000_more"
 
-  private func withDeploy(_ body: (DeployBench, _ journal: String) throws -> Void) throws {
+  private func withDeploy(_ body: (DeployBench) throws -> Void) throws {
     try DeployBench.with { bench in
-      let id = try bench.deploy(Self.name, "CREATE TABLE more (a int);")
-      try body(bench, bench.journal(of: id))
+      try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      try body(bench)
       try bench.expectNothingLeft()
     }
   }
@@ -21,11 +21,8 @@ import Testing
   }
 
   @Test func `a client that is just coming in when the fence closes is ended, and the exchange tried again`() throws {
-    try withDeploy { bench, journal in
-      let gate = try JournalGate(journal)
-      let wanted = gate.lines + 2
-      let rollback = try bench.start("rollback", "--confirm", bench.database)
-      while try gate.reach(rollback), gate.lines < wanted { gate.pass() }
+    try withDeploy { bench in
+      let rollback = try bench.stand("rollback", at: CrashPoint(lines: 2, isWritten: false))
       // It is past the check of the fence, and shows in no view yet.
       let client = try ChildProcess(
         starting: ChildCommand(
@@ -35,7 +32,6 @@ import Testing
         capturesOutput: false)
       try waitUntil("the client is coming in") { try Self.isComing(to: bench.database) }
       usleep(300_000)
-      gate.open()
       let end = try rollback.end()
       #expect(end.succeeded, "\(end.standardError)")
       #expect(try !client.end().succeeded)
@@ -70,7 +66,7 @@ import Testing
   }
 
   @Test func `when the connection is lost behind the fence, clients get in again, and the hint leads on`() throws {
-    try withDeploy { bench, _ in
+    try withDeploy { bench in
       try behindFence(bench) { rollback in
         try bench.maintain(
           """
@@ -85,7 +81,7 @@ import Testing
   }
 
   @Test func `when the terminal goes away behind the fence, clients get in again`() throws {
-    try withDeploy { bench, _ in
+    try withDeploy { bench in
       try behindFence(bench) { rollback in
         let (end, seconds) = try rollback.end(bySending: SIGHUP)
         #expect(end.code == 143)
@@ -96,7 +92,7 @@ import Testing
   }
 
   @Test func `an undo that changed nothing is over, and can be typed again`() throws {
-    try withDeploy { bench, _ in
+    try withDeploy { bench in
       let role = "guest_of_\(bench.database)"
       try bench.maintain("CREATE ROLE \(role) LOGIN")
       defer { _ = try? bench.maintain("DROP ROLE \(role)") }
