@@ -109,6 +109,62 @@ package final class Session: @unchecked Sendable {
     } == 1
   }
 
+  /// Runs a `COPY … FROM STDIN` with the rows that `feed` puts, piece by piece.
+  ///
+  /// - Throws: `ServerError` mapped to a `Failure`; `Failure.stopped`; what `feed` throws, after the statement was given up.
+  package func copyIn(
+    _ statement: String,
+    feed: (_ put: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) -> Void
+  ) throws(Failure) {
+    lock.lock()
+    defer { lock.unlock() }
+    guard send(statement, []), waitForResult(), let begin = PQgetResult(connection) else { throw lost().failure }
+    let begun = PQresultStatus(begin) == PGRES_COPY_IN
+    let refusal = begun ? nil : ServerError(begin, cancellation: cancellation, endpoint: target.endpoint)
+    PQclear(begin)
+    var cause: Failure? = refusal?.failure
+    if begun {
+      PQsetnonblocking(connection, 1)
+      do throws(Failure) { try feed { (bytes) throws(Failure) in try put(bytes) } } catch { cause = error }
+      while PQputCopyEnd(connection, cause == nil ? nil : "the rows could not be read to their end") == 0, waitForRoom()
+      {}
+      while PQflush(connection) == 1, waitForRoom() {}
+      PQsetnonblocking(connection, 0)
+    }
+    while waitForResult(), let result = PQgetResult(connection) {
+      if case .failure(let error) = read(result), cause == nil { cause = error.failure }
+      PQclear(result)
+    }
+    if let cause { throw cancellation.signal.map(Failure.stopped) ?? cause }
+    guard PQstatus(connection) == CONNECTION_OK else { throw lost().failure }
+  }
+
+  private func put(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+    guard !bytes.isEmpty else { return }
+    guard PQputCopyData(connection, bytes.bindMemory(to: CChar.self).baseAddress, Int32(bytes.count)) == 1 else {
+      throw lost().failure
+    }
+    // libpq would keep all that the server does not take yet.
+    while true {
+      switch PQflush(connection) {
+      case 0: return
+      case 1 where waitForRoom(): continue
+      default: throw lost().failure
+      }
+    }
+  }
+
+  /// Waits until the server takes more, or has something to say about it.
+  private func waitForRoom() -> Bool {
+    while cancellation.signal == nil {
+      var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN | POLLOUT), revents: 0)
+      _ = poll(&waiting, 1, 100)
+      guard waiting.revents != 0 else { continue }
+      return waiting.revents & Int16(POLLIN) == 0 || PQconsumeInput(connection) == 1
+    }
+    return false
+  }
+
   /// Waits until a result can be read without blocking.
   private func waitForResult() -> Bool {
     var giveUp: ContinuousClock.Instant?

@@ -62,6 +62,9 @@ package final class DataFilePass {
       content: content)
   }
 
+  /// The name that pg_dump gave a stored file.
+  package static func rawName(_ name: String) -> String { name.hasSuffix(".zst") ? String(name.dropLast(4)) : name }
+
   /// Reads a stored file back: its raw bytes go to `sink`.
   ///
   /// - Throws: `damaged_stream` when it cannot be decompressed to a whole frame's end; `Failure.stopped`; what `sink` throws.

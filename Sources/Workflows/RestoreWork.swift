@@ -29,22 +29,19 @@ struct RestoreWork {
   private var manifest: Manifest { backup.manifest }
 
   func fill() throws(Failure) {
-    let count = manifest.digests.tables.count
-    let reporter = surroundings.reporter
-    let (archive, _) = try surroundings.phase(
-      "expand", total: manifest.dataBytes, summary: { $0.summary }
-    ) { () throws(Failure) in
-      try ReadableArchive(
-        backup, toolbox: toolbox, surroundings: surroundings, progress: { reporter.advance(bytes: $0) })
-    }
-    func restore() throws(Failure) {
-      let command = tool(
-        "pg_restore", ["-Fd", "-j", "\(surroundings.cores)", "--exit-on-error", archive.path],
-        settings: Toolbox.restoreSettings.merging(indexSettings) { _, new in new })
-      try surroundings.runner.run(command, stopping: nil).check("pg_restore")
-    }
     step("fill the database")
-    _ = try surroundings.phase("restore", summary: { counted(count, "table") }, restore)
+    _ = try surroundings.phase(
+      "restore", total: manifest.dataBytes, summary: { counted(manifest.digests.tables.count, "table") }
+    ) { () throws(Failure) in
+      try DirectoryRestore(
+        backup: backup, target: target, surroundings: surroundings,
+        pgRestore: { (arguments) throws(Failure) in
+          let command = tool(
+            "pg_restore", arguments, settings: Toolbox.restoreSettings.merging(indexSettings) { _, new in new })
+          try surroundings.runner.run(command, stopping: nil).check("pg_restore")
+        }, toolbox: toolbox
+      ).run()
+    }
   }
 
   /// One index on several cores at once is quicker only where there is one large table: elsewhere each core has an index of its own.

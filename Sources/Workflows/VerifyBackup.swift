@@ -145,8 +145,7 @@ extension Manifest {
   var dataFiles: [(stored: StoredFile, rawName: String)] {
     files.compactMap { file in
       guard file.path.hasPrefix("data/") else { return nil }
-      let name = file.path.dropFirst(5)
-      let raw = String(name.hasSuffix(".zst") ? name.dropLast(4) : name)
+      let raw = DataFilePass.rawName(String(file.path.dropFirst(5)))
       return DataFileKind(name: raw) == .contents ? nil : (file, raw)
     }
   }

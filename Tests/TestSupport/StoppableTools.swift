@@ -78,13 +78,9 @@ package struct StoppableTools {
     fi
     """
 
+  /// The rows are in, and keys and indexes are not.
   private static let halfRestore = """
-    if [ -p "$here/pg_restore.half" ] && [ -z "$target" ]; then
-      "$real" --section=pre-data "$@" || exit
-      stop half
-      "$real" --section=data --section=post-data "$@"
-      exit
-    fi
+    case "$*" in *--section=post-data*) stop half;; esac
     """
 
   // MARK: Stops

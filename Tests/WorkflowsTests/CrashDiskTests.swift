@@ -114,8 +114,19 @@ struct CrashDiskTests {
     }
   }
 
+  @Test func `a restore needs no room for the raw rows`() throws {
+    try CrashBench.with(sql: Self.rows) { crash in
+      let (id, copy) = (try crash.backUp(), crash.bench.newDatabaseName())
+      let disk = try SmallDisk(at: crash.temporary, bytes: 64 << 10)
+      let restore = try run(crash, on: disk, "restore", id, "--into", copy)
+      #expect(restore.exit == 0, "\(restore.stderr)")
+      #expect(names(disk.path).isEmpty)
+    }
+  }
+
   @Test func `a temporary folder without room stops a restore before or while it fills it`() throws {
-    for (sql, bytes) in [(Self.rows, 1 << 20), (Self.manyTables, 300 << 10)] {
+    let object = "SELECT lo_from_bytea(0, decode(repeat('00', 2000000), 'hex'))"
+    for (sql, bytes) in [(object, 1 << 20), (Self.manyTables, 300 << 10)] {
       try CrashBench.with(sql: sql) { crash in
         let (id, copy) = (try crash.backUp(), crash.bench.newDatabaseName())
         let disk = try SmallDisk(at: crash.temporary, bytes: bytes)
@@ -152,7 +163,10 @@ struct CrashDiskTests {
   }
 
   @Test func `a limit on the size of files ends a run like a full disk`() throws {
-    let sql = "CREATE TABLE t AS SELECT i, repeat(md5(i::text), 100) s FROM generate_series(1, 1000) i"
+    let sql = """
+      CREATE TABLE t AS SELECT i, repeat(md5(i::text), 100) s FROM generate_series(1, 1000) i;
+      SELECT lo_from_bytea(0, decode(repeat('00', 200000), 'hex'))
+      """
     try CrashBench.with(sql: sql) { crash in
       let backup = try run(crash, "backup")
       #expect([1, 73].contains(backup.exit), "\(backup.stderr)")

@@ -175,7 +175,8 @@ import Testing
   @Test func `pg_restore that is killed half way leaves no database`() throws {
     try CrashBench.with { crash in
       let (id, copy) = (try crash.backUp(), crash.bench.newDatabaseName())
-      try crash.tools.replace("pg_restore", "\"$real\" --section=pre-data \"$@\"; kill -9 $$")
+      try crash.tools.replace(
+        "pg_restore", "case \"$*\" in *--section=post-data*) kill -9 $$;; esac; exec \"$real\" \"$@\"")
       let restore = try crash.run("restore", id, "--into", copy)
       #expect(restore.exit == 1)
       #expect(restore.stderr.contains("killed by signal 9"), "\(restore.stderr)")
@@ -185,14 +186,14 @@ import Testing
   }
 
   /// What a tool claims is compared with the backup.
-  @Test(arguments: ["--section=pre-data", "--section=pre-data --section=data", "--exclude-schema=public"])
-  func `pg_restore that says it is done after a part leaves no database`(part: String) throws {
+  @Test(arguments: ["--section=pre-data", "--section=data", "--section=post-data"])
+  func `pg_restore that says it is done and did nothing leaves no database`(part: String) throws {
     try CrashBench.with { crash in
       let (id, copy) = (try crash.backUp(), crash.bench.newDatabaseName())
-      try crash.tools.replace("pg_restore", "exec \"$real\" \(part) \"$@\"")
+      try crash.tools.replace("pg_restore", "case \"$*\" in *\(part)*) exit 0;; esac; exec \"$real\" \"$@\"")
       let restore = try crash.run("restore", id, "--into", copy)
-      #expect(restore.exit == 65, "\(restore.stderr)")
-      #expect(restore.stderr.contains("differs from the backup"))
+      // Without its tables nothing can be filled; what else is missing is found by comparing.
+      #expect(restore.exit == (part == "--section=pre-data" ? 1 : 65), "\(restore.stderr)")
       try crash.expectNothingLeft()
     }
   }

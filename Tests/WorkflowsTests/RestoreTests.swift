@@ -7,8 +7,8 @@ import Testing
   /// Fewer rows than would ever make autovacuum analyze them.
   private static let sql =
     "CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t SELECT n, 'x' FROM generate_series(1, 20) n"
-  /// Begins a script in pg_restore's place: where it renders an archive it works, what follows is for filling a database.
-  private static let fillingOnly = "case \"$*\" in *' -f '*) exec \"$real\" \"$@\";; esac;"
+  /// The last of the calls that fill a database, the one for keys and indexes, and no other.
+  private static let fillingOnly = "case \"$*\" in *--section=post-data*) ;; *) exec \"$real\" \"$@\";; esac;"
 
   @Test func `an existing database is never restored into, and stays as it is`() throws {
     try onBackup { bench, id in

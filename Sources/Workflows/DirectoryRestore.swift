@@ -1,0 +1,140 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import PostgresTools
+import StreamPipeline
+
+/// Fills a new database from a directory archive: what stands before the data by pg_restore, the rows by sessions of our own, keys and
+/// indexes by pg_restore again.
+///
+/// Our sessions read the stored files as they are: no raw copy needs room on a disk, whatever the client's version (an older pg_restore
+/// does not know zstd). And they write rows frozen, which spares whoever reads them first (the comparison, before all) a second writing.
+struct DirectoryRestore {
+  let backup: Backup
+  let target: ConnectionTarget
+  let surroundings: Surroundings
+  /// Calls pg_restore on the new database.
+  let pgRestore: @Sendable (_ arguments: [String]) throws(Failure) -> Void
+  let toolbox: Toolbox
+
+  private var data: String { "\(backup.path)/data" }
+  private var manifest: Manifest { backup.manifest }
+
+  func run() throws(Failure) {
+    let contents = try ArchiveContents.read(
+      data: data, rawNames: manifest.dataFiles.map(\.rawName), toolbox: toolbox, surroundings: surroundings)
+    let folder = try WorkFolder()
+    try copyContents(to: folder.path)
+    let archive = ["-Fd", "--exit-on-error", folder.path]
+    try pgRestore(["--section=pre-data"] + archive)
+    step("fill the tables")
+    try load(contents, rest: ["--section=data", "-L", try listWithoutRows(folder)] + archive)
+    step("make the indexes")
+    try pgRestore(["--section=post-data", "-j", "\(surroundings.cores)"] + archive)
+  }
+
+  // MARK: The archive without its rows
+
+  /// pg_restore wants its tables of contents, and large objects, as plain files.
+  ///
+  /// - Throws: `no_space`, before anything is written.
+  private func copyContents(to folder: String) throws(Failure) {
+    let names = manifest.files.filter { $0.path.hasPrefix("data/") }.map { file in
+      (file: file, name: String(file.path.dropFirst(5)))
+    }
+    let wanted = names.filter { DataFileKind(name: DataFilePass.rawName($0.name)) != .rows }
+    let needed = wanted.reduce(0) { $0 + ($1.file.rawBytes ?? $1.file.bytes) }
+    let free = freeBytes(folder)
+    guard free >= needed else {
+      throw Failure(
+        "no_space", exit: .cannotWrite, what: "temporary folder \(folder)",
+        why: "the large objects need \(sizeText(needed)) there during the restore, and \(sizeText(free)) are free",
+        nextStep: "set TMPDIR to a folder with more room")
+    }
+    for (_, name) in wanted {
+      let raw = DataFilePass.rawName(name)
+      let output = try FileDescriptor.creating("\(folder)/\(raw)")
+      try DataFilePass.expand("\(data)/\(name)", cancellation: surroundings.cancellation) {
+        (piece) throws(Failure) in try output.write(piece)
+      }
+    }
+  }
+
+  /// A list for `pg_restore -L`: sequences, large objects, everything but the rows of tables.
+  private func listWithoutRows(_ folder: WorkFolder) throws(Failure) -> String {
+    let list = try surroundings.runner.output(
+      of: ChildCommand(
+        executable: toolbox.path("pg_restore"), arguments: ["-l", "-Fd", folder.path],
+        environment: Toolbox.baseEnvironment()))
+    let wanted = list.split(separator: "\n").filter { $0.prefixMatch(of: #/\d+; \d+ \d+ TABLE DATA /#) == nil }
+    let path = "\(folder.path)/list"
+    try FileDescriptor.creating(path).write(Array(wanted.joined(separator: "\n").utf8))
+    return path
+  }
+
+  // MARK: Rows
+
+  private enum Load: Sendable {
+    case table(ArchiveContents.Entry, file: StoredFile)
+    case rest
+  }
+
+  /// The largest tables first, so that no core is left with one at the end.
+  private func load(_ contents: ArchiveContents, rest: [String]) throws(Failure) {
+    let files = Dictionary(manifest.dataFiles.map { ($0.rawName, $0.stored) }) { first, _ in first }
+    let tables = contents.tables.compactMap { entry in files[entry.file].map { (entry, $0) } }
+    guard tables.count == contents.tables.count else {
+      throw .internalError("a table of \(backup.id) has no file, though the backup was verified")
+    }
+    let ordered = tables.sorted { ($0.1.rawBytes ?? $0.1.bytes) > ($1.1.rawBytes ?? $1.1.bytes) }
+    let loads = [Load.rest] + ordered.map { Load.table($0.0, file: $0.1) }
+    let pool = SessionPool(surroundings.connector, target, purpose: "restore", settings: sessionSettings)
+    _ = try inParallel(loads, threads: surroundings.cores, cancellation: surroundings.cancellation) {
+      (load) throws(Failure) in
+      switch load {
+      case .rest: try pgRestore(rest)
+      case .table(let entry, let file):
+        try pool.with { (session) throws(Failure) in try fill(entry.table, from: file, session) }
+      }
+    }
+  }
+
+  /// What a dump sets before its rows, and what pg_restore's own sessions get.
+  private var sessionSettings: String {
+    let encoding = manifest.source.properties.dumpEncoding.isEmpty ? "UTF8" : manifest.source.properties.encoding
+    let settings = Toolbox.restoreSettings.merging([
+      "client_encoding": encoding, "xmloption": "content", "row_security": "off", "standard_conforming_strings": "on",
+    ]) { _, own in own }
+    return settings.sorted { $0.key < $1.key }.map { "SET \($0.key) = \(quoteLiteral($0.value));" }.joined()
+  }
+
+  private func fill(_ table: TableDigest, from file: StoredFile, _ session: Session) throws(Failure) {
+    let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
+    let columns = table.columns.isEmpty ? "" : " (\(table.columns.map(quoteIdentifier).joined(separator: ", ")))"
+    let freezes = try isOurs(name, session)
+    try session.query("BEGIN")
+    if freezes { try session.query("TRUNCATE ONLY \(name)") }
+    let reporter = surroundings.reporter
+    try session.copyIn("COPY \(name)\(columns) FROM STDIN\(freezes ? " WITH (FREEZE)" : "")") {
+      (put) throws(Failure) in
+      try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation) {
+        (piece) throws(Failure) in
+        try put(piece)
+        reporter.advance(bytes: UInt64(piece.count))
+      }
+    }
+    try session.query("COMMIT")
+  }
+
+  /// Rows can be written frozen only into a table that was emptied in the same transaction. An extension's table has rows of the
+  /// extension's own; and what goes to a partitioned table may come from several files.
+  private func isOurs(_ name: String, _ session: Session) throws(Failure) -> Bool {
+    try !session.query(
+      """
+      SELECT FROM pg_catalog.pg_class c WHERE c.oid = $1::pg_catalog.regclass AND c.relkind = 'r'
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+      """, [name]
+    ).isEmpty
+  }
+}
