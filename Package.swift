@@ -39,7 +39,7 @@ let package = Package(
     library("Migrations", ["PostgresTools", "StreamPipeline", "BackupModel", "Diagnostics"]),
     library("BackupRepository", ["StreamPipeline", "BackupModel", "Diagnostics", "CProcess"]),
     library("PostgresTools", ["Planning", "BackupModel", "Diagnostics", "CLibPQ", "CProcess"]),
-    library("StreamPipeline", ["BackupModel", "Diagnostics", "CZstd", "CCrypto", "CXXHash", "CProcess"]),
+    library("StreamPipeline", ["BackupModel", "Diagnostics", "CZstd", "CZlib", "CCrypto", "CXXHash", "CProcess"]),
     library("PolicyFiles", ["Planning", "BackupModel", "Diagnostics", "CYaml"]),
     library("CommandSyntax", ["Diagnostics"]),
 
@@ -74,6 +74,7 @@ let package = Package(
     .target(name: "CProcess"),
     .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),

@@ -17,7 +17,7 @@ package struct Manifest: Sendable, Equatable, Codable {
   package var holdfast: String
   package var source: Source
   package var tools: [Tool]
-  package var format: String
+  package var format: BackupFormat
   package var compression: String
   /// `none` until encryption exists.
   package var encryption: String
@@ -34,7 +34,7 @@ package struct Manifest: Sendable, Equatable, Codable {
 
   package init(
     id: String, policy: String, environment: String, reason: String, createdAt: Date, finishedAt: Date,
-    holdfast: String, source: Source, tools: [Tool], format: String, compression: String, snapshot: Snapshot,
+    holdfast: String, source: Source, tools: [Tool], format: BackupFormat, compression: String, snapshot: Snapshot,
     files: [StoredFile], digests: DatabaseDigest, needs: Needs, excludeTableData: [String], timings: [Timing]
   ) {
     version = Self.currentVersion
@@ -72,6 +72,11 @@ package struct Manifest: Sendable, Equatable, Codable {
   }
 
   private static let limit: UInt64 = 1 << 60
+
+  /// The file that holds all data, in the formats that have one.
+  package var dataFile: StoredFile? {
+    format.file.flatMap { name in files.first { $0.path.hasPrefix("\(name)") } }
+  }
 
   /// Bytes of all stored files.
   package var storedBytes: UInt64 { files.reduce(0) { $0 + $1.bytes } }

@@ -11,8 +11,7 @@ package struct Policy: Sendable, Equatable {
   package var environment: String
   /// As written, after `${NAME}` was filled in: Prisma's or libpq's form.
   package var databaseURL: Secret
-  /// Where the PostgreSQL tools are, when the policy says so.
-  package var toolsDirectory: String?
+  package var tools: ToolSettings
   /// Absolute path of the repository.
   package var repository: String
   package var backup: BackupSettings
@@ -21,14 +20,14 @@ package struct Policy: Sendable, Equatable {
   package var retention: RetentionRules
 
   package init(
-    name: String, environment: String, databaseURL: Secret, toolsDirectory: String? = nil, repository: String,
+    name: String, environment: String, databaseURL: Secret, tools: ToolSettings = ToolSettings(), repository: String,
     backup: BackupSettings = BackupSettings(), verifyAfterBackup: VerificationLevel = .archive,
     migrations: MigrationSettings = MigrationSettings(), retention: RetentionRules = RetentionRules()
   ) {
     self.name = name
     self.environment = environment
     self.databaseURL = databaseURL
-    self.toolsDirectory = toolsDirectory
+    self.tools = tools
     self.repository = repository
     self.backup = backup
     self.verifyAfterBackup = verifyAfterBackup
@@ -37,8 +36,44 @@ package struct Policy: Sendable, Equatable {
   }
 }
 
+/// The `tools` section of a policy: where PostgreSQL's programs are, and how they are reached.
+package struct ToolSettings: Sendable, Equatable {
+  /// Their folder; nil: what is installed decides.
+  package var directory: String?
+  /// What stands before a program's name, `docker exec -i postgres`; it has its own view of files, and its own environment.
+  package var wrapper: [String]
+
+  package init(directory: String? = nil, wrapper: [String] = []) {
+    self.directory = directory
+    self.wrapper = wrapper
+  }
+
+  /// What the policy says of the place, for errors; nil when it says nothing.
+  package var place: String? { directory ?? (wrapper.isEmpty ? nil : wrapper.joined(separator: " ")) }
+}
+
+/// How a backup holds its data.
+package enum BackupFormat: String, Sendable, Codable, CaseIterable {
+  /// A file per table, dumped and restored on every core.
+  case directory
+  /// pg_dump's archive in one file.
+  case custom
+  /// SQL for psql.
+  case plain
+
+  /// The one file of a format that has one, before its compression's ending.
+  package var file: String? {
+    switch self {
+    case .directory: nil
+    case .custom: "data.dump"
+    case .plain: "data.sql"
+    }
+  }
+}
+
 /// The `backup` section of a policy.
 package struct BackupSettings: Sendable, Equatable {
+  package var format: BackupFormat
   package var compression: Compression
   /// Parallel jobs of pg_dump, and of the pass behind it; nil: as many as there are cores.
   package var jobs: Int?
@@ -50,9 +85,10 @@ package struct BackupSettings: Sendable, Equatable {
   package var excludeTableData: [String]
 
   package init(
-    compression: Compression = .auto, jobs: Int? = nil, globals: Bool = true,
+    format: BackupFormat = .directory, compression: Compression = .auto, jobs: Int? = nil, globals: Bool = true,
     lockWaitTimeout: Duration = .seconds(30), excludeTableData: [String] = []
   ) {
+    self.format = format
     self.compression = compression
     self.jobs = jobs
     self.globals = globals
@@ -138,15 +174,30 @@ package enum Compression: Sendable, Equatable {
   case none
   /// zstd at a level from 1 to 19.
   case zstd(level: Int)
+  /// gzip at a level from 1 to 9.
+  case gzip(level: Int)
 
   /// Level 2: on dumps of application databases it is as small as 3 and a fifth faster (docs/design.md).
   package static let auto = Compression.zstd(level: 2)
+
+  /// gzip's own default.
+  package static let gzip = Compression.gzip(level: 6)
 
   /// As a policy writes it.
   package var name: String {
     switch self {
     case .none: "none"
     case .zstd(let level): "zstd:\(level)"
+    case .gzip(let level): "gzip:\(level)"
+    }
+  }
+
+  /// What the name of a compressed file ends with.
+  package var ending: String {
+    switch self {
+    case .none: ""
+    case .zstd: ".zst"
+    case .gzip: ".gz"
     }
   }
 }

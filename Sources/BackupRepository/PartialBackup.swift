@@ -13,12 +13,15 @@ package final class PartialBackup {
   private var committed = false
 
   /// - Throws: `cannot_write`.
-  package init(_ repository: Repository, policy: String, id: String) throws(Failure) {
+  package init(_ repository: Repository, policy: String, id: String, format: BackupFormat = .directory) throws(Failure)
+  {
     self.id = id
     folder = repository.folder(of: policy)
     path = "\(folder)/.partial-\(id)"
     step("make the partial backup")
-    guard mkdir(path, 0o700) == 0, mkdir("\(path)/data", 0o700) == 0 else { throw cannotWrite(path, errno) }
+    guard mkdir(path, 0o700) == 0, format != .directory || mkdir("\(path)/data", 0o700) == 0 else {
+      throw cannotWrite(path, errno)
+    }
   }
 
   /// An unfinished one goes with its object.
@@ -61,7 +64,12 @@ package final class PartialBackup {
 
   /// Makes every data file durable. With many files one flush of the file system is quicker than one for each.
   package func synchronizeData() throws(Failure) {
+    for name in try folderNames(path) where name.hasPrefix("data.") {
+      step("make the data durable")
+      try FileDescriptor.reading("\(path)/\(name)").synchronize()
+    }
     let data = "\(path)/data"
+    guard fileKind(data) == .folder else { return }
     step("make the data durable")
     let names = try folderNames(data)
     if names.count > 200 {

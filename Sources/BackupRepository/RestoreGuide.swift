@@ -11,27 +11,56 @@ package struct RestoreGuide {
   /// Commands begin at the line's begin, so that they work when they are copied from a terminal: an indented end of a here
   /// document is none.
   package var text: String {
-    let major = manifest.source.serverVersionNumber / 10_000
+    """
+    # Restore this backup by hand
+
+    Backup `\(manifest.id)` of database `\(oneLine(manifest.source.database))`, PostgreSQL \(manifest.source.serverVersion),
+    taken \(timestamp(manifest.createdAt)). Holdfast is not needed for this; \(programs) are.
+
+    Set `PGHOST`, `PGPORT` and `PGUSER` for the server to restore into (as a superuser), go to this folder in a shell, and
+    choose the name of the new database\(scratchWish):
+
+    ```sh
+    target=restored\(isDirectory ? "\nscratch=$(mktemp -d)" : "")
+    ```
+
+    1. Every file is as it was written:
+
+    ```sh
+    sha256sum --check --quiet SHA256SUMS
+    ```
+    \(expandStep)\(globalsStep)
+    \(isDirectory ? 3 : 2). Create the database, fill it, and give it its owner, privileges and settings:
+
+    ```sh
+    psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres <<'SQL'
+    \(manifest.source.properties.createStatement(name: SQLFragment(psqlVariable: "database"), major: major));
+    SQL
+    \(fillCommand)
+    psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres -f database.sql
+    psql -X -d "$target" -c ANALYZE\(isDirectory ? "\nrm -r \"$scratch\"" : "")
+    ```
+
+    The database must not exist yet. A restore that failed half way: drop the new database, mend the cause, begin again.
+
+    """
+  }
+
+  private var major: Int { manifest.source.serverVersionNumber / 10_000 }
+  private var isDirectory: Bool { manifest.format == .directory }
+
+  private var programs: String {
+    let restore = manifest.format == .plain ? [] : ["`pg_restore` \(major) or newer"]
+    let expand = manifest.compression.hasPrefix("zstd") ? ["`zstd`"] : manifest.compression == "none" ? [] : ["`gzip`"]
+    let all = restore + ["`psql`", "`sha256sum`"] + expand
+    return all.dropLast().joined(separator: ", ") + " and \(all.last ?? "")"
+  }
+
+  private var scratchWish: String { isDirectory ? " and a folder with \(expandedSize) to spare" : "" }
+
+  private var expandStep: String {
+    guard isDirectory else { return "" }
     return """
-      # Restore this backup by hand
-
-      Backup `\(manifest.id)` of database `\(oneLine(manifest.source.database))`, PostgreSQL \(manifest.source.serverVersion),
-      taken \(timestamp(manifest.createdAt)). Holdfast is not needed for this; `pg_restore` \(major) or newer, `psql`,
-      `sha256sum` and `zstd` are.
-
-      Set `PGHOST`, `PGPORT` and `PGUSER` for the server to restore into (as a superuser), go to this folder in a shell, and
-      choose the name of the new database and a folder with \(expandedSize) to spare:
-
-      ```sh
-      target=restored
-      scratch=$(mktemp -d)
-      ```
-
-      1. Every file is as it was written:
-
-      ```sh
-      sha256sum --check --quiet SHA256SUMS
-      ```
 
       2. Expand the data into the other folder; the backup stays as it is:
 
@@ -39,29 +68,27 @@ package struct RestoreGuide {
       cp -R data "$scratch/data"
       \(expandCommand)
       ```
-      \(globalsStep)
-      3. Create the database, fill it, and give it its owner, privileges and settings:
-
-      ```sh
-      psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres <<'SQL'
-      \(manifest.source.properties.createStatement(name: SQLFragment(psqlVariable: "database"), major: major));
-      SQL
-      pg_restore -Fd -j 2 --exit-on-error -d "$target" "$scratch/data"
-      psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres -f database.sql
-      psql -X -d "$target" -c ANALYZE
-      rm -r "$scratch"
-      ```
-
-      The database must not exist yet. A restore that failed half way: drop the new database, mend the cause, begin again.
 
       """
   }
 
-  private var major: Int { manifest.source.serverVersionNumber / 10_000 }
-
   private var expandCommand: String {
-    manifest.compression == "none"
-      ? "# the data files are not compressed" : "find \"$scratch/data\" -name '*.zst' -exec zstd -d -q --rm {} +"
+    switch manifest.compression.prefix(4) {
+    case "zstd": "find \"$scratch/data\" -name '*.zst' -exec zstd -d -q --rm {} +"
+    case "gzip": "find \"$scratch/data\" -name '*.gz' -exec gzip -d {} +"
+    default: "# the data files are not compressed"
+    }
+  }
+
+  /// A dump that stops half way must not look like a whole one: psql and pg_restore may end well on it.
+  private var fillCommand: String {
+    let file = manifest.dataFile?.path ?? ""
+    let print = file.hasSuffix(".zst") ? "zstd -dc \(file)" : file.hasSuffix(".gz") ? "gzip -dc \(file)" : "cat \(file)"
+    return switch manifest.format {
+    case .directory: "pg_restore -Fd -j 2 --exit-on-error -d \"$target\" \"$scratch/data\""
+    case .custom: "\(print) | pg_restore -Fc --exit-on-error -d \"$target\""
+    case .plain: "\(print) | psql -X -q -v ON_ERROR_STOP=1 -d \"$target\""
+    }
   }
 
   private var globalsStep: String {

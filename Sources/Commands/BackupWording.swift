@@ -7,7 +7,8 @@ extension Backup {
   var json: JSONValue {
     [
       "id": .string(id), "policy": .string(manifest.policy), "reason": .string(manifest.reason),
-      "created_at": .time(manifest.createdAt), "state": .string(state.rawValue), "format": .string(manifest.format),
+      "created_at": .time(manifest.createdAt), "state": .string(state.rawValue),
+      "format": .string(manifest.format.rawValue),
       "bytes": .integer(manifest.storedBytes), "held": .bool(hold?.stands(at: Date()) ?? false), "path": .string(path),
       "deploy": .optional(manifest.deploy), "verification": verification?.json ?? .null,
     ]

@@ -22,6 +22,7 @@ struct CommandContext {
     case "show": try ShowCommand(context: self).run()
     case "verify": try VerifyCommand(context: self).run()
     case "restore": try RestoreCommand(context: self).run()
+    case "export": try ExportCommand(context: self).run()
     case "hold": try HoldCommand(context: self).hold()
     case "migrations": try MigrationsCommand(context: self).run()
     case "resolve": try ResolveCommand(context: self).resolve()

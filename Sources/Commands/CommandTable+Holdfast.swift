@@ -18,7 +18,7 @@ extension CommandTable {
         default: "warning"),
       Option("no-color", help: "no colours on a terminal", environment: "NO_COLOR"),
     ],
-    commands: [initialize, check, backup, list, show, verify, restore, hold, release, prune] + deploying)
+    commands: [initialize, check, backup, list, show, verify, restore, export, hold, release, prune] + deploying)
 
   static let policyOperand = Operand(
     "POLICY", help: "name of the policy: its file's name without .yaml; may be left out when there is only one",
@@ -99,6 +99,17 @@ extension CommandTable {
       made on the server of the policy's database.url.
       """,
     examples: [Example("holdfast restore latest --into app_copy", comment: "beside the live database")])
+
+  private static let export = Command(
+    "export", summary: "write a backup as plain SQL, whatever its format", operands: [idOperand],
+    options: [
+      Option("output", short: "o", value: "FILE", help: "a new file to write; otherwise stdout"), policyOption,
+    ],
+    discussion: """
+      The SQL is what psql reads. The file appears under its name only when it is whole; what goes to stdout is whole when \
+      the exit code is 0.
+      """,
+    examples: [Example("holdfast export latest --output app.sql", comment: "for another tool, or to look into it")])
 
   private static let hold = Command(
     "hold", summary: "keep a backup from pruning", operands: [idOperand],

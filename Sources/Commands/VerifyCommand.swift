@@ -21,7 +21,7 @@ struct VerifyCommand {
   private func one(_ level: VerificationLevel) throws(Failure) -> CommandResult {
     let (backup, policy, listing) = try context.backup()
     let outcome = try VerifyBackup(surroundings: context.surroundings)
-      .examine(backup, level: level, toolsDirectory: policy.toolsDirectory)
+      .examine(backup, level: level, tools: policy.tools)
     let good = listing.backups.first { $0.id != backup.id && $0.state == .complete }
     return CommandResult(
       json: json(outcome), text: outcome.verification.ok ? goodText(outcome) : "",
@@ -36,12 +36,12 @@ struct VerifyCommand {
         "no_such_backup", exit: .notFound, what: "verify --all", why: "there is no backup yet: nothing was verified",
         nextStep: "holdfast backup takes one; if there should be some, check `repository` in the policy")
     }
-    let tools = Dictionary(policies.map { ($0.name, $0.toolsDirectory) }) { first, _ in first }
+    let tools = Dictionary(policies.map { ($0.name, $0.tools) }) { first, _ in first }
     var outcomes: [VerifyBackup.Outcome] = []
     for backup in listing.backups {
       outcomes.append(
         try VerifyBackup(surroundings: context.surroundings)
-          .examine(backup, level: level, toolsDirectory: tools[backup.manifest.policy] ?? nil))
+          .examine(backup, level: level, tools: tools[backup.manifest.policy] ?? ToolSettings()))
     }
     let damaged = outcomes.filter { !$0.verification.ok }.map(\.backup.id) + listing.broken.map(\.id)
     return CommandResult(

@@ -2,13 +2,21 @@ import Diagnostics
 
 /// PostgreSQL's client programs in one folder.
 package struct ClientInstallation: Sendable, Equatable {
-  /// Absolute path of the folder with pg_dump, pg_restore and pg_dumpall.
+  /// Absolute path of the folder with pg_dump, pg_restore and pg_dumpall; empty behind a wrapper that finds them itself.
   package var directory: String
   package var version: ClientVersion
+  /// Words before a program's name; none: it is run here.
+  package var wrapper: [String]
 
-  package init(directory: String, version: ClientVersion) {
+  package init(directory: String, version: ClientVersion, wrapper: [String] = []) {
     self.directory = directory
     self.version = version
+    self.wrapper = wrapper
+  }
+
+  /// `in /usr/lib/postgresql/15/bin`, `behind docker exec -i postgres`.
+  package var place: String {
+    wrapper.isEmpty ? "in \(directory)" : "behind \(wrapper.joined(separator: " "))"
   }
 }
 
@@ -50,7 +58,7 @@ package struct ClientVersion: Sendable, Equatable, Comparable, CustomStringConve
 /// Chooses the client for a server: the same major when it is installed, else the next newer one. An older pg_dump refuses a newer
 /// server, and a newer one writes settings that an older server does not know.
 ///
-/// - Parameter demanded: the folder that the policy names; then nothing else is considered.
+/// - Parameter demanded: the place that the policy names; then nothing else is considered.
 /// - Throws: `client_missing`, `client_too_old`.
 package func chooseClient(
   for serverMajor: Int, among installed: [ClientInstallation], demanded: String? = nil
@@ -69,6 +77,6 @@ package func chooseClient(
   }
   throw Failure(
     "client_too_old", exit: .unavailable, what: "PostgreSQL client programs",
-    why: "pg_dump \(newest.version) in \(newest.directory) cannot dump a server of major \(serverMajor)", nextStep: next
+    why: "pg_dump \(newest.version) \(newest.place) cannot dump a server of major \(serverMajor)", nextStep: next
   )
 }

@@ -30,6 +30,7 @@ struct PolicyCheck {
       return
     }
     check(entries, section: nil)
+    checkFormatBehindWrapper()
     reportMissingKeys(root)
   }
 
@@ -83,6 +84,15 @@ struct PolicyCheck {
       found.append(
         PolicyProblem(line: entry.value.line, key: section, "must hold keys of its own, indented below it: \(names)"))
     }
+  }
+
+  private mutating func checkFormatBehindWrapper() {
+    guard values["backup.format"] == .text("directory"), let wrapper = values["tools.wrapper"], wrapper != .list([])
+    else { return }
+    found.append(
+      PolicyProblem(
+        line: lines["backup.format"] ?? 1, key: "backup.format",
+        "cannot be directory behind tools.wrapper, whose programs do not see the repository: write custom or plain"))
   }
 
   private mutating func reportMissingKeys(_ root: YAMLNode) {

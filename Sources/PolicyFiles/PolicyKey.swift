@@ -43,8 +43,6 @@ package enum PolicyAvailability: Sendable, Equatable {
   case now
   /// Only these values; every other asks for something that is not there, and the sentence says so.
   case only([PolicyValue], String)
-  /// Everything but this word.
-  case except(String, String)
 }
 
 /// One row of the table of keys.
@@ -83,11 +81,8 @@ package struct PolicyKey: Sendable {
   /// Why this version cannot do what the value asks for; nil when it can.
   package func refusal(of value: PolicyValue) -> String? {
     switch availability {
-    case .now: return nil
-    case .only(let values, let sentence): return values.contains(value) ? nil : sentence
-    case .except(let word, let sentence):
-      if case .compression(word, _) = value { return sentence }
-      return nil
+    case .now: nil
+    case .only(let values, let sentence): values.contains(value) ? nil : sentence
     }
   }
 }

@@ -74,7 +74,7 @@ package struct PolicyReader: Sendable {
     else { return nil }
     return Policy(
       name: name, environment: environment, databaseURL: Secret(url),
-      toolsDirectory: settings.text("tools.directory").map { PolicyPath.absolute($0, besideFile: file) },
+      tools: settings.tools { PolicyPath.absolute($0, besideFile: file) },
       repository: PolicyPath.absolute(repository, besideFile: file), backup: settings.backup(),
       verifyAfterBackup: settings.text("verify.after_backup").flatMap(VerificationLevel.init) ?? .archive,
       migrations: settings.migrations { PolicyPath.absolute($0, besideFile: file) }, retention: settings.retention())

@@ -12,8 +12,19 @@ struct PolicySettings {
     if case .text(let text) = self[path] { text } else { nil }
   }
 
+  /// - Parameter absolute: makes a path absolute; behind a wrapper it is one of another file system.
+  func tools(_ absolute: (String) -> String) -> ToolSettings {
+    var tools = ToolSettings(directory: text("tools.directory"))
+    if case .list(let words) = self["tools.wrapper"] { tools.wrapper = words }
+    if tools.wrapper.isEmpty { tools.directory = tools.directory.map(absolute) }
+    return tools
+  }
+
   func backup() -> BackupSettings {
     var settings = BackupSettings()
+    let isWrapped = values["tools.wrapper"].map { $0 != .list([]) } ?? false
+    // What is behind a wrapper cannot write into our folders.
+    settings.format = text("backup.format").flatMap(BackupFormat.init) ?? (isWrapped ? .custom : .directory)
     if case .compression(let word, let level) = self["backup.compression"] {
       settings.compression = compression(word, level: level)
     }
@@ -54,6 +65,7 @@ struct PolicySettings {
   /// zstd without a level is zstd at the level that `auto` takes.
   private func compression(_ word: String, level: Int?) -> Compression {
     if word == "none" { return .none }
+    if word == "gzip" { return level.map { .gzip(level: $0) } ?? .gzip }
     return level.map { .zstd(level: $0) } ?? .auto
   }
 }

@@ -1,3 +1,5 @@
+import BackupModel
+
 /// Every key of a policy: its path, what it may hold, what holds when it is left out, and whether this version has
 /// the feature behind it. A feature that arrives changes its rows here, and nothing else in this target's checks.
 package enum PolicyTable {
@@ -9,17 +11,13 @@ package enum PolicyTable {
     .now("environment", .text, default: .text("development")),
     .required("database.url", .secret),
     .now("tools.directory", .path, default: .null),
-    .later("tools.wrapper", .texts, off: .list([]), "tools behind a wrapper are not in this version: take the key out"),
+    .now("tools.wrapper", .texts, default: .list([])),
     .now("repository", .path, default: .text("../backups")),
   ]
 
   private static let backup: [PolicyKey] = [
-    .now(
-      "backup.format", .choice(["directory", "custom", "plain"]), default: .text("directory"),
-      .only([.text("directory")], "only the directory format is in this version: write directory, or take the key out")),
-    .now(
-      "backup.compression", .compression, default: .compression("auto", level: nil),
-      .except("gzip", "gzip is not in this version: write auto, zstd or none")),
+    .now("backup.format", .choice(BackupFormat.allCases.map(\.rawValue)), default: .null),
+    .now("backup.compression", .compression, default: .compression("auto", level: nil)),
     .now("backup.jobs", .integerOr("auto", 1...64), default: .text("auto")),
     .now(
       "backup.full_every", .duration(days: 3660), default: .duration(.zero),

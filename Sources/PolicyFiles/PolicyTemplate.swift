@@ -24,13 +24,15 @@ package enum PolicyTemplate {
       # The folder with pg_dump and pg_restore, for example /usr/lib/postgresql/15/bin.
       # null: those of the server's major version, else the newest installed above it.
       directory: null
+      # Before each of them, for a server in a container: [docker, exec, -i, postgres].
+      wrapper: []
 
     # Where the backups are kept, relative to this file. Best on another disk than the database's.
     repository: \(scalar(repository))
 
     backup:
-      format: directory             # one file per table
-      compression: auto             # auto, zstd, zstd:1 (fast) to zstd:19 (small), none
+      format: null                  # null: directory, behind a wrapper custom; or plain, which is SQL
+      compression: auto             # auto, zstd, zstd:1 (fast) to zstd:19 (small), gzip, none
       jobs: auto                    # tables dumped at the same time, 1 to 64; auto: one per core
       full_every: 0s                # 0s: every backup is complete in itself
       globals: true                 # also roles and tablespaces, and the database's own settings and privileges

@@ -60,25 +60,37 @@ package final class ChildProcess: @unchecked Sendable {
   private var reaped = false
   /// Read end of the child's stdout; nil when it goes nowhere.
   package let output: Int32?
+  /// Write end of its stdin; nil when it has none. Closed by `endInput`.
+  private var input: Int32?
 
   /// Starts a child.
   ///
-  /// - Parameter capturesOutput: give its stdout to `output`; else it goes to /dev/null.
+  /// - Parameters:
+  ///   - capturesOutput: give its stdout to `output`; else it goes to /dev/null.
+  ///   - takesInput: it reads what `put` writes; else its stdin is /dev/null.
   /// - Throws: `tool_missing`, `tool_cannot_run`.
-  package init(starting command: ChildCommand, capturesOutput: Bool) throws(Failure) {
+  package init(starting command: ChildCommand, capturesOutput: Bool, takesInput: Bool = false) throws(Failure) {
     let errorPipe = try Pipe()
     let outputPipe: Pipe?
-    do throws(Failure) { outputPipe = capturesOutput ? try Pipe() : nil } catch {
+    let inputPipe: Pipe?
+    do throws(Failure) {
+      outputPipe = capturesOutput ? try Pipe() : nil
+      do throws(Failure) { inputPipe = takesInput ? try Pipe() : nil } catch {
+        outputPipe?.close()
+        throw error
+      }
+    } catch {
       errorPipe.close()
       throw error
     }
     let null = open("/dev/null", O_RDWR | O_CLOEXEC)
     defer { close(null) }
     let started = SpawningThread.shared.spawn(
-      command, input: null, output: outputPipe?.write ?? null, error: errorPipe.write)
+      command, input: inputPipe?.read ?? null, output: outputPipe?.write ?? null, error: errorPipe.write)
     guard started > 0 else {
       errorPipe.close()
       outputPipe?.close()
+      inputPipe?.close()
       throw Self.notStarted(command, -started)
     }
     let handle = cprocess_pidfd(started)
@@ -88,20 +100,45 @@ package final class ChildProcess: @unchecked Sendable {
       while waitpid(started, nil, 0) < 0, errno == EINTR {}
       errorPipe.close()
       outputPipe?.close()
+      inputPipe?.close()
       throw Self.notStarted(command, -handle)
     }
     close(errorPipe.write)
     if let outputPipe { close(outputPipe.write) }
+    if let inputPipe { close(inputPipe.read) }
     pid = started
     pidfd = handle
     output = outputPipe?.read
+    input = inputPipe?.write
     errorTail = TailReader(descriptor: errorPipe.read)
     self.command = command
   }
 
   deinit {
     if let output { close(output) }
+    if let input { close(input) }
     close(pidfd)
+  }
+
+  /// Writes to the child's stdin.
+  ///
+  /// - Returns: false when the child reads no more: its end tells why.
+  func put(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let input else { return false }
+    var rest = bytes
+    while !rest.isEmpty {
+      let count = write(input, rest.baseAddress, rest.count)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { return false }
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    }
+    return true
+  }
+
+  /// Nothing more comes on its stdin.
+  func endInput() {
+    if let input { close(input) }
+    input = nil
   }
 
   private static func notStarted(_ command: ChildCommand, _ number: Int32) -> Failure {

@@ -29,6 +29,51 @@ package struct ChildRunner: Sendable {
     return try outcome.get()
   }
 
+  /// Runs a child that is fed on its stdin, while another thread takes its output.
+  ///
+  /// - Parameters:
+  ///   - feed: puts the bytes; it is not heard to its end when the child reads no more.
+  ///   - take: called on that other thread.
+  /// - Returns: how it ended. One that ended well before it had read everything has failed.
+  package func run(
+    _ command: ChildCommand,
+    feed: (_ put: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) -> Void,
+    take: @escaping @Sendable (UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) -> ChildExit {
+    try cancellation.check()
+    let child = try ChildProcess(starting: command, capturesOutput: true, takesInput: true)
+    let outcome: Result<ChildExit, Failure> = cancellation.withHandler({ child.terminate() }) {
+      let reader = OutputThread { () throws(Failure) in
+        do throws(Failure) { try drain(child, take) } catch {
+          // It would wait for ever for somebody to take the rest, and we for it to read.
+          child.terminate()
+          throw error
+        }
+      }
+      var failure: Failure?
+      do throws(Failure) {
+        try feed { (bytes) throws(Failure) in guard child.put(bytes) else { throw Self.readsNoMore } }
+      } catch {
+        failure = error
+        if error.code != Self.readsNoMore.code { child.terminate() }
+      }
+      child.endInput()
+      let taking = reader.failure()
+      let exit = child.wait()
+      if let taking { return .failure(taking) }
+      // What the child says of its own end tells more than that it read no more.
+      if let failure, failure.code != Self.readsNoMore.code || exit.succeeded { return .failure(failure) }
+      return .success(exit)
+    }
+    try cancellation.check()
+    return try outcome.get()
+  }
+
+  private static let readsNoMore = Failure(
+    "child_failed", exit: .failed, what: "a program that was being fed",
+    why: "it ended well before it had read everything",
+    nextStep: "run the same command again; when it happens again, look at that program")
+
   /// Runs a child whose output does not matter.
   ///
   /// - Parameter stopping: asked every tenth of a second whether to end the child early.
@@ -80,6 +125,25 @@ package struct ChildRunner: Sendable {
       if count <= 0 { return }
       try take(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count]))
     }
+  }
+}
+
+/// Takes a child's output on a thread of its own.
+private final class OutputThread: @unchecked Sendable {
+  private let ended = DispatchSemaphore(value: 0)
+  private var outcome: Failure?
+
+  init(_ body: @escaping @Sendable () throws(Failure) -> Void) {
+    Thread.detachNewThread { [self] in
+      do throws(Failure) { try body() } catch { outcome = error }
+      ended.signal()
+    }
+  }
+
+  /// Waits for the end.
+  func failure() -> Failure? {
+    ended.wait()
+    return outcome
   }
 }
 

@@ -9,12 +9,15 @@ package struct Toolbox: Sendable {
 
   package init(installation: ClientInstallation) { self.installation = installation }
 
-  package func path(_ tool: String) -> String { "\(installation.directory)/\(tool)" }
+  package func path(_ tool: String) -> String {
+    installation.directory.isEmpty ? tool : "\(installation.directory)/\(tool)"
+  }
 
   /// Every installation on this machine, or the one that the policy names.
-  package static func installed(demanded: String?, runner: ChildRunner) throws(Failure) -> [ClientInstallation] {
+  package static func installed(demanded: ToolSettings, runner: ChildRunner) throws(Failure) -> [ClientInstallation] {
+    if !demanded.wrapper.isEmpty { return try wrapped(demanded, runner: runner) }
     var found: [ClientInstallation] = []
-    for directory in demanded.map({ [$0] }) ?? candidateFolders() {
+    for directory in demanded.directory.map({ [$0] }) ?? candidateFolders() {
       let command = ChildCommand(
         executable: "\(directory)/pg_dump", arguments: ["--version"], environment: baseEnvironment())
       guard access(command.executable, X_OK) == 0 else { continue }
@@ -48,6 +51,18 @@ package struct Toolbox: Sendable {
     return folders.filter { seen.insert(URL(fileURLWithPath: $0).resolvingSymlinksInPath().path).inserted }
   }
 
+  /// A command of this installation that needs no server.
+  package func command(_ tool: String, _ arguments: [String]) -> ChildCommand {
+    guard installation.wrapper.isEmpty else { return wrapped(tool, arguments, password: nil) }
+    return ChildCommand(executable: path(tool), arguments: arguments, environment: Self.baseEnvironment())
+  }
+
+  /// Whether a program of it is there.
+  package func has(_ tool: String, runner: ChildRunner) throws(Failure) -> Bool {
+    if installation.wrapper.isEmpty { return access(path(tool), X_OK) == 0 }
+    return try Self.version(printedBy: command(tool, ["--version"]), runner: runner) != nil
+  }
+
   /// A command of this installation on a database.
   ///
   /// - Parameters:
@@ -57,13 +72,21 @@ package struct Toolbox: Sendable {
     _ tool: String, _ arguments: [String], on target: ConnectionTarget, purpose: String, passwordFile: String?,
     settings: [String: String]
   ) -> ChildCommand {
+    let own = settings.sorted { $0.key < $1.key }.map { "-c \($0.key)=\($0.value.replacing(" ", with: "\\ "))" }
+    let options = ([target.parameters["options"]].compactMap { $0 } + own).joined(separator: " ")
+    if !installation.wrapper.isEmpty {
+      let connection = target.parameters.merging([
+        "options": options, "application_name": "holdfast \(purpose)", "client_encoding": "UTF8",
+      ]) { _, own in own }
+      return wrapped(
+        tool, ["-w", "-d", Self.connectionString(connection)] + arguments, password: target.password)
+    }
     var environment = Self.baseEnvironment()
     var rest: [String: String] = [:]
     for (keyword, value) in target.parameters where keyword != "options" {
       if let variable = Self.variables[keyword] { environment[variable] = value } else { rest[keyword] = value }
     }
-    let own = settings.sorted { $0.key < $1.key }.map { "-c \($0.key)=\($0.value.replacing(" ", with: "\\ "))" }
-    environment["PGOPTIONS"] = ([target.parameters["options"]].compactMap { $0 } + own).joined(separator: " ")
+    environment["PGOPTIONS"] = options
     environment["PGAPPNAME"] = "holdfast \(purpose)"
     environment["PGCLIENTENCODING"] = "UTF8"
     // Without a password of ours libpq may use the user's own ~/.pgpass.

@@ -13,10 +13,12 @@ package final class DataFilePass {
     package var content: ContentDigest?
   }
 
-  private let compressor: ZstdCompressor?
+  private let compressor: (any StreamCompressor)?
+  private let ending: String
 
   package init(compression: Compression) throws(Failure) {
-    compressor = if case .zstd(let level) = compression { try ZstdCompressor(level: level) } else { nil }
+    compressor = try compression.compressor(threads: 1)
+    ending = compression.ending
   }
 
   /// Follows a raw file that pg_dump is still writing, to its end, and stores it beside.
@@ -31,7 +33,7 @@ package final class DataFilePass {
     _ name: String, in folder: String, waitForMore: () throws(Failure) -> Bool, progress: (Int) throws(Failure) -> Void
   ) throws(Failure) -> Result {
     let raw = "\(folder)/\(name)"
-    let storedName = compressor == nil ? name : name + ".zst"
+    let storedName = name + ending
     let input = try FileDescriptor.reading(raw)
     let writer = try StoredFileWriter(
       path: compressor == nil ? nil : "\(folder)/\(storedName)", compressor: compressor)
@@ -62,9 +64,6 @@ package final class DataFilePass {
       content: content)
   }
 
-  /// The name that pg_dump gave a stored file.
-  package static func rawName(_ name: String) -> String { name.hasSuffix(".zst") ? String(name.dropLast(4)) : name }
-
   /// Reads a stored file back: its raw bytes go to `sink`.
   ///
   /// - Throws: `damaged_stream` when it cannot be decompressed to a whole frame's end; `Failure.stopped`; what `sink` throws.
@@ -72,7 +71,7 @@ package final class DataFilePass {
     _ path: String, cancellation: Cancellation = Cancellation(), sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
     let input = try FileDescriptor.reading(path)
-    let decompressor = path.hasSuffix(".zst") ? try ZstdDecompressor() : nil
+    let decompressor = try Compression.decompressor(of: path)
     try withDataBuffer { (buffer) throws(Failure) in
       while true {
         let count = try input.read(into: buffer)

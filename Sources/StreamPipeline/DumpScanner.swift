@@ -23,6 +23,7 @@ package final class DumpScanner {
   /// First row of each table's block, when asked for at `init`: `schema.name` to text.
   package private(set) var firstRows: [(table: TableDigest, row: String)] = []
   private let keepFirstRows: Bool
+  private var rowObserver: ((CopyTarget, UnsafeRawBufferPointer) -> Void)?
 
   /// - Parameters:
   ///   - keepStatements: keep the schema's statements, to show what differs.
@@ -30,6 +31,11 @@ package final class DumpScanner {
   package init(keepStatements: Bool = false, keepFirstRows: Bool = false) {
     self.keepFirstRows = keepFirstRows
     schema.keepStatements = keepStatements
+  }
+
+  /// Has the bytes of all rows told to `observer`, piece by piece, each block's end line too.
+  package func observeRows(_ observer: @escaping (CopyTarget, UnsafeRawBufferPointer) -> Void) {
+    rowObserver = observer
   }
 
   /// - Throws: `insert_mode_dump`, `foreign_meta_command`, `unreadable_dump`.
@@ -122,6 +128,7 @@ package final class DumpScanner {
       open.firstRowEnded = row.count < bytes.count
     }
     let taken = open.rows.take(bytes)
+    rowObserver?(open.target, UnsafeRawBufferPointer(rebasing: bytes[..<taken]))
     if open.rows.finished {
       let table = TableDigest(
         schema: open.target.schema, name: open.target.name, rows: open.rows.rows, digest: open.rows.digest,

@@ -110,7 +110,7 @@ package final class TrailingPass: @unchecked Sendable {
 
   /// Under the lock.
   private func enqueue(_ name: String) {
-    guard !name.hasSuffix(".zst"), DataFileKind(name: name) != .contents, known.insert(name).inserted else { return }
+    guard rawName(name) == name, DataFileKind(name: name) != .contents, known.insert(name).inserted else { return }
     queue.append(name)
   }
 

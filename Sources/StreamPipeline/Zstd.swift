@@ -2,17 +2,21 @@ import CZstd
 import Diagnostics
 
 /// zstd, streamed: one object compresses one file after the other.
-package final class ZstdCompressor {
+package final class ZstdCompressor: StreamCompressor {
   private let context: OpaquePointer
   private let buffer: UnsafeMutableRawBufferPointer
 
-  /// - Parameter level: 1 to 19.
+  /// - Parameters:
+  ///   - level: 1 to 19.
+  ///   - workers: threads beside the calling one; 0: it does the work.
   /// - Throws: `internal_error` when zstd has no memory or refuses the level.
-  package init(level: Int) throws(Failure) {
+  package init(level: Int, workers: Int = 0) throws(Failure) {
     guard let context = ZSTD_createCCtx() else { throw .internalError("zstd gave no compression context") }
     self.context = context
     buffer = .allocate(byteCount: ZSTD_CStreamOutSize(), alignment: 16)
-    for (parameter, value) in [(ZSTD_c_compressionLevel, Int32(level)), (ZSTD_c_checksumFlag, 1)] {
+    for (parameter, value) in [
+      (ZSTD_c_compressionLevel, Int32(level)), (ZSTD_c_checksumFlag, 1), (ZSTD_c_nbWorkers, Int32(workers)),
+    ] {
       guard ZSTD_isError(ZSTD_CCtx_setParameter(context, parameter, value)) == 0 else {
         throw .internalError("zstd refuses level \(level)")
       }
@@ -43,7 +47,7 @@ package final class ZstdCompressor {
 }
 
 /// The inverse.
-package final class ZstdDecompressor {
+package final class ZstdDecompressor: StreamDecompressor {
   private let context: OpaquePointer
   private let buffer: UnsafeMutableRawBufferPointer
   /// Whether the bytes so far end with a whole frame.
@@ -70,9 +74,7 @@ package final class ZstdDecompressor {
       var output = ZSTD_outBuffer(dst: buffer.baseAddress, size: buffer.count, pos: 0)
       let left = ZSTD_decompressStream(context, &output, &input)
       guard ZSTD_isError(left) == 0 else {
-        throw Failure(
-          "damaged_stream", exit: .dataDamaged, what: "decompressing",
-          why: String(cString: ZSTD_getErrorName(left)), nextStep: "use another backup")
+        throw damagedStream(String(cString: ZSTD_getErrorName(left)))
       }
       frameEnded = left == 0
       outputWasFull = output.pos == output.size && left != 0

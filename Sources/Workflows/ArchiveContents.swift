@@ -32,9 +32,7 @@ struct ArchiveContents {
     let work = try WorkFolder()
     try makeMarkers(rawNames, data: data, folder: work.path)
     let scanner = DumpScanner(keepStatements: keepStatements, keepFirstRows: true)
-    let command = ChildCommand(
-      executable: toolbox.path("pg_restore"), arguments: ["-Fd", "-f", "-", work.path],
-      environment: Toolbox.baseEnvironment())
+    let command = toolbox.command("pg_restore", ["-Fd", "-f", "-", work.path])
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in try scanner.scan(piece) }
     guard exit.succeeded else {
       throw Failure(

@@ -18,7 +18,7 @@ struct BackupSource {
     session = try surroundings.connector.connect(target, purpose: "backup")
     facts = try ServerReader(session).facts()
     if let refusal = facts.poolerRefusal(endpoint: target.endpoint) { throw refusal }
-    toolbox = try surroundings.toolbox(forMajor: facts.major, demanded: policy.toolsDirectory)
+    toolbox = try surroundings.toolbox(forMajor: facts.major, demanded: policy.tools)
   }
 
   var headline: String {

@@ -92,13 +92,14 @@ package struct CheckPolicy {
   }
 
   private func toolFindings(serverMajor: Int) throws(Failure) -> [CheckFinding] {
-    let installed = try Toolbox.installed(demanded: policy.toolsDirectory, runner: surroundings.runner)
-    let chosen = try chooseClient(for: serverMajor, among: installed, demanded: policy.toolsDirectory)
-    var findings = [CheckFinding(kind: .fine, text: "PostgreSQL client \(chosen.version) in \(chosen.directory)")]
-    for tool in ["pg_restore", "pg_dumpall"] where access("\(chosen.directory)/\(tool)", X_OK) != 0 {
+    let installed = try Toolbox.installed(demanded: policy.tools, runner: surroundings.runner)
+    let chosen = try chooseClient(for: serverMajor, among: installed, demanded: policy.tools.place)
+    let toolbox = Toolbox(installation: chosen)
+    var findings = [CheckFinding(kind: .fine, text: "PostgreSQL client \(chosen.version) \(chosen.place)")]
+    for tool in ["pg_restore", "pg_dumpall", "psql"] where try !toolbox.has(tool, runner: surroundings.runner) {
       findings.append(
         CheckFinding(
-          kind: .problem, text: "\(tool) is missing in \(chosen.directory)",
+          kind: .problem, text: "\(tool) is missing \(chosen.place)",
           fix: "install the whole client package, or set tools.directory"))
     }
     if let floor = chosen.version.floor {

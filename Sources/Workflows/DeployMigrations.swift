@@ -194,7 +194,7 @@ package struct DeployMigrations {
     let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(id)
     try turn.books.checkIdentity(of: snapshot)
     let verified = try VerifyBackup(surroundings: surroundings)
-      .examine(snapshot, level: .archive, toolsDirectory: policy.toolsDirectory)
+      .examine(snapshot, level: .archive, tools: policy.tools)
     if let damage = verified.damage(insteadUse: nil) { throw damage }
     return verified.backup
   }

@@ -52,7 +52,7 @@ struct DeployStandby {
       if policy.migrations.standbyCopy == .cloned {
         moment = try standby.clone(snapshot, as: name, by: turn.books.session)
       } else {
-        try standby.restore(snapshot, as: name, toolsDirectory: policy.toolsDirectory)
+        try standby.restore(snapshot, as: name, tools: policy.tools)
       }
       try journal.append(
         DeployEvent(

@@ -23,53 +23,13 @@ struct DirectoryRestore {
   func run() throws(Failure) {
     let contents = try ArchiveContents.read(
       data: data, rawNames: manifest.dataFiles.map(\.rawName), toolbox: toolbox, surroundings: surroundings)
-    let folder = try WorkFolder()
-    try copyContents(to: folder.path)
+    let folder = try ArchiveFolder(backup, surroundings: surroundings)
     let archive = ["-Fd", "--exit-on-error", folder.path]
     try pgRestore(["--section=pre-data"] + archive)
     step("fill the tables")
-    try load(contents, rest: ["--section=data", "-L", try listWithoutRows(folder)] + archive)
+    try load(contents, rest: ["--section=data", "-L", try folder.listWithoutRows(toolbox, surroundings)] + archive)
     step("make the indexes")
     try pgRestore(["--section=post-data", "-j", "\(surroundings.cores)"] + archive)
-  }
-
-  // MARK: The archive without its rows
-
-  /// pg_restore wants its tables of contents, and large objects, as plain files.
-  ///
-  /// - Throws: `no_space`, before anything is written.
-  private func copyContents(to folder: String) throws(Failure) {
-    let names = manifest.files.filter { $0.path.hasPrefix("data/") }.map { file in
-      (file: file, name: String(file.path.dropFirst(5)))
-    }
-    let wanted = names.filter { DataFileKind(name: DataFilePass.rawName($0.name)) != .rows }
-    let needed = wanted.reduce(0) { $0 + ($1.file.rawBytes ?? $1.file.bytes) }
-    let free = freeBytes(folder)
-    guard free >= needed else {
-      throw Failure(
-        "no_space", exit: .cannotWrite, what: "temporary folder \(folder)",
-        why: "the large objects need \(sizeText(needed)) there during the restore, and \(sizeText(free)) are free",
-        nextStep: "set TMPDIR to a folder with more room")
-    }
-    for (_, name) in wanted {
-      let raw = DataFilePass.rawName(name)
-      let output = try FileDescriptor.creating("\(folder)/\(raw)")
-      try DataFilePass.expand("\(data)/\(name)", cancellation: surroundings.cancellation) {
-        (piece) throws(Failure) in try output.write(piece)
-      }
-    }
-  }
-
-  /// A list for `pg_restore -L`: sequences, large objects, everything but the rows of tables.
-  private func listWithoutRows(_ folder: WorkFolder) throws(Failure) -> String {
-    let list = try surroundings.runner.output(
-      of: ChildCommand(
-        executable: toolbox.path("pg_restore"), arguments: ["-l", "-Fd", folder.path],
-        environment: Toolbox.baseEnvironment()))
-    let wanted = list.split(separator: "\n").filter { $0.prefixMatch(of: #/\d+; \d+ \d+ TABLE DATA /#) == nil }
-    let path = "\(folder.path)/list"
-    try FileDescriptor.creating(path).write(Array(wanted.joined(separator: "\n").utf8))
-    return path
   }
 
   // MARK: Rows

@@ -20,9 +20,10 @@ struct ManifestWriter {
     var manifest = Manifest(
       id: partial.id, policy: policy.name, environment: policy.environment, reason: reason, createdAt: started,
       finishedAt: started, holdfast: holdfastVersion, source: sourceRecord(captured), tools: tools,
-      format: "directory", compression: policy.backup.compression.name, snapshot: captured.snapshot,
-      files: [captured.globals, sql].compactMap { $0 } + captured.data, digests: captured.digests,
-      needs: captured.needs, excludeTableData: policy.backup.excludeTableData, timings: captured.timings)
+      format: policy.backup.format, compression: policy.backup.compression.name, snapshot: captured.snapshot,
+      files: [captured.globals, sql].compactMap { $0 } + captured.archive.files,
+      digests: captured.archive.digests,
+      needs: captured.needs, excludeTableData: policy.backup.excludeTableData, timings: captured.archive.timings)
     manifest.deploy = binding?.deploy
     if captured.history != nil || binding != nil {
       manifest.migrations = try Manifest.Migrations(captured.history ?? [], folder: binding?.folder)

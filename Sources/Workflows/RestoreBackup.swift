@@ -11,12 +11,12 @@ package enum RestoreProof: String, Sendable, CaseIterable { case none, rows, dig
 /// The workflow of `holdfast restore --into`: a backup becomes a new database, or nothing does.
 package struct RestoreBackup {
   private let target: ConnectionTarget
-  private let toolsDirectory: String?
+  private let tools: ToolSettings
   private let surroundings: Surroundings
 
   package init(policy: Policy, surroundings: Surroundings) throws(Failure) {
     target = try ConnectionURL.parse(policy.databaseURL)
-    toolsDirectory = policy.toolsDirectory
+    tools = policy.tools
     self.surroundings = surroundings
   }
 
@@ -46,7 +46,7 @@ package struct RestoreBackup {
       surroundings.log.info("dropped \(left), left by a killed run")
     }
     try checkNeeds(backup, maintenance)
-    let toolbox = try surroundings.toolbox(forMajor: requiredMajor(backup, facts), demanded: toolsDirectory)
+    let toolbox = try surroundings.toolbox(forMajor: requiredMajor(backup, facts), demanded: tools)
     surroundings.reporter.headline(
       "\(backup.id) into \(name) on \(target.endpoint) · PostgreSQL \(facts.version)")
 

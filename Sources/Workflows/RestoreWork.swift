@@ -33,15 +33,45 @@ struct RestoreWork {
     _ = try surroundings.phase(
       "restore", total: manifest.dataBytes, summary: { counted(manifest.digests.tables.count, "table") }
     ) { () throws(Failure) in
-      try DirectoryRestore(
-        backup: backup, target: target, surroundings: surroundings,
-        pgRestore: { (arguments) throws(Failure) in
-          let command = tool(
-            "pg_restore", arguments, settings: Toolbox.restoreSettings.merging(indexSettings) { _, new in new })
-          try surroundings.runner.run(command, stopping: nil).check("pg_restore")
-        }, toolbox: toolbox
-      ).run()
+      switch manifest.format {
+      case .directory: try fillFromDirectory()
+      case .custom: try stream(into: "pg_restore", ["-Fc", "--exit-on-error"])
+      case .plain: try stream(into: "psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1"])
+      }
     }
+  }
+
+  private func fillFromDirectory() throws(Failure) {
+    try toolbox.requireFiles(of: .directory, what: "restore of \(backup.id)")
+    try DirectoryRestore(
+      backup: backup, target: target, surroundings: surroundings,
+      pgRestore: { (arguments) throws(Failure) in
+        try surroundings.runner.run(filling("pg_restore", arguments), stopping: nil).check("pg_restore")
+      }, toolbox: toolbox
+    ).run()
+  }
+
+  /// Feeds a program with the backup's one file. A plain dump goes by the scanner once more: a psql command that pg_dump does not write, and
+  /// an end before the end, are no longer possible in a file with the right hash, but what psql would do with them is too much.
+  private func stream(into program: String, _ arguments: [String]) throws(Failure) {
+    let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
+    let reporter = surroundings.reporter
+    let scanner = program == "psql" ? DumpScanner() : nil
+    let exit = try surroundings.runner.run(
+      filling(program, arguments),
+      feed: { (put) throws(Failure) in
+        try text.expandFile { (piece) throws(Failure) in
+          try scanner?.scan(piece)
+          try put(piece)
+          reporter.advance(bytes: UInt64(piece.count))
+        }
+      }, take: { _ in })
+    try exit.check(program)
+    _ = try scanner?.finish()
+  }
+
+  private func filling(_ program: String, _ arguments: [String]) -> ChildCommand {
+    tool(program, arguments, settings: Toolbox.restoreSettings.merging(indexSettings) { _, new in new })
   }
 
   /// One index on several cores at once is quicker only where there is one large table: elsewhere each core has an index of its own.
@@ -134,14 +164,14 @@ struct RestoreWork {
     let columns = Dictionary(found.tables.map { ($0.qualifiedName, $0.columns) }) { first, _ in first }
     for (index, table) in expected.tables.enumerated() {
       guard let new = columns[table.qualifiedName], new != table.columns,
-        let file = manifest.files.first(where: { $0.table == table.qualifiedName }),
-        var rows = ReorderedRows(from: table.columns, to: new)
+        let rows = ReorderedRows(from: table.columns, to: new)
       else { continue }
-      try DataFilePass.expand("\(backup.path)/\(file.path)") { rows.take($0) }
-      expected.tables[index].digest = rows.digest
+      expected.tables[index].digest = try parts.digest(of: table, reordered: rows)
     }
     return expected
   }
+
+  private var parts: BackupParts { BackupParts(backup: backup, toolbox: toolbox, surroundings: surroundings) }
 
   private func refuse(_ problems: [Problem], details: [String] = []) throws(Failure) {
     guard let first = problems.first else { return }
@@ -154,10 +184,7 @@ struct RestoreWork {
 
   /// The statements that stand on one side only.
   private func schemaDifferences(_ restored: [String]) throws(Failure) -> [String] {
-    let contents = try ArchiveContents.read(
-      data: "\(backup.path)/data", rawNames: manifest.dataFiles.map(\.rawName), toolbox: toolbox,
-      surroundings: surroundings, keepStatements: true)
-    let (before, after) = (Set(contents.statements), Set(restored))
+    let (before, after) = (Set(try parts.schemaStatements()), Set(restored))
     return before.subtracting(after).sorted().prefix(5).map { "only in the backup: \($0)" }
       + after.subtracting(before).sorted().prefix(5).map { "only in the restored database: \($0)" }
   }
@@ -170,5 +197,8 @@ struct RestoreWork {
 
 extension Manifest {
   /// Raw bytes of the data files: what a restore reads and a dump writes.
-  var dataBytes: UInt64 { dataFiles.reduce(0) { $0 + ($1.stored.rawBytes ?? $1.stored.bytes) } }
+  var dataBytes: UInt64 {
+    let stored = dataFile.map { [$0] } ?? dataFiles.map(\.stored)
+    return stored.reduce(0) { $0 + ($1.rawBytes ?? $1.bytes) }
+  }
 }

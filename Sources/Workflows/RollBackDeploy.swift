@@ -129,7 +129,7 @@ package struct RollBackDeploy {
     if plan.copy != nil { return try prepareCopy(plan, journal) }
     let facts = try ServerReader(maintenance).facts()
     let toolbox = try surroundings.toolbox(
-      forMajor: max(facts.major, plan.backup.manifest.dumpMajor), demanded: policy.toolsDirectory)
+      forMajor: max(facts.major, plan.backup.manifest.dumpMajor), demanded: policy.tools)
     let verified = try VerifyBackup(surroundings: surroundings).run(plan.backup, level: .checksum, toolbox: toolbox)
     try journal.append(began(plan))
     do throws(Failure) {

@@ -12,10 +12,8 @@ struct SchemaComparison {
   /// Whether every statement of the live schema is in the backup's, and the other way round. Large objects, which a dump of
   /// the schema alone leaves out, do not count.
   func liveEquals(_ backup: Backup, _ target: ConnectionTarget) throws(Failure) -> Bool {
-    let toolbox = try surroundings.toolbox(forMajor: backup.manifest.dumpMajor, demanded: policy.toolsDirectory)
-    let contents = try ArchiveContents.read(
-      data: "\(backup.path)/data", rawNames: backup.manifest.dataFiles.map(\.rawName), toolbox: toolbox,
-      surroundings: surroundings, keepStatements: true)
+    let toolbox = try surroundings.toolbox(forMajor: backup.manifest.dumpMajor, demanded: policy.tools)
+    let statements = try BackupParts(backup: backup, toolbox: toolbox, surroundings: surroundings).schemaStatements()
     let work = try WorkFolder()
     let scanner = DumpScanner(keepStatements: true)
     let command = toolbox.command(
@@ -25,7 +23,7 @@ struct SchemaComparison {
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in try scanner.scan(piece) }
     try exit.check("pg_dump")
     _ = try scanner.finish()
-    return Self.comparable(contents.statements) == Self.comparable(scanner.statements)
+    return Self.comparable(statements) == Self.comparable(scanner.statements)
   }
 
   private static func comparable(_ statements: [String]) -> [String] {

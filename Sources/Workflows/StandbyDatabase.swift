@@ -21,10 +21,10 @@ struct StandbyDatabase {
   /// Restores the snapshot, and proves it like every restore.
   ///
   /// - Throws: after which `discard` has to follow.
-  func restore(_ snapshot: Backup, as name: String, toolsDirectory: String?) throws(Failure) {
+  func restore(_ snapshot: Backup, as name: String, tools: ToolSettings) throws(Failure) {
     let facts = try ServerReader(maintenance).facts()
     let toolbox = try surroundings.toolbox(
-      forMajor: max(facts.major, snapshot.manifest.dumpMajor), demanded: toolsDirectory)
+      forMajor: max(facts.major, snapshot.manifest.dumpMajor), demanded: tools)
     let database = try NewDatabase(
       target.database, temporaryName: name, like: snapshot.manifest.source.properties, session: maintenance)
     let work = try RestoreWork(

@@ -32,9 +32,9 @@ package struct Surroundings: Sendable {
   var runner: ChildRunner { ChildRunner(cancellation: cancellation) }
 
   /// The client for a server, with a warning when it is below the safe minor version.
-  func toolbox(forMajor major: Int, demanded: String?) throws(Failure) -> Toolbox {
+  func toolbox(forMajor major: Int, demanded: ToolSettings) throws(Failure) -> Toolbox {
     let installed = try Toolbox.installed(demanded: demanded, runner: runner)
-    let chosen = try chooseClient(for: major, among: installed, demanded: demanded)
+    let chosen = try chooseClient(for: major, among: installed, demanded: demanded.place)
     if let floor = chosen.version.floor {
       log.warning(
         "PostgreSQL client \(chosen.version) has known security holes in pg_dump and pg_restore; install \(floor)")

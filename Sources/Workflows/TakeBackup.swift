@@ -59,8 +59,8 @@ package struct TakeBackup {
 
     let last = try repository.listing(of: policy.name).backups.first?.manifest
     let (id, started) = PartialBackup.makeID(after: last.map { ($0.id, $0.createdAt) }, now: surroundings.now)
-    let partial = try PartialBackup(repository, policy: policy.name, id: id)
-    let capture = DirectoryCapture(policy: policy, source: source, partial: partial, surroundings: surroundings)
+    let partial = try PartialBackup(repository, policy: policy.name, id: id, format: policy.backup.format)
+    let capture = CaptureDatabase(policy: policy, source: source, partial: partial, surroundings: surroundings)
     let captured = try capture.run(expectedBytes: last?.rawBytes)
     let manifest = try ManifestWriter(policy: policy, source: source, partial: partial, surroundings: surroundings)
       .write(captured, reason: reason, started: started, binding: binding)

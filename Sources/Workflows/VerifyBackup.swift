@@ -19,12 +19,12 @@ package struct VerifyBackup {
 
   /// - Parameters:
   ///   - toolbox: reads the table of contents at level `archive`; nil: chosen by the version that wrote the backup.
-  ///   - toolsDirectory: where the policy says the tools are.
+  ///   - tools: where the policy says they are.
   ///   - mustRecord: a result that cannot be recorded is a failure. Else it is a warning: a repository that is read-only or full is
   ///     the very one to restore from.
   /// - Throws: nothing for a damaged backup: that is a result. Failures to verify at all.
   package func examine(
-    _ backup: Backup, level: VerificationLevel, toolbox: Toolbox? = nil, toolsDirectory: String? = nil,
+    _ backup: Backup, level: VerificationLevel, toolbox: Toolbox? = nil, tools: ToolSettings = ToolSettings(),
     mustRecord: Bool = false
   ) throws(Failure) -> Outcome {
     let use = BackupUse(backup)
@@ -35,8 +35,8 @@ package struct VerifyBackup {
       // Hashes before any parser: a damaged or planted archive is never fed to pg_restore.
       let damaged = try checksumProblems(backup)
       guard damaged.isEmpty, level == .archive else { return damaged }
-      let tools = if let toolbox { toolbox } else { try archiveTools(backup.manifest, demanded: toolsDirectory) }
-      return try archiveProblems(backup, tools)
+      let toolbox = if let toolbox { toolbox } else { try archiveTools(backup.manifest, demanded: tools) }
+      return try archiveProblems(backup, toolbox)
     }
     let problems = try surroundings.phase(
       "verify", total: total, summary: { Self.summary($0, level, backup) }, prove
@@ -72,7 +72,7 @@ package struct VerifyBackup {
       threads: surroundings.cores, cancellation: surroundings.cancellation, progress: { reporter.advance(bytes: $0) })
   }
 
-  private func archiveTools(_ manifest: Manifest, demanded: String?) throws(Failure) -> Toolbox {
+  private func archiveTools(_ manifest: Manifest, demanded: ToolSettings) throws(Failure) -> Toolbox {
     // The archive's own version decides: a newer pg_restore reads it, an older one may not.
     let wrote = manifest.tools.first { $0.name == "pg_dump" }.flatMap { Int($0.version.prefix { $0 != "." }) }
     return try surroundings.toolbox(
@@ -82,12 +82,24 @@ package struct VerifyBackup {
   /// Reads every data file to its end and the table of contents, and compares all digests with the manifest's.
   private func archiveProblems(_ backup: Backup, _ toolbox: Toolbox) throws(Failure) -> [Problem] {
     do throws(Failure) {
-      let found = try ArchiveDigest(backup, toolbox: toolbox, surroundings: surroundings).compute()
+      let found =
+        backup.manifest.format == .directory
+        ? try ArchiveDigest(backup, toolbox: toolbox, surroundings: surroundings).compute()
+        : try textDigest(backup, toolbox)
       return backup.manifest.digests.differences(from: found)
     } catch {
       guard error.exit == .dataDamaged else { throw error }
       return [Problem(problem: "\(error.what): \(error.why)")]
     }
+  }
+
+  /// Digests the one file of a streamed format again.
+  private func textDigest(_ backup: Backup, _ toolbox: Toolbox) throws(Failure) -> DatabaseDigest {
+    let scanner = SharedScanner()
+    try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
+      .read { (piece) throws(Failure) in try scanner.scan(piece) }
+    surroundings.reporter.advance(bytes: backup.manifest.storedBytes)
+    return try scanner.finish()
   }
 
   private static func summary(_ problems: [Problem], _ level: VerificationLevel, _ backup: Backup) -> String {
@@ -124,6 +136,7 @@ struct ArchiveDigest {
   }
 
   func compute() throws(Failure) -> DatabaseDigest {
+    try toolbox.requireFiles(of: .directory, what: "backup \(backup.id)")
     let files = backup.manifest.dataFiles.sorted { $0.stored.bytes > $1.stored.bytes }
     let reporter = surroundings.reporter
     let path = backup.path
@@ -145,7 +158,7 @@ extension Manifest {
   var dataFiles: [(stored: StoredFile, rawName: String)] {
     files.compactMap { file in
       guard file.path.hasPrefix("data/") else { return nil }
-      let raw = DataFilePass.rawName(String(file.path.dropFirst(5)))
+      let raw = rawName(String(file.path.dropFirst(5)))
       return DataFileKind(name: raw) == .contents ? nil : (file, raw)
     }
   }

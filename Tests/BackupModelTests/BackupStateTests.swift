@@ -48,7 +48,7 @@ private let sampleManifest = Manifest(
     properties: DatabaseProperties(
       owner: "o", encoding: "UTF8", collate: "C", ctype: "C", localeProvider: "libc", locale: nil, icuRules: nil,
       tablespace: "pg_default", connectionLimit: -1, comment: nil, privileges: nil, settings: [])),
-  tools: [], format: "directory", compression: "zstd:2",
+  tools: [], format: .directory, compression: "zstd:2",
   snapshot: Manifest.Snapshot(pgCurrentSnapshot: "1:1:", walLsn: "0/1"),
   files: [
     StoredFile(path: "data/1.dat.zst", bytes: 10, sha256: "a", rawBytes: 100, table: "a.b"),

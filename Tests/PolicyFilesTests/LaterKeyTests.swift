@@ -4,11 +4,6 @@ import Testing
 /// Keys whose feature is not there yet: checked like all others, and never silently ignored.
 @Suite struct LaterKeyTests {
   @Test(arguments: [
-    ("tools: {wrapper: [docker]}", "tools.wrapper: tools behind a wrapper are not in this version: take the key out"),
-    ("backup: {format: custom}", "backup.format: only the directory format is in this version: "),
-    ("backup: {format: plain}", "backup.format: only the directory format is in this version: "),
-    ("backup: {compression: gzip}", "backup.compression: gzip is not in this version: write auto, zstd or none"),
-    ("backup: {compression: 'gzip:9'}", "backup.compression: gzip is not in this version: write auto, zstd or none"),
     ("backup: {full_every: 7d}", "backup.full_every: differential backups are not in this version; every backup is "),
     ("schedule: {cron: '@daily'}", "schedule.cron: the scheduler is not in this version; "),
     ("schedule: {timezone: Europe/Berlin}", "schedule.timezone: the scheduler is not in this version; "),

@@ -33,7 +33,7 @@ import Testing
         """)
     let expected = Policy(
       name: "app", environment: "production", databaseURL: Secret(secretURL),
-      toolsDirectory: "/usr/lib/postgresql/15/bin", repository: "/mnt/backups",
+      tools: ToolSettings(directory: "/usr/lib/postgresql/15/bin"), repository: "/mnt/backups",
       backup: BackupSettings(
         compression: .zstd(level: 19), jobs: 4, globals: false, lockWaitTimeout: .milliseconds(500),
         excludeTableData: ["public.sessions", "audit.*"]),

@@ -15,7 +15,7 @@ import Testing
   }
 
   @Test func `finds the programs of this machine with their versions`() throws {
-    let found = try Toolbox.installed(demanded: nil, runner: runner)
+    let found = try Toolbox.installed(demanded: ToolSettings(), runner: runner)
     let folders = found.map { URL(fileURLWithPath: $0.directory).resolvingSymlinksInPath().path }
     #expect(folders.contains(URL(fileURLWithPath: LoginServer.shared.binaries).resolvingSymlinksInPath().path))
     #expect(Set(folders).count == folders.count)
@@ -23,8 +23,9 @@ import Testing
   }
 
   @Test func `looks at no other folder than the demanded one`() throws {
-    #expect(try Toolbox.installed(demanded: "/nonexistent", runner: runner) == [])
-    #expect(try Toolbox.installed(demanded: LoginServer.shared.binaries, runner: runner).count == 1)
+    #expect(try Toolbox.installed(demanded: ToolSettings(directory: "/nonexistent"), runner: runner) == [])
+    #expect(
+      try Toolbox.installed(demanded: ToolSettings(directory: LoginServer.shared.binaries), runner: runner).count == 1)
   }
 
   @Test(arguments: [

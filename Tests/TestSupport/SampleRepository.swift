@@ -73,7 +73,7 @@ package final class SampleRepository {
       source: Manifest.Source(
         systemIdentifier: "1", database: "app", oid: 1, serverVersion: "15.20", serverVersionNumber: 150_020,
         host: "db:5432", standby: false, bytes: 1, properties: properties),
-      tools: [], format: "directory", compression: "none",
+      tools: [], format: .directory, compression: "none",
       snapshot: Manifest.Snapshot(pgCurrentSnapshot: "1:1:", walLsn: "0/0"), files: files,
       digests: DatabaseDigest(tables: [], sequences: none, largeObjects: none, schema: none),
       needs: Manifest.Needs(roles: [], extensions: [], tablespaces: []), excludeTableData: [], timings: [])

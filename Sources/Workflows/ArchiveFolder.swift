@@ -1,0 +1,53 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import PostgresTools
+import StreamPipeline
+
+/// A folder that pg_restore can read a directory archive from: its tables of contents and its large objects as plain files, without the
+/// rows. It goes with its owner.
+struct ArchiveFolder {
+  private let work: WorkFolder
+  var path: String { work.path }
+
+  /// - Parameter marker: what stands in place of the rows of a file; nil: there is no file.
+  /// - Throws: `no_space`, before anything is written; `damaged_stream`.
+  init(
+    _ backup: Backup, surroundings: Surroundings, marker: ((_ rawName: String) -> String)? = nil
+  ) throws(Failure) {
+    work = try WorkFolder()
+    let names = backup.manifest.files.filter { $0.path.hasPrefix("data/") }.map { file in
+      (file: file, raw: rawName(String(file.path.dropFirst(5))))
+    }
+    let whole = names.filter { DataFileKind(name: $0.raw) != .rows }
+    try Self.checkSpace(whole.reduce(0) { $0 + ($1.file.rawBytes ?? $1.file.bytes) }, in: path)
+    for (file, raw) in whole {
+      let output = try FileDescriptor.creating("\(path)/\(raw)")
+      try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation) {
+        (piece) throws(Failure) in try output.write(piece)
+      }
+    }
+    guard let marker else { return }
+    for (_, raw) in names where DataFileKind(name: raw) == .rows {
+      try FileDescriptor.creating("\(path)/\(raw)").write(Array(marker(raw).utf8))
+    }
+  }
+
+  private static func checkSpace(_ needed: UInt64, in folder: String) throws(Failure) {
+    let free = freeBytes(folder)
+    guard free < needed else { return }
+    throw Failure(
+      "no_space", exit: .cannotWrite, what: "temporary folder \(folder)",
+      why: "the large objects need \(sizeText(needed)) there meanwhile, and \(sizeText(free)) are free",
+      nextStep: "set TMPDIR to a folder with more room")
+  }
+
+  /// A list for `pg_restore -L`: sequences, large objects, everything but the rows of tables.
+  func listWithoutRows(_ toolbox: Toolbox, _ surroundings: Surroundings) throws(Failure) -> String {
+    let list = try surroundings.runner.output(of: toolbox.command("pg_restore", ["-l", "-Fd", path]))
+    let wanted = list.split(separator: "\n").filter { $0.prefixMatch(of: #/\d+; \d+ \d+ TABLE DATA /#) == nil }
+    let file = "\(path)/list"
+    try FileDescriptor.creating(file).write(Array(wanted.joined(separator: "\n").utf8))
+    return file
+  }
+}

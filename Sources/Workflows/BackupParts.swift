@@ -1,0 +1,40 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import PostgresTools
+import StreamPipeline
+
+/// Single parts of a backup's content, whatever its format.
+struct BackupParts {
+  let backup: Backup
+  let toolbox: Toolbox
+  let surroundings: Surroundings
+
+  /// The statements of the schema, as they were digested.
+  func schemaStatements() throws(Failure) -> [String] {
+    guard backup.manifest.format != .directory else {
+      try toolbox.requireFiles(of: .directory, what: "backup \(backup.id)")
+      return try ArchiveContents.read(
+        data: "\(backup.path)/data", rawNames: backup.manifest.dataFiles.map(\.rawName), toolbox: toolbox,
+        surroundings: surroundings, keepStatements: true
+      ).statements
+    }
+    let scanner = SharedScanner(keepStatements: true)
+    try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
+      .read { (piece) throws(Failure) in try scanner.scan(piece) }
+    return scanner.statements
+  }
+
+  /// The digest of a table's rows with their values in another order.
+  func digest(of table: TableDigest, reordered rows: ReorderedRows) throws(Failure) -> String {
+    var rows = rows
+    if let file = backup.manifest.files.first(where: { $0.table == table.qualifiedName }) {
+      try DataFilePass.expand("\(backup.path)/\(file.path)") { rows.take($0) }
+      return rows.digest
+    }
+    let scanner = SharedScanner(reordering: table, rows)
+    try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
+      .read { (piece) throws(Failure) in try scanner.scan(piece) }
+    return scanner.reorderedDigest ?? table.digest
+  }
+}

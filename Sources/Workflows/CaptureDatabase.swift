@@ -1,0 +1,110 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import Migrations
+import PostgresTools
+
+/// What was captured into a partial backup.
+struct CapturedDump {
+  var snapshot: Manifest.Snapshot
+  var properties: DatabaseProperties
+  /// Nil when the database has none.
+  var history: [HistoryRow]?
+  var oid: UInt32
+  var databaseBytes: UInt64
+  var globals: StoredFile?
+  var archive: DumpedArchive
+  var needs: Manifest.Needs
+}
+
+/// What a dump left in a partial backup, whatever its format.
+struct DumpedArchive {
+  /// The data, with its tables where each has a file.
+  var files: [StoredFile]
+  var digests: DatabaseDigest
+  var owners: Set<String>
+  var timings: [Manifest.Timing]
+}
+
+/// Captures a database into a partial backup: everything that the manifest says is of one snapshot.
+struct CaptureDatabase {
+  let policy: Policy
+  let source: BackupSource
+  let partial: PartialBackup
+  let surroundings: Surroundings
+
+  /// - Parameter expectedBytes: raw bytes of the last backup, for the progress.
+  func run(expectedBytes: UInt64?) throws(Failure) -> CapturedDump {
+    let work = try WorkFolder()
+    let passwordFile = try work.passwordFile(for: source.target)
+
+    // What needs no snapshot comes before it: the shorter it is open, the less it holds up.
+    let globals = policy.backup.globals ? try saveGlobals(passwordFile) : nil
+
+    // One snapshot for everything that the manifest says.
+    let locks = try TableLocks(
+      try surroundings.connector.connect(source.target, purpose: "backup"),
+      waitingAtMost: policy.backup.lockWaitTimeout, log: surroundings.log)
+    let snapshot = try SnapshotSession(source.session, standby: source.facts.standby, locks: locks)
+    let reader = ServerReader(source.session)
+    let properties = try reader.properties()
+    let (oid, bytes) = try reader.database()
+    let history = try source.history()
+
+    step("dump")
+    let command = DumpCommand(
+      policy: policy, source: source, snapshot: snapshot.identifier, encoding: properties.dumpEncoding,
+      passwordFile: passwordFile, folder: partial.path)
+    let archive =
+      policy.backup.format == .directory
+      ? try DirectoryDump(command: command, surroundings: surroundings).run(expectedBytes: expectedBytes)
+      : try StreamDump(command: command, surroundings: surroundings).run(expectedBytes: expectedBytes)
+    let needs = try reader.needs(owners: archive.owners, properties: properties)
+    if !policy.backup.excludeTableData.isEmpty { try ExcludedRows(source.session, policy).check(archive.digests) }
+    try snapshot.close()
+    try partial.synchronizeData()
+    return CapturedDump(
+      snapshot: snapshot.snapshot, properties: properties, history: history, oid: oid, databaseBytes: bytes,
+      globals: globals, archive: archive, needs: needs)
+  }
+
+  /// Roles and tablespaces; the passwords' hashes only when the role may see them.
+  private func saveGlobals(_ passwordFile: String?) throws(Failure) -> StoredFile {
+    let options = source.facts.superuser ? [] : ["--no-role-passwords"]
+    let database = Toolbox.connectionString(["dbname": source.target.database])
+    let command = source.toolbox.command(
+      "pg_dumpall", ["--globals-only", "-l", database] + options, on: source.target,
+      purpose: "backup", passwordFile: passwordFile, settings: Toolbox.dumpSettings)
+    if !source.facts.superuser {
+      surroundings.log.info("globals are saved without role passwords: only a superuser may read them")
+    }
+    let text = try surroundings.runner.output(of: command)
+    guard Self.isWhole(globals: text) else {
+      throw Failure(
+        "child_failed", exit: .failed, what: "pg_dumpall", why: "it ended well, but its output stops before its end",
+        nextStep: "run the same command again; when it happens again, look at \(source.toolbox.path("pg_dumpall"))")
+    }
+    return try partial.write(text, to: "globals.sql")
+  }
+
+  /// Whether pg_dumpall's last words are there. Behind them come only comment lines and a meta-command.
+  private static func isWhole(globals: String) -> Bool {
+    let lines = globals.split(separator: "\n").reversed().drop { $0 == "--" || $0.hasPrefix("\\unrestrict ") }
+    return lines.first == "-- PostgreSQL database cluster dump complete"
+  }
+}
+
+extension DatabaseProperties {
+  /// pg_dump's option for a database whose text does not survive the way through UTF-8, which every other one is dumped in: some of its
+  /// characters have no equivalent there, or come back as others. Measured with `convert` on PostgreSQL 15, byte by byte.
+  var dumpEncoding: [String] {
+    let survive = ["UTF8", "ISO_8859_5", "KOI8R", "KOI8U", "WIN866", "WIN1256"]
+    if survive.contains(encoding) || (encoding.hasPrefix("LATIN") && encoding != "LATIN3") { return [] }
+    return ["--encoding=\(encoding)"]
+  }
+}
+
+extension Duration {
+  var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+}

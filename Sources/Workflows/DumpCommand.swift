@@ -1,0 +1,59 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import PostgresTools
+import StreamPipeline
+
+/// The call of pg_dump, and what its failures mean.
+struct DumpCommand {
+  let policy: Policy
+  let source: BackupSource
+  /// As the exporting session calls it.
+  let snapshot: String
+  /// pg_dump's option for the encoding, where it needs one.
+  let encoding: [String]
+  let passwordFile: String?
+  /// The partial backup's.
+  let folder: String
+
+  var settings: BackupSettings { policy.backup }
+  var toolbox: Toolbox { source.toolbox }
+
+  /// - Parameter format: pg_dump's options for it.
+  func command(_ format: [String]) -> ChildCommand {
+    let options =
+      format + ["--snapshot=\(snapshot)", "--lock-wait-timeout=\(settings.lockWaitTimeout.milliseconds)"]
+      + settings.excludeTableData.map { "--exclude-table-data=\($0)" } + encoding
+    return toolbox.command(
+      "pg_dump", options, on: source.target, purpose: "backup", passwordFile: passwordFile,
+      settings: Toolbox.dumpSettings)
+  }
+
+  /// - Parameter start: when pg_dump was started.
+  /// - Throws: `child_failed`, `no_space`, `table_locked`.
+  func check(_ exit: ChildExit, since start: ContinuousClock.Instant) throws(Failure) {
+    try checkCauses(exit, seconds: (ContinuousClock.now - start).seconds)
+    try exit.check("pg_dump")
+  }
+
+  /// What pg_dump has only words for, in its own language (`LC_ALL`), though its user has to do something of his own about it.
+  private func checkCauses(_ exit: ChildExit, seconds: Double) throws(Failure) {
+    guard !exit.succeeded else { return }
+    // The server's own disk may be full too; its errors do not begin so.
+    let lines = exit.standardError.split(whereSeparator: \.isNewline)
+    if lines.contains(where: { $0.hasPrefix("pg_dump: error: could not ") && $0.hasSuffix(systemError(ENOSPC)) }) {
+      throw cannotWrite(folder, ENOSPC)
+    }
+    let limit = Double(settings.lockWaitTimeout.milliseconds) / 1000
+    let statement = /Query was: LOCK TABLE (.+) IN ACCESS SHARE MODE/
+    guard seconds >= limit, let tables = exit.standardError.firstMatch(of: statement)?.1 else { return }
+    throw .tableLocked(
+      policy.name, tables: String(tables), wait: settings.lockWaitTimeout, details: exit.lastLines)
+  }
+}
+
+/// `471 MB → 198 MB stored (42 %)`
+func storedSummary(raw: UInt64, stored: UInt64) -> String {
+  let percent = raw == 0 ? 100 : Int((Double(stored) / Double(raw) * 100).rounded())
+  return "\(sizeText(raw)) → \(sizeText(stored)) stored (\(percent) %)"
+}

@@ -1,0 +1,80 @@
+import BackupModel
+import BackupRepository
+import Diagnostics
+import Foundation
+import PostgresTools
+import StreamPipeline
+
+/// The workflow of `holdfast export`: a backup as plain SQL, which psql reads, from any format.
+package struct ExportBackup {
+  private let tools: ToolSettings
+  private let surroundings: Surroundings
+
+  package init(policy: Policy, surroundings: Surroundings) {
+    tools = policy.tools
+    self.surroundings = surroundings
+  }
+
+  /// Writes the SQL to a new file, which appears under its name when it is whole.
+  ///
+  /// - Returns: its bytes.
+  /// - Throws: `backup_damaged`, `cannot_write` also when there is such a file, `no_space`.
+  package func run(_ backup: Backup, to path: String) throws(Failure) -> UInt64 {
+    guard access(path, F_OK) != 0 else { throw cannotWrite(path, EEXIST) }
+    let partial = "\(path).partial-\(UInt32.random(in: 0...UInt32.max))"
+    let file = try FileDescriptor.creating(partial)
+    do throws(Failure) {
+      let bytes = try write(backup, to: file)
+      try file.synchronize()
+      // Unlike a rename, a link never takes another file's place.
+      guard link(partial, path) == 0 else { throw cannotWrite(path, errno) }
+      unlink(partial)
+      return bytes
+    } catch {
+      unlink(partial)
+      throw error
+    }
+  }
+
+  /// Writes the SQL to stdout.
+  ///
+  /// - Returns: its bytes.
+  package func toStandardOutput(_ backup: Backup) throws(Failure) -> UInt64 {
+    try write(backup, to: FileDescriptor(adopting: dup(1), path: "stdout"))
+  }
+
+  private func write(_ backup: Backup, to file: FileDescriptor) throws(Failure) -> UInt64 {
+    let use = BackupUse(backup)
+    defer { withExtendedLifetime(use) {} }
+    let toolbox = try surroundings.toolbox(forMajor: backup.manifest.dumpMajor, demanded: tools)
+    let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
+    _ = try VerifyBackup(surroundings: surroundings).run(backup, level: .checksum, toolbox: toolbox)
+    let reporter = surroundings.reporter
+    let scanner = SharedScanner()
+    let written = ByteCount()
+    let (_, _) = try surroundings.phase(
+      "export", total: backup.manifest.dataBytes, summary: { sizeText(written.value) }
+    ) { () throws(Failure) in
+      try text.read { (piece) throws(Failure) in
+        try scanner.scan(piece)
+        try file.write(piece)
+        written.add(piece.count)
+        reporter.advance(bytes: UInt64(piece.count))
+      }
+    }
+    // What was written is what was backed up, to its last row.
+    guard try backup.manifest.digests.differences(from: scanner.finish()).isEmpty else {
+      throw Failure(
+        "export_differs", exit: .dataDamaged, what: "export of \(backup.id)",
+        why: "what was written differs from the backup's digests", nextStep: "holdfast verify \(backup.id)")
+    }
+    return written.value
+  }
+}
+
+private final class ByteCount: @unchecked Sendable {
+  private let lock = NSLock()
+  private var bytes: UInt64 = 0
+  func add(_ count: Int) { lock.withLock { bytes += UInt64(count) } }
+  var value: UInt64 { lock.withLock { bytes } }
+}
