@@ -65,7 +65,7 @@ let package = Package(
       "StreamPipelineTests",
       ["TestSupport", "StreamPipeline", "PostgresTools", "Planning", "BackupModel", "Diagnostics", "CXXHash"]),
     tests("BackupModelTests", ["BackupModel"]),
-    tests("CommandSyntaxTests", ["CommandSyntax", "Diagnostics"]),
+    tests("CommandSyntaxTests", ["TestSupport", "CommandSyntax", "Diagnostics"]),
     tests("PlanningTests", ["Planning", "BackupModel", "Diagnostics"]),
     tests("PolicyFilesTests", ["PolicyFiles", "BackupModel", "Diagnostics"]),
     tests("DiagnosticsTests", ["Diagnostics"]),

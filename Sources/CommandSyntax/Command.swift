@@ -40,13 +40,22 @@ package struct Operand: Sendable, Equatable {
   /// As help shows it: "ID".
   package var name: String
   package var help: String
+  /// The only values there are; empty when any text will do.
+  package var allowedValues: [String]
+  /// What completions offer where any text will do.
+  package var offers: Offer
   package var isRequired: Bool
   /// Takes all arguments that are left; the last operand alone may.
   package var isRepeatable: Bool
 
-  package init(_ name: String, help: String, required: Bool = true, repeatable: Bool = false) {
+  package init(
+    _ name: String, help: String, allowed: [String] = [], offers: Offer = .nothing, required: Bool = true,
+    repeatable: Bool = false
+  ) {
     self.name = name
     self.help = help
+    self.allowedValues = allowed
+    self.offers = offers
     self.isRequired = required
     self.isRepeatable = repeatable
   }

@@ -13,7 +13,7 @@ extension CommandTable {
   /// Help on one command. Plain text of at most 80 columns.
   package func helpText(for command: Command) -> String {
     let sections = [
-      HelpSection(title: "arguments", rows: command.operands.map { .init(label: $0.name, text: $0.help) }),
+      HelpSection(title: "arguments", rows: command.operands.map(\.helpRow)),
       HelpSection(title: "options", rows: command.options.map(\.helpRow)),
       globalSection,
     ]
@@ -64,12 +64,26 @@ extension CommandTable {
   }
 }
 
+extension Operand {
+  fileprivate var helpRow: HelpSection.Row { HelpSection.Row(label: name, text: explanation) }
+
+  /// Its help, and in parentheses the values that there are.
+  var explanation: String {
+    allowedValues.isEmpty ? help : "\(help) (one of: \(allowedValues.joined(separator: ", ")))"
+  }
+}
+
 extension Option {
   /// `-q, --quiet`, with long names below each other whether or not there is a short one.
   fileprivate var helpRow: HelpSection.Row {
-    let letter = short.map { "-\($0), " } ?? "    "
-    return HelpSection.Row(label: letter + synopsis, text: ([help] + notes).joined(separator: " "))
+    HelpSection.Row(label: short == nil ? "    \(label)" : label, text: explanation)
   }
+
+  /// `-q, --quiet`
+  var label: String { (short.map { "-\($0), " } ?? "") + synopsis }
+
+  /// Its help, and in parentheses what else there is to know: the values, the default, the environment variable.
+  var explanation: String { ([help] + notes).joined(separator: " ") }
 
   private var notes: [String] {
     let facts = [

@@ -8,6 +8,8 @@ package struct Option: Sendable, Equatable {
   package var help: String
   /// The only values there are; empty when any text will do.
   package var allowedValues: [String]
+  /// What completions offer where any text will do.
+  package var offers: Offer
   package var isRepeatable: Bool
   /// The value an invocation has when neither the command line nor the environment gives one.
   package var defaultValue: String?
@@ -18,13 +20,15 @@ package struct Option: Sendable, Equatable {
 
   package init(
     _ name: String, short: Character? = nil, value valueName: String? = nil, help: String, allowed: [String] = [],
-    repeatable: Bool = false, default defaultValue: String? = nil, environment: String? = nil, required: Bool = false
+    offers: Offer = .nothing, repeatable: Bool = false, default defaultValue: String? = nil, environment: String? = nil,
+    required: Bool = false
   ) {
     self.name = name
     self.short = short
     self.valueName = valueName
     self.help = help
     self.allowedValues = allowed
+    self.offers = offers
     self.isRepeatable = repeatable
     self.defaultValue = defaultValue
     self.environment = environment

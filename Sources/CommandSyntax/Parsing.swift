@@ -48,6 +48,7 @@ extension CommandTable {
     for operand in command.operands {
       let taken = rest.prefix(operand.isRepeatable ? rest.count : 1)
       if taken.isEmpty && operand.isRequired { throw complaint.missingOperand(operand) }
+      if let bad = taken.first(where: { !operand.allows($0) }) { throw complaint.badOperand(bad, of: operand) }
       bound[operand.name] = Array(taken)
       rest = rest.dropFirst(taken.count)
     }
@@ -69,6 +70,10 @@ extension UsageComplaint {
     }
     return found
   }
+}
+
+extension Operand {
+  fileprivate func allows(_ value: String) -> Bool { allowedValues.isEmpty || allowedValues.contains(value) }
 }
 
 extension Option {

@@ -36,11 +36,15 @@ extension CommandTable {
         found.append("\(command.name): \(operand.name) may be left out, \(next.name) after it not")
       }
     }
+    found += command.operands.flatMap { defects(of: $0.offers, subject: "\(command.name): \($0.name)") }
     return found + command.operands.filter(\.help.isEmpty).map { "\(command.name): \($0.name) has no help" }
   }
 
   private func optionDefects(_ options: [Option], of owner: String) -> [String] {
-    options.flatMap { option in option.defects.map { "\(owner): \(option.spelling) \($0)" } }
+    options.flatMap { option in
+      option.defects.map { "\(owner): \(option.spelling) \($0)" }
+        + defects(of: option.offers, subject: "\(owner): \(option.spelling)")
+    }
   }
 
   private var widthDefects: [String] {
@@ -59,7 +63,7 @@ extension Option {
       (short.map { !($0.isASCII && $0.isLetter) } ?? false, "has a short name that is no letter"),
       (help.isEmpty, "has no help"),
       (valueName == "", "has a value without a name"),
-      (isFlag && (!allowedValues.isEmpty || defaultValue != nil), "is a flag with values"),
+      (isFlag && (!allowedValues.isEmpty || defaultValue != nil || offers != .nothing), "is a flag with values"),
       (isFlag && (isRepeatable || isRequired), "is a flag that is repeatable or required"),
       (defaultValue.map { $0.isEmpty || !allows($0) } ?? false, "has a default that it does not allow"),
       (isRequired && defaultValue != nil, "is required in spite of its default"),

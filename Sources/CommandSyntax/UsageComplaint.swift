@@ -46,6 +46,13 @@ struct UsageComplaint {
     return failure("empty \(operand?.name ?? "argument")", unsetVariable)
   }
 
+  func badOperand(_ value: String, of operand: Operand) -> Failure {
+    let near = suggestion(for: value, among: operand.allowedValues)
+    return failure(
+      "bad \(operand.name) \(quoted(value))",
+      "it must be \(oneOf(operand.allowedValues))" + (near.map { "; \($0)" } ?? ""))
+  }
+
   func surplus(_ argument: String, of command: Command) -> Failure {
     let names = command.operands.map(\.name).joined(separator: " ")
     return failure(

@@ -36,6 +36,8 @@ struct CommandContext {
     case "prune": try PruneCommand(context: self).run()
     case "status": try StatusCommand(context: self).run()
     case "release": try HoldCommand(context: self).release()
+    case "completions": try InstallingCommands(context: self).completions()
+    case "man": InstallingCommands(context: self).man()
     default: throw .internalError("the command \(invocation.command) is in the table but not built")
     }
   }

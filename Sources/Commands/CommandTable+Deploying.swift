@@ -36,7 +36,8 @@ extension CommandTable {
     options: [
       Option("deploy", value: "ID", help: "this deploy, not the last one"),
       Option("before", value: "MIGRATION", help: "the deploy that first applied this migration"),
-      Option("to", value: "BACKUP", help: "this backup"), Option("plan", help: "only show what would be done"),
+      Option("to", value: "BACKUP", help: "this backup", offers: backupIDs()),
+      Option("plan", help: "only show what would be done"),
       confirmOption,
     ],
     discussion: """
@@ -74,7 +75,7 @@ extension CommandTable {
     options: [
       Option("applied", help: "the database has all that the migration makes"),
       Option("rolled-back", help: "the database has nothing of it; it will be applied again"),
-      Option("policy", value: "NAME", help: "the policy of the database"),
+      Option("policy", value: "NAME", help: "the policy of the database", offers: policyNames),
     ],
     forms: ["NAME --applied", "NAME --rolled-back"],
     discussion: "Leaves the rows that `prisma migrate resolve` leaves, and refuses what it refuses.",

@@ -9,7 +9,7 @@ extension CommandTable {
     version: "holdfast \(holdfastVersion)",
     globalOptions: [
       Option(
-        "policies", value: "DIR", help: "folder with the policy files", default: "policies",
+        "policies", value: "DIR", help: "folder with the policy files", offers: .folders, default: "policies",
         environment: "HOLDFAST_POLICIES"),
       Option("json", help: "print exactly one JSON document to stdout"),
       Option("quiet", short: "q", help: "print no progress"),
@@ -18,15 +18,23 @@ extension CommandTable {
         default: "warning"),
       Option("no-color", help: "no colours on a terminal", environment: "NO_COLOR"),
     ],
-    commands: [initialize, check, backup, list, show, verify, restore, export, hold, release, prune] + deploying)
+    commands: [initialize, check, backup, list, show, verify, restore, export, hold, release, prune] + deploying + installing)
+
+  /// What completions offer for a policy's name.
+  static let policyNames = Offer.stems(folderOption: "policies", endings: [".yaml", ".yml"])
+  /// What completions offer for a backup's id; `list` asks no server.
+  static func backupIDs(after words: [String] = []) -> Offer {
+    .printed(by: "list", key: "id", passing: "policies", after: words)
+  }
 
   static let policyOperand = Operand(
     "POLICY", help: "name of the policy: its file's name without .yaml; may be left out when there is only one",
-    required: false)
+    offers: policyNames, required: false)
   private static let idOperand = Operand(
-    "ID", help: "a backup's id, or so much of it that only one begins so; or `latest`")
+    "ID", help: "a backup's id, or so much of it that only one begins so; or `latest`",
+    offers: backupIDs(after: ["latest"]))
   private static let policyOption = Option(
-    "policy", value: "NAME", help: "look only among this policy's backups")
+    "policy", value: "NAME", help: "look only among this policy's backups", offers: policyNames)
 
   private static let initialize = Command(
     "init", summary: "write a policy and a repository for a database, and check them",
@@ -68,7 +76,9 @@ extension CommandTable {
   private static let verify = Command(
     "verify", summary: "prove a backup, and record the result beside it",
     operands: [
-      Operand("ID", help: "a backup's id or the beginning of it; `latest` when left out", required: false)
+      Operand(
+        "ID", help: "a backup's id or the beginning of it; `latest` when left out",
+        offers: backupIDs(after: ["latest"]), required: false)
     ],
     options: [
       Option("all", help: "every backup"),
@@ -103,7 +113,7 @@ extension CommandTable {
   private static let export = Command(
     "export", summary: "write a backup as plain SQL, whatever its format", operands: [idOperand],
     options: [
-      Option("output", short: "o", value: "FILE", help: "a new file to write; otherwise stdout"), policyOption,
+      Option("output", short: "o", value: "FILE", help: "a new file to write; otherwise stdout", offers: .files), policyOption,
     ],
     discussion: """
       The SQL is what psql reads. The file appears under its name only when it is whole; what goes to stdout is whole when \

@@ -22,3 +22,25 @@ package enum ExitCode: Int32, Sendable, CaseIterable {
   case interrupted = 130
   case terminated = 143
 }
+
+extension ExitCode {
+  /// In the words of docs/exit-codes.md.
+  package var meaning: String {
+    switch self {
+    case .done: "done"
+    case .failed: "the operation ran and failed"
+    case .attention: "attention needed"
+    case .usage: "usage"
+    case .dataDamaged: "data damaged, or a digest mismatch"
+    case .notFound: "no such policy, backup or deploy"
+    case .unavailable: "server or tool unavailable"
+    case .internalError: "internal error"
+    case .cannotWrite: "cannot write"
+    case .locked: "another run holds the lock"
+    case .noPermission: "privileges missing"
+    case .configuration: "configuration error"
+    case .interrupted: "interrupted (SIGINT)"
+    case .terminated: "terminated (SIGTERM, SIGHUP, SIGQUIT)"
+    }
+  }
+}

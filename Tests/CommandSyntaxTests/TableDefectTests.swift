@@ -15,6 +15,7 @@ struct TableDefectTests {
     (Option("xx", value: "", help: "h"), "c: --xx has a value without a name"),
     (Option("xx", help: "h", allowed: ["a"]), "c: --xx is a flag with values"),
     (Option("xx", help: "h", default: "a"), "c: --xx is a flag with values"),
+    (Option("xx", help: "h", offers: .files), "c: --xx is a flag with values"),
     (Option("xx", help: "h", repeatable: true), "c: --xx is a flag that is repeatable or required"),
     (Option("xx", value: "V", help: "h", allowed: ["a"], default: "b"), "c: --xx has a default that it does not allow"),
     (Option("xx", value: "V", help: "h", default: ""), "c: --xx has a default that it does not allow"),
@@ -41,6 +42,26 @@ struct TableDefectTests {
   func `operands that cannot be told apart are found`(operands: [Operand], defect: String) {
     let command = Command("c", summary: "s", operands: operands, examples: [Example("holdfast c x y", comment: "k")])
     #expect(defects(of: command).contains(defect))
+  }
+
+  @Test(arguments: [
+    (Offer.stems(folderOption: "policies", endings: [".yaml"]), nil),
+    (.stems(folderOption: "policies", endings: []), "c: A offers files of no ending"),
+    (.stems(folderOption: "policies", endings: [".a b"]), "c: A offers files of no ending"),
+    (
+      .stems(folderOption: "json", endings: [".a"]),
+      "c: A offers what lies in the folder of an option that has none: --json"
+    ),
+    (.printed(by: "deploy", key: "id", passing: "policies", after: ["latest"]), nil),
+    (.printed(by: "remove", key: "id", passing: "policies", after: []), "c: A offers what no command prints"),
+    (.printed(by: "deploy", key: "$(x)", passing: "policies", after: []), "c: A offers what no command prints"),
+    (.printed(by: "bogus", key: "id", passing: "policies", after: []), "c: A offers what no command prints"),
+    (.printed(by: "deploy", key: "id", passing: "policies", after: ["-x"]), "c: A offers a word that has to be quoted"),
+  ])
+  func `an offer that no completion can be made of is found`(offer: Offer, defect: String?) {
+    let operand = Operand("A", help: "h", offers: offer)
+    let command = Command("c", summary: "s", operands: [operand], examples: [Example("holdfast c x", comment: "k")])
+    #expect(defects(of: command) == [defect].compactMap(\.self))
   }
 
   @Test(arguments: ["", "Upper", "a b c", "a  b", "-x", "help", "help me", "a_b"])

@@ -11,7 +11,8 @@ import Testing
   }
 
   @Test func `every command of the table is built: without a policy it says what is missing`() throws {
-    for command in CommandTable.holdfast.commands {
+    // These two need none.
+    for command in CommandTable.holdfast.commands where !["completions", "man"].contains(command.name) {
       let operands = command.operands.filter(\.isRequired).map { _ in "x" }
       let options = command.options.filter(\.isRequired).flatMap { [$0.spelling, "x"] }
       let flags = ["resolve": ["--applied"], "restore": ["--swap"]][command.name] ?? []

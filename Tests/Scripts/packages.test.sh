@@ -29,6 +29,7 @@ export top work
 fake swift 'echo "Swift version 6.3.1 (swift-6.3.1-RELEASE)"'
 fake pkg-config 'exit 0'
 fake pg_dump ''; fake psql ''; fake zstd ''; fake pgbouncer ''
+for program in zsh fish man groff; do fake "$program" ''; done
 fake apt-get "echo \"\$@\" >>'$work/apt.log'; exit 0"
 
 check 'says nothing and installs nothing when nothing is missing' 0 '^done$' required --tests

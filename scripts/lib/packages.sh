@@ -44,7 +44,11 @@ packages_missing() {
   newest_server_folder >/dev/null || packages_result+=(postgresql)
   packages_has_program pg_dump && packages_has_program psql || packages_result+=(postgresql-client)
   packages_has_program zstd || packages_result+=(zstd)
-  [[ $tests != --tests ]] || packages_has_program pgbouncer || packages_result+=(pgbouncer)
+  [[ $tests == --tests ]] || return 0
+  # Completions are tested in the shells that they are for, the manual page by the programs that print it.
+  for pair in pgbouncer:pgbouncer zsh:zsh fish:fish man:man-db groff:groff-base; do
+    packages_has_program "${pair%%:*}" || packages_result+=("${pair#*:}")
+  done
 }
 
 # An ordinary user's PATH often lacks the sbin folders, and the newest client lies beside its server.
