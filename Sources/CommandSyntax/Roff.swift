@@ -8,7 +8,7 @@ enum Roff {
       return scalar.isASCII ? String(scalar) : "\\[u\(hexadecimal(scalar.value))]"
     }
     let line = words.joined()
-    return line.hasPrefix(".") || line.hasPrefix("\\(aq") ? "\\&\(line)" : line
+    return line.hasPrefix(".") ? "\\&\(line)" : line
   }
 
   private static let escapes: [Unicode.Scalar: String] = [
@@ -30,7 +30,7 @@ enum Roff {
     let parts = text.split(separator: "`", omittingEmptySubsequences: false).map(String.init)
     guard parts.count % 2 == 1 else { return self.text(text) }
     let line = parts.enumerated().map { $0.offset % 2 == 1 ? bold($0.element) : inner($0.element) }.joined()
-    return line.hasPrefix(".") || line.hasPrefix("\\(aq") ? "\\&\(line)" : line
+    return line.hasPrefix(".") ? "\\&\(line)" : line
   }
 
   /// In the middle of a line no dot is obeyed.

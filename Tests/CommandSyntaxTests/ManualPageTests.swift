@@ -24,8 +24,8 @@ struct ManualPageTests {
       for form in sample.usageForms(of: command) { #expect(shown.contains(form), "\(form)") }
       for example in command.examples { #expect(shown.contains(example.line), "\(example.line)") }
       for option in sample.options(of: command) {
-        #expect(shown.contains(option.short.map { "-\($0), " } ?? "" + option.synopsis))
-        #expect(shown.contains(option.synopsis), "\(option.synopsis)")
+        let label = (option.short.map { "-\($0), " } ?? "") + option.synopsis
+        #expect(shown.contains(label), "\(label)")
       }
       for operand in command.operands { #expect(shown.contains(operand.name)) }
     }
@@ -39,12 +39,12 @@ struct ManualPageTests {
       Command(
         "hostile", summary: Self.hostile, operands: [Operand("A", help: Self.hostile)],
         options: [Option("x-y", value: ".V\\e", help: Self.hostile, allowed: ["'.\\"])],
-        discussion: "\(Self.hostile)\n'br\n`.x` and \\&\nodd ` quote",
+        discussion: "\(Self.hostile)\n'br\n`.x` and \\&\n.odd ` quote",
         examples: [Example(Self.hostile, comment: Self.hostile)]))
     let shown = try rendered(table.page(page), columns: 400)
     // What stands between backquotes is bold, in a sentence.
     let plain = Self.hostile.replacing("`", with: "")
-    for line in [plain, "'br", ".x and \\&", "odd ` quote", ".Second", "'Third", ".V\\e"] {
+    for line in [plain, "'br", ".x and \\&", ".odd ` quote", ".Second", "'Third", ".V\\e"] {
       #expect(shown.contains(line), "\(line)\n\(shown)")
     }
     #expect(shown.split(separator: "\n").contains { $0.contains(Self.hostile) }, "an example is literal")
