@@ -41,16 +41,33 @@ package struct RestoreGuide {
     psql -X -d "$target" -c ANALYZE\(isDirectory ? "\nrm -r \"$scratch\"" : "")
     ```
 
-    The database must not exist yet. A restore that failed half way: drop the new database, mend the cause, begin again.
+    The database must not exist yet. A restore that failed half way: drop the new database, mend the cause, begin again.\(olderServerNote)
 
     """
+  }
+
+  /// From 17 on pg_dump and pg_restore set what an older server does not know, and would end at that.
+  private var olderServerNote: String {
+    guard dumpMajor >= 17, major < 17 else { return "" }
+    let option = manifest.format == .plain ? "-v ON_ERROR_STOP=1" : "--exit-on-error"
+    return """
+
+
+      On a server older than 17, leave out `\(option)`: the program then reports that it does not know
+      `transaction_timeout`, once or a few times, which does no harm. Any other error does.
+      """
+  }
+
+  /// Of the pg_dump that wrote the archive: an older pg_restore does not read it.
+  private var dumpMajor: Int {
+    manifest.tools.first { $0.name == "pg_dump" }.flatMap { Int($0.version.prefix { $0 != "." }) } ?? major
   }
 
   private var major: Int { manifest.source.serverVersionNumber / 10_000 }
   private var isDirectory: Bool { manifest.format == .directory }
 
   private var programs: String {
-    let restore = manifest.format == .plain ? [] : ["`pg_restore` \(major) or newer"]
+    let restore = manifest.format == .plain ? [] : ["`pg_restore` \(dumpMajor) or newer"]
     let expand = manifest.compression.hasPrefix("zstd") ? ["`zstd`"] : manifest.compression == "none" ? [] : ["`gzip`"]
     let all = restore + ["`psql`", "`sha256sum`"] + expand
     return all.dropLast().joined(separator: ", ") + " and \(all.last ?? "")"

@@ -18,7 +18,8 @@ extension CommandTable {
         default: "warning"),
       Option("no-color", help: "no colours on a terminal", environment: "NO_COLOR"),
     ],
-    commands: [initialize, check, backup, list, show, verify, restore, export, hold, release, prune] + deploying + installing)
+    commands: [initialize, check, backup, list, show, verify, restore, export, hold, release, prune] + deploying
+      + installing)
 
   /// What completions offer for a policy's name.
   static let policyNames = Offer.stems(folderOption: "policies", endings: [".yaml", ".yml"])
@@ -113,7 +114,8 @@ extension CommandTable {
   private static let export = Command(
     "export", summary: "write a backup as plain SQL, whatever its format", operands: [idOperand],
     options: [
-      Option("output", short: "o", value: "FILE", help: "a new file to write; otherwise stdout", offers: .files), policyOption,
+      Option("output", short: "o", value: "FILE", help: "a new file to write; otherwise stdout", offers: .files),
+      policyOption,
     ],
     discussion: """
       The SQL is what psql reads. The file appears under its name only when it is whole; what goes to stdout is whole when \

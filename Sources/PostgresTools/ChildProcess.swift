@@ -31,6 +31,11 @@ package struct ChildExit: Sendable, Equatable {
   /// The last 64 KiB of what it wrote to stderr, secrets taken out.
   package var standardError: String
 
+  package init(status: Status, standardError: String) {
+    self.status = status
+    self.standardError = standardError
+  }
+
   package var succeeded: Bool { status == .exited(0) }
 
   /// Its end in words: "exit 1", "killed by signal 9".

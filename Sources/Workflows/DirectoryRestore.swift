@@ -24,7 +24,7 @@ struct DirectoryRestore {
     let contents = try ArchiveContents.read(
       data: data, rawNames: manifest.dataFiles.map(\.rawName), toolbox: toolbox, surroundings: surroundings)
     let folder = try ArchiveFolder(backup, surroundings: surroundings)
-    let archive = ["-Fd", "--exit-on-error", folder.path]
+    let archive = ["-Fd", folder.path]
     try pgRestore(["--section=pre-data"] + archive)
     step("fill the tables")
     try load(contents, rest: ["--section=data", "-L", try folder.listWithoutRows(toolbox, surroundings)] + archive)

@@ -29,44 +29,56 @@ struct RestoreWork {
   private var manifest: Manifest { backup.manifest }
 
   func fill() throws(Failure) {
+    let session = try surroundings.connector.connect(target, purpose: "restore")
+    let server = session.serverVersion / 10_000
+    PublicSchema(dumpedBy: manifest.dumpMajor, server: server).prepare(session)
+    let unknown = UnknownSetting(client: toolbox.installation.version.major, server: server)
     step("fill the database")
     _ = try surroundings.phase(
       "restore", total: manifest.dataBytes, summary: { counted(manifest.digests.tables.count, "table") }
     ) { () throws(Failure) in
       switch manifest.format {
-      case .directory: try fillFromDirectory()
-      case .custom: try stream(into: "pg_restore", ["-Fc", "--exit-on-error"])
-      case .plain: try stream(into: "psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1"])
+      case .directory: try fillFromDirectory(unknown)
+      case .custom: try stream(into: "pg_restore", ["-Fc"] + unknown.arguments, unknown)
+      case .plain:
+        let written = UnknownSetting(client: manifest.dumpMajor, server: server)
+        try stream(into: "psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1"], written)
       }
     }
   }
 
-  private func fillFromDirectory() throws(Failure) {
+  private func fillFromDirectory(_ unknown: UnknownSetting) throws(Failure) {
     try toolbox.requireFiles(of: .directory, what: "restore of \(backup.id)")
     try DirectoryRestore(
       backup: backup, target: target, surroundings: surroundings,
       pgRestore: { (arguments) throws(Failure) in
-        try surroundings.runner.run(filling("pg_restore", arguments), stopping: nil).check("pg_restore")
+        let command = filling("pg_restore", unknown.arguments + arguments)
+        try unknown.check(try surroundings.runner.run(command, stopping: nil))
       }, toolbox: toolbox
     ).run()
   }
 
   /// Feeds a program with the backup's one file. A plain dump goes by the scanner once more: a psql command that pg_dump does not write, and
   /// an end before the end, are no longer possible in a file with the right hash, but what psql would do with them is too much.
-  private func stream(into program: String, _ arguments: [String]) throws(Failure) {
+  private func stream(
+    into program: String, _ arguments: [String], _ unknown: UnknownSetting
+  ) throws(Failure) {
     let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
     let reporter = surroundings.reporter
     let scanner = program == "psql" ? DumpScanner() : nil
+    var isFirst = true
     let exit = try surroundings.runner.run(
       filling(program, arguments),
       feed: { (put) throws(Failure) in
         try text.expandFile { (piece) throws(Failure) in
           try scanner?.scan(piece)
-          try put(piece)
+          // Nothing but the beginning of a dump speaks of the session.
+          if isFirst, scanner != nil { try unknown.withoutIt(piece, put) } else { try put(piece) }
+          isFirst = false
           reporter.advance(bytes: UInt64(piece.count))
         }
       }, take: { _ in })
-    try exit.check(program)
+    if scanner == nil { try unknown.check(exit) } else { try exit.check(program) }
     _ = try scanner?.finish()
   }
 
@@ -114,6 +126,10 @@ struct RestoreWork {
     case run(String)
   }
 
+  private func serverMajor() throws(Failure) -> Int {
+    try surroundings.connector.connect(target, purpose: "restore").serverVersion / 10_000
+  }
+
   private func compareRows() throws(Failure) -> Int {
     let session = try surroundings.connector.connect(target, purpose: "restore")
     var problems: [Problem] = []
@@ -148,14 +164,22 @@ struct RestoreWork {
     }
     try exit.check("pg_dump")
     var found = try scanner.finish()
-    let sameWriter = manifest.dumpMajor == toolbox.installation.version.major
-    if !sameWriter { found.schema = manifest.digests.schema }
+    let unlike = try schemaWriters()
+    if unlike != nil { found.schema = manifest.digests.schema }
     let problems = try expectedDigests(in: found).differences(from: found)
     let details = found.schema == manifest.digests.schema ? [] : try schemaDifferences(scanner.statements)
     try refuse(problems, details: details)
-    return sameWriter
-      ? "every digest equals the backup's"
-      : "rows, sequences and large objects equal the backup's; the schema's text is not compared between pg_dump \(manifest.dumpMajor) and \(toolbox.installation.version.major)"
+    return unlike.map {
+      "rows, sequences and large objects equal the backup's; the schema's text is not compared between \($0)"
+    } ?? "every digest equals the backup's"
+  }
+
+  /// Who wrote the two schemas' texts, when they are not alike: pg_dump words most of it, and the server the rest, views for one.
+  private func schemaWriters() throws(Failure) -> String? {
+    let (dumped, dumps) = (manifest.dumpMajor, toolbox.installation.version.major)
+    if dumped != dumps { return "pg_dump \(dumped) and \(dumps)" }
+    let (source, server) = (manifest.source.serverVersionNumber / 10_000, try serverMajor())
+    return source == server ? nil : "servers \(source) and \(server)"
   }
 
   /// The manifest's digests, with those of tables whose columns came back in another order computed anew for that order.
