@@ -63,7 +63,10 @@ package struct ExportBackup {
       }
     }
     // What was written is what was backed up, to its last row.
-    guard try backup.manifest.digests.differences(from: scanner.finish()).isEmpty else {
+    var found = try scanner.finish()
+    let isWorded = backup.manifest.format != .plain && toolbox.installation.version.major != backup.manifest.dumpMajor
+    if isWorded { found.schema = backup.manifest.digests.schema }
+    guard backup.manifest.digests.differences(from: found).isEmpty else {
       throw Failure(
         "export_differs", exit: .dataDamaged, what: "export of \(backup.id)",
         why: "what was written differs from the backup's digests", nextStep: "holdfast verify \(backup.id)")
