@@ -181,7 +181,11 @@ struct ConnectionError: Error {
           "database_closed", .unavailable,
           "if a rollback was interrupted (holdfast status): holdfast resume; otherwise ALTER DATABASE … ALLOW_CONNECTIONS true"
         )
-      case "42501": ("login_refused", .noPermission, "GRANT CONNECT ON DATABASE … TO \(quoteIdentifier(user))")
+      case "42501":
+        (
+          "login_refused", .noPermission,
+          "GRANT CONNECT ON DATABASE \(quoteIdentifier(target.database)) TO \(quoteIdentifier(user))"
+        )
       default:
         ("server_unreachable", .unavailable, "check host and port in database.url, and that the server runs")
       }

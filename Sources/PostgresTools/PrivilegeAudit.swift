@@ -5,6 +5,11 @@ import Diagnostics
 package struct MissingPrivilege: Sendable, Equatable {
   package var problem: String
   package var fix: String
+
+  package init(problem: String, fix: String) {
+    self.problem = problem
+    self.fix = fix
+  }
 }
 
 /// Finds what the role of a session may not read, before pg_dump stumbles over it: it stops at the first, and in words.

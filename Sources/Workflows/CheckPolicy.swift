@@ -132,16 +132,32 @@ package struct CheckPolicy {
     let properties = try reader.properties()
     let needs = try reader.needs(owners: [], properties: properties)
     var findings = try reader.missing(of: needs).map { CheckFinding(kind: .problem, text: $0.what, fix: $0.fix) }
-    let mayCreate = try Row(
-      try session.query("SELECT rolsuper OR rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = current_user").first
-    ).flag(0)
-    if !mayCreate {
+    findings += try wayBackFindings(session)
+    findings.append(CheckFinding(kind: .fine, text: "encoding \(properties.encoding), locale \(properties.collate)"))
+    return findings
+  }
+
+  /// Warnings, as a role for backups alone is a good one.
+  private func wayBackFindings(_ session: Session) throws(Failure) -> [CheckFinding] {
+    let deploys = policy.migrations.directory != nil
+    let database = session.target.database
+    let (role, missing) = try WayBack.needs(of: database, session)
+    var findings = missing.filter { deploys || $0.fix.hasSuffix("CREATEDB") }.map { need in
+      let text =
+        need.fix.hasSuffix("CREATEDB")
+        ? "role \(role) may not create databases: it can back up, but not restore"
+        : "role \(role) does not own \(database)"
+      return CheckFinding(
+        kind: .warning, text: deploys ? "\(text); holdfast deploy and rollback will refuse" : text, fix: need.fix)
+    }
+    let others = deploys ? try WayBack.unstoppable(session) : []
+    if !others.isEmpty {
       findings.append(
         CheckFinding(
-          kind: .warning, text: "the role may not create databases: it can back up, but not restore",
-          fix: "for restores, a role with CREATEDB that owns the objects, or a superuser"))
+          kind: .warning,
+          text: "role \(role) may not end the sessions of \(others.joined(separator: ", ")): "
+            + "a rollback fails while they are connected", fix: "GRANT pg_signal_backend TO \(role)"))
     }
-    findings.append(CheckFinding(kind: .fine, text: "encoding \(properties.encoding), locale \(properties.collate)"))
     return findings
   }
 }
