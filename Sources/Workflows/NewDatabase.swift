@@ -48,7 +48,8 @@ struct NewDatabase {
     step("create the database")
     let create = properties.createStatement(
       name: SQLFragment(identifier: temporaryName), major: session.serverVersion / 10_000)
-    try session.query(create + Self.limitMark)
+    // Its owner's from the start: who owns objects in the schema public may do so only as long as the database is theirs.
+    try session.query("\(create) OWNER \(quoteIdentifier(properties.owner))\(Self.limitMark)")
     try mark()
   }
 

@@ -117,6 +117,22 @@ import Testing
     }
   }
 
+  @Test func `a member of the owner goes back and restores as well`() throws {
+    try onShop { shop in
+      try shop.grant("Rollback, restore and undo", 0)
+      try shop.sql("CREATE ROLE shop_app LOGIN CREATEDB IN ROLE shop_owner")
+      try shop.deploy.writePolicy(url: shop.cluster.url(shop.database, user: shop.named("shop_app")))
+      #expect(shop.fixes(try shop.deploy.run("check", "--json"), "warnings").isEmpty)
+      try shop.deploy.deploy("20240201000000_more", "CREATE TABLE sales.more AS SELECT 1 AS a;")
+      for command in ["rollback", "undo"] {
+        let run = try shop.deploy.confirmed(command)
+        #expect(run.exit == 0, "\(run.stdout)\(run.stderr)")
+      }
+      let owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'shop'"
+      #expect(try shop.sql(owner) == shop.named("shop_owner"))
+    }
+  }
+
   // MARK: The shop
 
   private static let sql = """
