@@ -9,7 +9,9 @@ import Testing
     CREATE VIEW v AS SELECT count(*) FROM t; SELECT lo_from_bytea(0, 'large');
     """
 
-  @Test(arguments: ["auto", "none"])
+  @Test(arguments: [
+    "auto", "none", "gzip", "auto, format: custom", "gzip, format: plain", "none, format: plain",
+  ])
   func `the commands of RESTORE md, pasted into a shell as they stand, give an equal database`(
     compression: String
   ) throws {
