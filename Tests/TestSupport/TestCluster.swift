@@ -164,7 +164,9 @@ package final class TestCluster: @unchecked Sendable {
   private static var serverUser: String { getpwnam("postgres") != nil ? "postgres" : "nobody" }
   private static func group(of user: String) -> Int { getpwnam(user).map { Int($0.pointee.pw_gid) } ?? 65_534 }
 
+  /// Those that CLUSTER_BIN names, as for the scripts; else the newest.
   private static func findBinaries() throws -> String {
+    if let named = ProcessInfo.processInfo.environment["CLUSTER_BIN"] { return named }
     let majors = ((try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? [])
       .compactMap { Int($0) }.sorted(by: >)
     let candidates = majors.map { "/usr/lib/postgresql/\($0)/bin" } + ["/usr/local/pgsql/bin", "/usr/bin"]
