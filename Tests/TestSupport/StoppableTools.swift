@@ -6,7 +6,7 @@ import Foundation
 package struct StoppableTools {
   package let folder: String
   private let real: String
-  private static let names = ["pg_dump", "pg_dumpall", "pg_restore"]
+  private static let names = ["pg_dump", "pg_dumpall", "pg_restore", "psql"]
 
   /// A moment in a tool's life: `pg_dump.start`, `pg_dump.half`, `pg_dump.end`.
   package struct Moment: Sendable, CustomStringConvertible {

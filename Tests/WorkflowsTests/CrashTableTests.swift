@@ -1,0 +1,162 @@
+import Foundation
+import PostgresTools
+import TestSupport
+import Testing
+
+/// Every step of a workflow, one after the other: the run is killed there, or its disk is full from there on. Afterwards only whole states are
+/// there, nothing is left that the next run does not sweep, and the next run succeeds.
+@Suite struct CrashTableTests {
+  private static let sql = """
+    CREATE TABLE customers (id serial PRIMARY KEY, name text);
+    INSERT INTO customers (name) SELECT 'customer ' || i FROM generate_series(1, 50) i; SELECT lo_from_bytea(0, 'one');
+    """
+
+  /// Runs a command to its end and notes its steps; then starts it anew for each of them, and has `body` do something when it stands there.
+  ///
+  /// - Parameters:
+  ///   - reset: takes back what the first run did.
+  ///   - body: has to end the run, or let it go.
+  /// - Returns: the steps at which runs stood.
+  @discardableResult
+  private func walk(
+    _ command: ChildCommand, notesIn folder: String, reset: () throws -> Void = {},
+    _ body: (_ run: SteppedRun, _ step: String) throws -> Void
+  ) throws -> [String] {
+    let whole = try SteppedRun(command, at: "*", notesIn: folder)
+    let end = try whole.end()
+    try #require(end.succeeded, "\(end.standardError)")
+    try reset()
+    var walked: [String] = []
+    for step in whole.stops {
+      let run = try SteppedRun(command, at: step, notesIn: folder)
+      guard try run.reach() != nil else {
+        // There is not always something to prune, or left to drop.
+        #expect(step.contains(" the backup#") || step.hasPrefix("drop "), "\(step) is not reached")
+        _ = try run.process.end()
+        try reset()
+        continue
+      }
+      walked.append(step)
+      try body(run, step)
+    }
+    return walked
+  }
+
+  @Test(arguments: ["directory", "custom", "plain"]) func `a backup killed at any step`(format: String) throws {
+    try CrashBench.with(
+      sql: Self.sql, policy: "backup: {format: \(format)}\nretention: {keep_last: 2, minimum_verified: 1}"
+    ) { crash in
+      for _ in 0..<2 { try crash.backUp() }
+      let steps = try walk(crash.command(["backup"]), notesIn: crash.bench.folder) { run, step in
+        try run.kill()
+        try crash.expectOnlyWholeStates("killed at \(step)")
+        #expect(try crash.listed().count >= 2, "killed at \(step)")
+      }
+      for wanted in ["dump#1", "write manifest.json#1", "rename the backup#1", "append verifications.jsonl#1"] {
+        #expect(steps.contains(wanted), "\(steps)")
+      }
+      #expect(
+        steps.contains { $0.hasPrefix("hide the backup") } && steps.contains { $0.hasPrefix("remove the backup") })
+      try crash.backUp()
+      #expect(crash.leavings().isEmpty)
+      #expect(try crash.listed().count == 2)
+      try crash.expectAllProven()
+    }
+  }
+
+  @Test(arguments: ["directory", "custom", "plain"]) func `a restore killed at any step`(format: String) throws {
+    try CrashBench.with(sql: Self.sql, policy: "backup: {format: \(format)}") { crash in
+      let (id, copy) = (try crash.backUp(), crash.bench.newDatabaseName())
+      let steps = try walk(
+        crash.command(["restore", id, "--into", copy]), notesIn: crash.bench.folder,
+        reset: { try crash.cluster.psql("DROP DATABASE IF EXISTS \"\(copy)\" WITH (FORCE)") }
+      ) { run, step in
+        try run.kill()
+        // The name stands for a whole database, or for none.
+        if try crash.databases().contains(copy) {
+          #expect(step.hasPrefix("published") || step.contains("audit"), "killed at \(step)")
+          #expect(try crash.cluster.psql("SELECT count(*) FROM customers", database: copy) == "50")
+          try crash.cluster.psql("DROP DATABASE \"\(copy)\" WITH (FORCE)")
+        }
+        try crash.expectOnlyWholeStates("killed at \(step)")
+      }
+      for wanted in ["create the database#1", "mark the database#1", "fill the database#1", "commit the database#1"] {
+        #expect(steps.contains(wanted), "\(steps)")
+      }
+      #expect(try crash.run("restore", id, "--into", copy).exit == 0)
+      #expect(try crash.databases() == [copy], "the last run swept what the killed ones left")
+      #expect(crash.leavings().isEmpty)
+    }
+  }
+
+  @Test func `a verification killed at any step`() throws {
+    try CrashBench.with(sql: Self.sql) { crash in
+      let id = try crash.backUp()
+      try walk(crash.command(["verify", id]), notesIn: crash.bench.folder) { run, step in
+        try run.kill()
+        try crash.expectOnlyWholeStates("killed at \(step)")
+      }
+      try crash.expectAllProven()
+      #expect(crash.leavings().isEmpty)
+    }
+  }
+
+  @Test func `a rollback killed at any step is resumed to its end`() throws {
+    try DeployBench.with { bench in
+      try bench.writeCrashMigrations()
+      #expect(try bench.run("deploy").exit == 0)
+      func undo() throws {
+        #expect(try bench.confirmed("undo").exit == 0)
+        bench.dropCopies()
+      }
+      try walk(
+        bench.command(["rollback", "--confirm", bench.database]), notesIn: bench.bench.folder, reset: undo
+      ) { run, step in
+        try run.kill()
+        #expect([.before, .after, .closed].contains(try bench.seen()), "killed at \(step)")
+        if try #require(try bench.deploys().first).isUnfinished {
+          let resume = try bench.confirmed("resume")
+          #expect(resume.exit == 0, "\(step): \(resume.stdout)")
+        }
+        if try bench.deploys().first?.state == .rolledBack {
+          #expect(try bench.seen() == .before, "killed at \(step)")
+          #expect(try bench.confirmed("undo").exit == 0)
+        }
+        #expect(try bench.seen() == .after, "killed at \(step)")
+        try bench.expectNothingLeft("killed at \(step)")
+        bench.dropCopies()
+      }
+      #expect(try bench.confirmed("rollback").exit == 0)
+      #expect(try bench.seen() == .before)
+    }
+  }
+
+  /// A whole backup or none, and what is there already stays.
+  @Test(
+    .enabled(if: SmallDisk.isToBeTested, "needs root, or name spaces for users"), arguments: ["directory", "plain"])
+  func `a disk that is full from any step on`(format: String) throws {
+    try CrashBench.with(
+      sql: Self.sql, policy: "backup: {format: \(format)}\nretention: {keep_last: 2, minimum_verified: 1}"
+    ) { crash in
+      try FileManager.default.createDirectory(atPath: crash.bench.repository, withIntermediateDirectories: true)
+      let disk = try SmallDisk(at: crash.bench.repository, bytes: 8 << 20)
+      func run(_ arguments: String...) throws -> ProgramRun {
+        try ProgramRun(running: disk.command(crash.command(arguments)), within: 60)
+      }
+      for _ in 0..<2 { #expect(try run("backup").exit == 0) }
+      try walk(disk.command(crash.command(["backup"])), notesIn: crash.bench.folder) { stopped, step in
+        try disk.fill(leaving: 0)
+        let end = try stopped.end()
+        disk.makeRoom()
+        #expect(end.succeeded || end.code == 73, "full at \(step): \(end.standardError)")
+        let list = try run("list", "--json").json
+        #expect(list.array("broken")?.isEmpty == true, "full at \(step)")
+        #expect((list.array("backups")?.count ?? 0) >= 2, "full at \(step)")
+        #expect(try run("verify", "--all").exit == 0, "full at \(step)")
+        let names = try FileManager.default.contentsOfDirectory(atPath: "\(disk.path)/app")
+        #expect(!names.contains { $0.hasPrefix(".partial") }, "full at \(step): \(names)")
+      }
+      #expect(try run("backup").exit == 0)
+    }
+  }
+}
