@@ -46,12 +46,6 @@ struct StatusCommand {
     return rows.map { $0.joined() + "\n" }.joined()
   }
 
-  /// A command for a shell. Where the server is the operator knows; the URL has a password, and may have what only Prisma takes.
-  private func dropText(_ name: String) -> String {
-    let statement = "DROP DATABASE \"\(name.replacing("\"", with: "\"\""))\""
-    return "psql -d postgres -c '\(statement.replacing("'", with: "'\\''"))'"
-  }
-
   private func rollbackText(_ report: StatusReport, _ policy: String) -> String? {
     switch report.lastDeploy {
     case .none: return nil

@@ -48,3 +48,9 @@ func tableText(_ cells: [[String]], rightAligned: Set<Int> = []) -> String {
   }
   return lines.map { line in String(line.reversed().drop { $0 == " " }.reversed()) + "\n" }.joined()
 }
+
+/// A command for a shell. Where the server is the operator knows; the URL has a password, and may have what only Prisma takes.
+func dropText(_ name: String) -> String {
+  let statement = "DROP DATABASE \"\(name.replacing("\"", with: "\"\""))\""
+  return "psql -d postgres -c '\(statement.replacing("'", with: "'\\''"))'"
+}

@@ -6,8 +6,8 @@ import Planning
 
 /// The workflow of `holdfast prune`, and the end of each backup: what the policy's retention does not keep goes.
 package struct PruneBackups {
-  private let policy: Policy
-  private let surroundings: Surroundings
+  let policy: Policy
+  let surroundings: Surroundings
 
   package init(policy: Policy, surroundings: Surroundings) {
     self.policy = policy

@@ -22,13 +22,7 @@ package struct StatusReport: Sendable {
   /// How long that takes, by estimate; nil when its snapshot is damaged or gone.
   package var secondsBack: Double?
   /// Databases that rollbacks have kept: name, bytes, since when.
-  package var kept: [Kept]
-
-  package struct Kept: Sendable {
-    package var name: String
-    package var bytes: UInt64
-    package var since: Date
-  }
+  package var kept: [KeptDatabase]
 
   package var needsAttention: Bool {
     lastGood == nil || damaged > 0 || serverProblem != nil || openDeploy != nil || !(migrations?.isClean ?? true)
@@ -62,7 +56,7 @@ package struct ReadStatus {
     do throws(Failure) {
       let target = try ConnectionURL.parse(policy.databaseURL)
       let session = try surroundings.connector.maintenanceSession(of: target)
-      report.kept = try kept(deploys, session)
+      report.kept = try KeptDatabase.all(of: deploys, session)
       report.lastDeploy = deploys.last(in: listing, live: try DatabaseIdentity.of(target.database, session))
       if policy.migrations.directory != nil {
         report.migrations = try MigrationBooks(policy: policy, purpose: "status", surroundings: surroundings).status()
@@ -76,18 +70,4 @@ package struct ReadStatus {
 
   /// By what restores of this size take on ordinary machines; an estimate, and shown as one.
   private static func estimate(_ manifest: Manifest) -> Double { 3 + Double(manifest.rawBytes) / 25_000_000 }
-
-  private func kept(_ deploys: [DeployRecord], _ session: Session) throws(Failure) -> [StatusReport.Kept] {
-    var found: [StatusReport.Kept] = []
-    for deploy in deploys {
-      for name in deploy.keptNames + [deploy.copy?.name].compactMap({ $0 }) {
-        let rows = try session.query(
-          "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = $1", [name])
-        guard let size = rows.first?.first ?? nil else { continue }
-        let since = deploy.rollback?.at ?? deploy.startedAt
-        found.append(StatusReport.Kept(name: name, bytes: UInt64(size) ?? 0, since: since))
-      }
-    }
-    return found
-  }
 }

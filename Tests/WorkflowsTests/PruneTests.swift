@@ -117,4 +117,26 @@ import Testing
       #expect(access(hidden, F_OK) != 0)
     }
   }
+
+  @Test func `a database that a rollback has kept is offered after hold_for, and never dropped`() throws {
+    try DeployBench.with { bench in
+      try bench.deploy("20240201000000_more", "CREATE TABLE more (a int);")
+      #expect(try bench.run("prune", "--json").json.array("kept_databases")?.isEmpty == true)
+      let kept = try #require(try bench.confirmed("rollback").json.string("kept_as"))
+      #expect(try bench.run("prune", "--json").json.array("kept_databases")?.isEmpty == true, "it is of today")
+      try bench.set(["hold_for: 0s"])
+      for arguments in [["prune"], ["prune", "--confirm"]] {
+        let run = try ProgramRun(arguments + ["--json", "--policies", bench.bench.policies])
+        #expect(run.json.string("kept_databases", 0, "database") == kept, "\(run.stdout)")
+        #expect(run.json.number("kept_databases", 0, "bytes") ?? 0 > 1_000_000)
+        let text = try ProgramRun(arguments + ["--policies", bench.bench.policies]).stdout
+        #expect(text.contains("DROP DATABASE") && text.contains(kept), "\(text)")
+      }
+      #expect(try bench.databases().contains(kept))
+      try bench.writePolicy(url: "postgresql://nobody@127.0.0.1:1/nowhere?connect_timeout=1")
+      let unreachable = try bench.run("prune")
+      #expect(unreachable.exit == 0)
+      #expect(unreachable.stderr.contains("databases kept by rollbacks are not shown"), "\(unreachable.stderr)")
+    }
+  }
 }
