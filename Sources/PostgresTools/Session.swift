@@ -82,10 +82,20 @@ package final class Session: @unchecked Sendable {
     do { return try attempt(sql, parameters).get() } catch { throw error.failure }
   }
 
+  /// The same for a statement in the bytes of the session's `client_encoding`, without a NUL.
+  @discardableResult
+  package func query(bytes: [UInt8]) throws(Failure) -> [[String?]] {
+    do { return try outcome { send(bytes: bytes) }.get() } catch { throw error.failure }
+  }
+
   /// Like `query`, with the server's error as a value to look at.
   package func attempt(_ sql: String, _ parameters: [String?] = []) -> Result<[[String?]], ServerError> {
+    outcome { send(sql, parameters) }
+  }
+
+  private func outcome(_ send: () -> Bool) -> Result<[[String?]], ServerError> {
     lock.withLock {
-      guard send(sql, parameters) else { return .failure(lost()) }
+      guard send() else { return .failure(lost()) }
       var outcome: Result<[[String?]], ServerError> = .success([])
       while true {
         guard waitForResult() else { return .failure(lost()) }
@@ -97,6 +107,10 @@ package final class Session: @unchecked Sendable {
       }
       return outcome
     }
+  }
+
+  private func send(bytes: [UInt8]) -> Bool {
+    (bytes.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { PQsendQuery(connection, $0.baseAddress) } == 1
   }
 
   private func send(_ sql: String, _ parameters: [String?]) -> Bool {
@@ -111,14 +125,15 @@ package final class Session: @unchecked Sendable {
 
   /// Runs a `COPY … FROM STDIN` with the rows that `feed` puts, piece by piece.
   ///
+  /// - Parameter statement: in the session's `client_encoding`, without a NUL.
   /// - Throws: `ServerError` mapped to a `Failure`; `Failure.stopped`; what `feed` throws, after the statement was given up.
   package func copyIn(
-    _ statement: String,
+    _ statement: [UInt8],
     feed: (_ put: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) -> Void
   ) throws(Failure) {
     lock.lock()
     defer { lock.unlock() }
-    guard send(statement, []), waitForResult(), let begin = PQgetResult(connection) else { throw lost().failure }
+    guard send(bytes: statement), waitForResult(), let begin = PQgetResult(connection) else { throw lost().failure }
     let begun = PQresultStatus(begin) == PGRES_COPY_IN
     let refusal = begun ? nil : ServerError(begin, cancellation: cancellation, endpoint: target.endpoint)
     PQclear(begin)

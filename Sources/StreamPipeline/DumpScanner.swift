@@ -21,7 +21,7 @@ package final class DumpScanner {
   /// The schema's statements as they were digested; empty unless asked for at `init`.
   package var statements: [String] { schema.statements }
   /// First row of each table's block, when asked for at `init`: `schema.name` to text.
-  package private(set) var firstRows: [(table: TableDigest, row: String)] = []
+  package private(set) var firstRows: [(table: TableDigest, target: CopyTarget, row: String)] = []
   private let keepFirstRows: Bool
   private var rowObserver: ((CopyTarget, UnsafeRawBufferPointer) -> Void)?
 
@@ -134,7 +134,7 @@ package final class DumpScanner {
         schema: open.target.schema, name: open.target.name, rows: open.rows.rows, digest: open.rows.digest,
         columns: open.target.columns)
       tables.append(table)
-      if keepFirstRows { firstRows.append((table, String(decoding: open.firstRow, as: UTF8.self))) }
+      if keepFirstRows { firstRows.append((table, open.target, String(decoding: open.firstRow, as: UTF8.self))) }
     } else {
       copy = open
     }

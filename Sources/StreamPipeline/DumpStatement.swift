@@ -3,6 +3,10 @@ package struct CopyTarget: Sendable, Equatable {
   package var schema: String
   package var name: String
   package var columns: [String]
+  /// `public."größe" (a, b)`, in the bytes of the dump, which need not be UTF-8.
+  package var source: [UInt8] = []
+  /// How many of them name the table.
+  package var nameLength = 0
 }
 
 /// What one statement of a dump is to the digests.
@@ -57,6 +61,7 @@ extension Array where Element == UInt8 {
 /// Reads identifiers as pg_dump writes them: bare, or in double quotes with quotes doubled.
 struct NameParser {
   private var rest: ArraySlice<UInt8>
+  private var nameLength: Int?
 
   init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
@@ -64,7 +69,17 @@ struct NameParser {
 
   /// `schema.name (column, …)`; a table without columns has no list.
   mutating func copyTarget() -> CopyTarget? {
+    let source = rest
+    guard var target = bareCopyTarget(), let length = nameLength else { return nil }
+    target.source = Array(source.dropLast(" FROM stdin".utf8.count))
+    target.nameLength = length
+    return target
+  }
+
+  private mutating func bareCopyTarget() -> CopyTarget? {
+    let start = rest.startIndex
     guard let schema = identifier(), rest.popFirst() == UInt8(ascii: "."), let name = identifier() else { return nil }
+    nameLength = rest.startIndex - start
     var columns: [String] = []
     guard rest.starts(with: " (".utf8) else { return CopyTarget(schema: schema, name: name, columns: []) }
     rest = rest.dropFirst(2)

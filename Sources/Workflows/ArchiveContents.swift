@@ -17,6 +17,7 @@ struct ArchiveContents {
   struct Entry {
     /// Its rows and digest are those of the marker.
     var table: TableDigest
+    var target: CopyTarget
     var file: String
   }
 
@@ -41,7 +42,7 @@ struct ArchiveContents {
     }
     let digest = try scanner.finish()
     return ArchiveContents(
-      tables: scanner.firstRows.map { Entry(table: $0.table, file: $0.row) }, schema: digest.schema,
+      tables: scanner.firstRows.map { Entry(table: $0.table, target: $0.target, file: $0.row) }, schema: digest.schema,
       sequences: digest.sequences, owners: scanner.owners, statements: scanner.statements)
   }
 

@@ -54,7 +54,7 @@ struct DirectoryRestore {
       switch load {
       case .rest: try pgRestore(rest)
       case .table(let entry, let file):
-        try pool.with { (session) throws(Failure) in try fill(entry.table, from: file, session) }
+        try pool.with { (session) throws(Failure) in try fill(entry.target, from: file, session) }
       }
     }
   }
@@ -68,15 +68,11 @@ struct DirectoryRestore {
     return settings.sorted { $0.key < $1.key }.map { "SET \($0.key) = \(quoteLiteral($0.value));" }.joined()
   }
 
-  private func fill(_ table: TableDigest, from file: StoredFile, _ session: Session) throws(Failure) {
-    let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
-    let columns = table.columns.isEmpty ? "" : " (\(table.columns.map(quoteIdentifier).joined(separator: ", ")))"
-    let freezes = try isOurs(name, session)
-    try session.query("BEGIN")
-    if freezes { try session.query("TRUNCATE ONLY \(name)") }
+  private func fill(_ table: CopyTarget, from file: StoredFile, _ session: Session) throws(Failure) {
+    let freezes = try empties(table, session)
     let reporter = surroundings.reporter
-    try session.copyIn("COPY \(name)\(columns) FROM STDIN\(freezes ? " WITH (FREEZE)" : "")") {
-      (put) throws(Failure) in
+    let copy = Array("COPY ".utf8) + table.source + Array(" FROM STDIN\(freezes ? " WITH (FREEZE)" : "")".utf8)
+    try session.copyIn(copy) { (put) throws(Failure) in
       try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation) {
         (piece) throws(Failure) in
         try put(piece)
@@ -86,15 +82,23 @@ struct DirectoryRestore {
     try session.query("COMMIT")
   }
 
-  /// Rows can be written frozen only into a table that was emptied in the same transaction. An extension's table has rows of the
-  /// extension's own; and what goes to a partitioned table may come from several files.
-  private func isOurs(_ name: String, _ session: Session) throws(Failure) -> Bool {
-    try !session.query(
-      """
-      SELECT FROM pg_catalog.pg_class c WHERE c.oid = $1::pg_catalog.regclass AND c.relkind = 'r'
-        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+  /// Begins a transaction, and empties the table in it where it can: only then rows can be written frozen.
+  ///
+  /// An extension's table has rows of the extension's own; and what goes to a partitioned table may come from several files.
+  private func empties(_ table: CopyTarget, _ session: Session) throws(Failure) -> Bool {
+    // The name is spelled in the bytes of the dump, so it goes as they do.
+    let name = Array(table.source.prefix(table.nameLength))
+    let literal = name.flatMap { $0 == UInt8(ascii: "'") ? [$0, $0] : [$0] }
+    let found = try session.query(
+      bytes: Array(
+        """
+        SELECT FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
           WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
-      """, [name]
-    ).isEmpty
+          AND c.oid = '
+        """.utf8) + literal + Array("'::pg_catalog.regclass".utf8))
+    try session.query("BEGIN")
+    guard !found.isEmpty else { return false }
+    try session.query(bytes: Array("TRUNCATE ONLY ".utf8) + name)
+    return true
   }
 }

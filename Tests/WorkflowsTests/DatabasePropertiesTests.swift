@@ -60,6 +60,33 @@ import Testing
     }
   }
 
+  /// 0x81 is no character of WIN1252, and the table's name none of ASCII: both are dumped as the bytes that they are.
+  @Test(arguments: ["WIN1252", "EUC_JP", "SQL_ASCII"]) func `names and values come back byte for byte`(encoding: String)
+    throws
+  {
+    let bytes = encoding == "EUC_JP" ? "\\xadf0" : "\\x81"
+    for format in ["directory", "custom", "plain"] {
+      try Workbench.with(policy: "backup: {format: \(format)}") { bench in
+        try bench.cluster.psql("DROP DATABASE \(bench.database)")
+        try bench.cluster.psql(
+          "CREATE DATABASE \(bench.database) TEMPLATE template0 ENCODING '\(encoding)' LC_COLLATE 'C' LC_CTYPE 'C'")
+        try bench.cluster.psql("ALTER DATABASE \(bench.database) SET client_encoding = 'UTF8'")
+        let name = encoding == "EUC_JP" ? "表'ó" : "größe'ß"
+        try bench.cluster.psql(
+          """
+          CREATE TABLE "\(name)" (s text, "ö" int); CREATE TABLE plain AS SELECT 1 AS a;
+          INSERT INTO "\(name)" SELECT convert_from('\(bytes)', current_setting('server_encoding')), 7;
+          """, database: bench.database)
+        let (id, copy) = (try bench.backUp(), bench.newDatabaseName())
+        try bench.restore(id, into: copy)
+        let value = try bench.cluster.psql(
+          "SELECT encode(convert_to(s, current_setting('server_encoding')), 'hex'), \"ö\" FROM \"\(name)\"",
+          database: copy)
+        #expect(value == "\(bytes.dropFirst(2))|7", "\(format): \(value)")
+      }
+    }
+  }
+
   /// Backs a database up that was made with some options, and restores it.
   private func onDatabase(_ options: String, _ body: (Workbench, _ copy: String) throws -> Void) throws {
     try Workbench.with { bench in
