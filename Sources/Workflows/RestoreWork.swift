@@ -151,27 +151,38 @@ struct RestoreWork {
 
   /// Dumps the new database through the scanner and compares every digest with the manifest's.
   private func compareDigests() throws(Failure) -> String {
+    let session = try surroundings.connector.connect(target, purpose: "restore")
+    let dump = try ComparisonDump(manifest) { (table) throws(Failure) in try ComparisonDump.isOrdinary(table, session) }
+    let read = try inParallel(dump.calls, threads: 2, cancellation: surroundings.cancellation) {
+      (more) throws(Failure) in try self.dump(more)
+    }
+    guard var found = dump.joined(read.map(\.digest)) else {
+      throw .internalError("a part of the comparison is missing")
+    }
+    let unlike = try schemaWriters()
+    if unlike != nil { found.schema = manifest.digests.schema }
+    let problems = try expectedDigests(in: found).differences(from: found)
+    let details = found.schema == manifest.digests.schema ? [] : try schemaDifferences(read.first?.statements ?? [])
+    try refuse(problems, details: details)
+    return unlike.map {
+      "rows, sequences and large objects equal the backup's; the schema's text is not compared between \($0)"
+    } ?? "every digest equals the backup's"
+  }
+
+  /// - Parameter more: what pg_dump has to be told besides.
+  private func dump(_ more: [String]) throws(Failure) -> (digest: DatabaseDigest, statements: [String]) {
     let scanner = DumpScanner(keepStatements: true)
     let reporter = surroundings.reporter
     let command = tool(
       "pg_dump",
       ["-Fp"] + manifest.source.properties.dumpEncoding
-        + manifest.excludeTableData.map { "--exclude-table-data=\($0)" },
-      settings: Toolbox.dumpSettings)
+        + manifest.excludeTableData.map { "--exclude-table-data=\($0)" } + more, settings: Toolbox.dumpSettings)
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
       try scanner.scan(piece)
       reporter.advance(bytes: UInt64(piece.count))
     }
     try exit.check("pg_dump")
-    var found = try scanner.finish()
-    let unlike = try schemaWriters()
-    if unlike != nil { found.schema = manifest.digests.schema }
-    let problems = try expectedDigests(in: found).differences(from: found)
-    let details = found.schema == manifest.digests.schema ? [] : try schemaDifferences(scanner.statements)
-    try refuse(problems, details: details)
-    return unlike.map {
-      "rows, sequences and large objects equal the backup's; the schema's text is not compared between \($0)"
-    } ?? "every digest equals the backup's"
+    return (try scanner.finish(), scanner.statements)
   }
 
   /// Who wrote the two schemas' texts, when they are not alike: pg_dump words most of it, and the server the rest, views for one.
