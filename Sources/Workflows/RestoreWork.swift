@@ -94,7 +94,7 @@ struct RestoreWork {
 
   // MARK: Proof and statistics
 
-  /// Compares what was restored with the backup, which keeps one core busy, and gives it statistics on the others.
+  /// Compares what was restored with the backup, and gives it statistics meanwhile: neither keeps every core busy by itself.
   ///
   /// - Throws: `restored_differs`.
   func prove(_ proof: RestoreProof, analyze: Bool) throws(Failure) {
