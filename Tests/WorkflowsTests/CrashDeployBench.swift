@@ -14,6 +14,13 @@ struct CrashPoint: Sendable, CustomTestStringConvertible {
   var stop: String { "\(isWritten ? "appended" : "append") journal.jsonl#\(lines + 1)" }
   var testDescription: String { isWritten ? "with line \(lines + 1)" : "before line \(lines + 1)" }
 
+  /// began, snapshot-taken, applying, applied, applying, applied, finished; the journal comes into being with its first.
+  static let deployLines = 1..<7
+  /// rollback-began, restored, swapping, swapped, rolled-back.
+  static let rollbackLines = 0..<5
+  /// undoing, undone.
+  static let undoLines = 0..<2
+
   /// Before each of some lines.
   static func before(_ lines: Range<Int>) -> [CrashPoint] { lines.map { CrashPoint(lines: $0, isWritten: false) } }
 

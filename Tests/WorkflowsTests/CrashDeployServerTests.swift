@@ -15,28 +15,29 @@ import Testing
     }
   }
 
-  /// Lets the server crash when a command stands before the line behind some others, lets the command end, and starts the server again.
-  private func crash(_ bench: DeployBench, _ command: String, after lines: Int) throws -> ChildExit {
-    let run = try bench.stand(command, at: CrashPoint(lines: lines, isWritten: false))
+  /// Lets the server crash when a command stands somewhere, lets the command end, and starts the server again.
+  private func crash(_ bench: DeployBench, _ command: String, at point: CrashPoint) throws -> ChildExit {
+    let run = try bench.stand(command, at: point)
     bench.cluster.kill()
     let exit = try run.end()
     try bench.cluster.start()
     return exit
   }
 
-  @Test(arguments: [1, 3, 6]) func `a deploy`(lines: Int) throws {
+  @Test(arguments: CrashPoint.all(CrashPoint.deployLines)) func `a deploy`(point: CrashPoint) throws {
     try withMigrations { bench in
       for ending in ["resume", "abandon"] {
-        let exit = try crash(bench, "deploy", after: lines)
+        let exit = try crash(bench, "deploy", at: point)
         let open = try #require(try bench.deploys().first)
         #expect([.before, .half, .after].contains(try bench.seen()))
         if open.isUnfinished {
-          #expect(lines == 1 || exit.code == 69, "\(exit)")
+          #expect(exit.code == 69, "\(exit)")
           let settled = try bench.confirmed(ending)
           #expect(settled.exit == 0, "\(open): \(settled.stdout)")
           #expect(try bench.seen() == (ending == "resume" ? .after : .before))
         } else {
-          #expect(open.state == (lines == 6 ? .applied : .abandoned))
+          #expect(try bench.seen() == (open.state == .applied ? .after : .before), "\(open)")
+          #expect(open.state == .applied || open.state == .abandoned)
         }
         try bench.expectNothingLeft()
         try bench.resetCrash()
@@ -70,17 +71,18 @@ import Testing
   @Test(arguments: ["resume", "abandon"]) func `a rollback, and its undo`(ending: String) throws {
     try withMigrations { bench in
       #expect(try bench.run("deploy").exit == 0)
-      for (command, lines) in [("rollback", 1), ("rollback", 3), ("undo", 1)] {
+      let rollbacks = CrashPoint.all(CrashPoint.rollbackLines).map { ("rollback", $0) }
+      for (command, point) in rollbacks + CrashPoint.all(CrashPoint.undoLines).map({ ("undo", $0) }) {
         let (from, to): (DeployBench.Seen, DeployBench.Seen) = command == "undo" ? (.before, .after) : (.after, .before)
         if try bench.seen() != from { #expect(try bench.confirmed(command == "undo" ? "rollback" : "undo").exit == 0) }
-        _ = try crash(bench, command, after: lines)
-        #expect([from, to, .closed].contains(try bench.seen()), "\(command) \(lines)")
+        _ = try crash(bench, command, at: point)
+        #expect([from, to, .closed].contains(try bench.seen()), "\(command) \(point.testDescription)")
         if try #require(try bench.deploys().first).isUnfinished {
           let settled = try bench.confirmed(ending)
-          #expect(settled.exit == 0, "\(command) \(lines): \(settled.stdout)")
-          #expect(try bench.seen() == (ending == "resume" ? to : from), "\(command) \(lines)")
+          #expect(settled.exit == 0, "\(command) \(point.testDescription): \(settled.stdout)")
+          #expect(try bench.seen() == (ending == "resume" ? to : from), "\(command) \(point.testDescription)")
         }
-        try bench.expectNothingLeft("\(command) \(lines)")
+        try bench.expectNothingLeft("\(command) \(point.testDescription)")
       }
     }
   }

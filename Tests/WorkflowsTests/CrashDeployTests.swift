@@ -6,9 +6,6 @@ import Testing
 /// A deploy that is killed at any step: only what whole scripts leave is visible, `resume` ends where an uninterrupted deploy ends, and
 /// `abandon` where it began.
 @Suite struct CrashDeployTests {
-  /// began, snapshot-taken, applying, applied, applying, applied, finished; the journal comes into being with its first.
-  private static let lines = 1..<7
-
   private func withMigrations(_ body: (DeployBench) throws -> Void) throws {
     try DeployBench.with { bench in
       try bench.writeCrashMigrations()
@@ -18,7 +15,7 @@ import Testing
 
   @Test func `a killed deploy that is resumed ends as one that was not`() throws {
     try withMigrations { bench in
-      try bench.killing("deploy", at: CrashPoint.all(Self.lines)) { point in
+      try bench.killing("deploy", at: CrashPoint.all(CrashPoint.deployLines)) { point in
         #expect([.before, .half, .after].contains(try bench.seen()), "\(point.testDescription)")
         if try #require(try bench.deploys().first).isUnfinished {
           #expect(try bench.run("deploy", "--json").json.string("error", "code") == "deploy_interrupted")
@@ -50,7 +47,7 @@ import Testing
 
   @Test func `a killed deploy that is abandoned leaves what was before`() throws {
     try withMigrations { bench in
-      try bench.killing("deploy", at: CrashPoint.before(Self.lines)) { point in
+      try bench.killing("deploy", at: CrashPoint.before(CrashPoint.deployLines)) { point in
         #expect([.before, .half, .after].contains(try bench.seen()), "\(point.testDescription)")
         if try #require(try bench.deploys().first).isUnfinished {
           let abandon = try bench.confirmed("abandon")

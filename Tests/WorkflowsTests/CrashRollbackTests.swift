@@ -6,11 +6,6 @@ import Testing
 /// A rollback, or its undoing, that is killed at any step: only whole states are visible, `resume` ends where an uninterrupted run
 /// ends, and `abandon` where it began.
 @Suite struct CrashRollbackTests {
-  /// rollback-began, restored, swapping, swapped, rolled-back.
-  private static let rollbackLines = 0..<5
-  /// undoing, undone.
-  private static let undoLines = 0..<2
-
   private func withDeploy(_ body: (DeployBench) throws -> Void) throws {
     try DeployBench.with { bench in
       try bench.writeCrashMigrations()
@@ -24,7 +19,7 @@ import Testing
 
   @Test func `a killed rollback that is resumed ends as one that was not`() throws {
     try withDeploy { bench in
-      try bench.killing("rollback", at: CrashPoint.all(Self.rollbackLines)) { point in
+      try bench.killing("rollback", at: CrashPoint.all(CrashPoint.rollbackLines)) { point in
         #expect([.before, .after, .closed].contains(try bench.seen()), "\(point.testDescription)")
         if try #require(try bench.deploys().first).isUnfinished {
           #expect(try bench.run("status", "--json").json.string("open_deploy") != nil)
@@ -45,7 +40,7 @@ import Testing
 
   @Test func `a killed rollback that is abandoned leaves what was before`() throws {
     try withDeploy { bench in
-      try bench.killing("rollback", at: CrashPoint.before(Self.rollbackLines)) { point in
+      try bench.killing("rollback", at: CrashPoint.before(CrashPoint.rollbackLines)) { point in
         #expect([.before, .after, .closed].contains(try bench.seen()), "\(point.testDescription)")
         let open = try #require(try bench.deploys().first)
         let abandon = try bench.confirmed(open.state == .rolledBack ? "undo" : "abandon")
@@ -66,7 +61,7 @@ import Testing
   ) throws {
     try withDeploy { bench in
       #expect(try bench.confirmed("rollback").exit == 0)
-      try bench.killing("undo", at: CrashPoint.all(Self.undoLines)) { point in
+      try bench.killing("undo", at: CrashPoint.all(CrashPoint.undoLines)) { point in
         #expect([.before, .after, .closed].contains(try bench.seen()), "\(point.testDescription)")
         if try #require(try bench.deploys().first).isUnfinished {
           let run = try bench.confirmed(ending)
