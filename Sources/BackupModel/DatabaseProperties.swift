@@ -98,6 +98,18 @@ extension DatabaseProperties {
     return sql + settings.map { settingStatement($0, name: name) }
   }
 
+  /// What of its settings the content may depend on while it is restored: a check on `current_setting('app.tenant')`, a view on DateStyle.
+  ///
+  /// Not those that say who may do what, or what is loaded.
+  package func contentSettings(name: SQLFragment) -> [String] {
+    let others: Set<String> = [
+      "role", "session_authorization", "local_preload_libraries", "session_preload_libraries", "default_tablespace",
+      "default_table_access_method", "temp_tablespaces", "session_replication_role", "row_security",
+    ]
+    return settings.filter { $0.role == nil && !others.contains($0.name.lowercased()) }
+      .map { settingStatement($0, name: name) }
+  }
+
   private func privilegeStatements(_ privileges: [Privilege], name: SQLFragment) -> [String] {
     let revoked = ["PUBLIC", quoteIdentifier(owner)].map { "REVOKE ALL ON DATABASE \(name.text) FROM \($0)" }
     return revoked

@@ -27,7 +27,7 @@ package struct DeployEvent: Sendable, Equatable, Codable {
   package var temporary: String?
   /// For `copied`: `pg_current_snapshot` at the moment that the copy holds, where that is not its backup's.
   package var snapshot: String?
-  /// For `copied`: what shows later whether the copy is still the same.
+  /// For `copied`: what shows later whether the copy is still the same. For `swapping`: the oid of the database that gets the live name.
   package var identity: String?
   /// The name that the replaced database gets.
   package var keptAs: String?
@@ -93,6 +93,8 @@ package struct DeployRecord: Sendable, Equatable {
   package private(set) var rollback: Rollback?
   /// Names that rollbacks and their undoing have given to the databases they replaced.
   package private(set) var keptNames: [String] = []
+  /// When each of them was replaced.
+  package private(set) var keptSince: [String: Date] = [:]
   /// How the deploy itself ended; nil when it did not.
   private var end: State?
 
@@ -115,6 +117,8 @@ package struct DeployRecord: Sendable, Equatable {
     package var temporaryName: String? { temporary.isEmpty ? nil : temporary }
     package var restored = false
     package var keptAs: String?
+    /// The database that is, or was, about to get the live name: its oid, which stays its own whatever it is called.
+    package var replacement: String?
     package var swapped = false
     package var undone = false
     /// When it began; once the names are exchanged, when that was.
@@ -133,6 +137,7 @@ package struct DeployRecord: Sendable, Equatable {
     for name in [event.keptAs, event.step == .undoing ? event.temporary : nil].compactMap({ $0 })
     where !keptNames.contains(name) {
       keptNames.append(name)
+      keptSince[name] = event.moment
     }
     switch event.step {
     case .began:
@@ -186,7 +191,9 @@ package struct DeployRecord: Sendable, Equatable {
         backup: event.backup ?? "", database: database, temporary: event.temporary ?? "",
         undoes: event.migrations ?? [], at: event.moment)
     case .restored: rollback?.restored = true
-    case .swapping: rollback?.keptAs = event.keptAs
+    case .swapping:
+      rollback?.keptAs = event.keptAs
+      rollback?.replacement = event.identity
     case .swapped:
       rollback?.swapped = true
       rollback?.at = event.moment

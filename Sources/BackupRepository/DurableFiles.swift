@@ -50,7 +50,7 @@ func writeDurably(_ bytes: [UInt8], to path: String) throws(Failure) {
 }
 
 /// Makes the names in a folder durable.
-func synchronizeFolder(_ path: String) throws(Failure) {
+package func synchronizeFolder(_ path: String) throws(Failure) {
   let descriptor = open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
   guard descriptor >= 0 else { throw cannotWrite(path, errno) }
   defer { close(descriptor) }

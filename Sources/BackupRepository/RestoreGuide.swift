@@ -17,10 +17,12 @@ package struct RestoreGuide {
     Backup `\(manifest.id)` of database `\(oneLine(manifest.source.database))`, PostgreSQL \(manifest.source.serverVersion),
     taken \(timestamp(manifest.createdAt)). Holdfast is not needed for this; \(programs) are.
 
-    Set `PGHOST`, `PGPORT` and `PGUSER` for the server to restore into (as a superuser), go to this folder in a shell, and
+    Set `PGHOST`, `PGPORT` and `PGUSER` for the server to restore into (as a superuser), go to this folder in `bash`, and
     choose the name of the new database\(scratchWish):
 
     ```sh
+    set -o pipefail
+    export PGOPTIONS='-c default_transaction_read_only=off -c statement_timeout=0'
     target=restored\(isDirectory ? "\nscratch=$(mktemp -d)" : "")
     ```
 
@@ -30,14 +32,14 @@ package struct RestoreGuide {
     sha256sum --check --quiet SHA256SUMS
     ```
     \(expandStep)\(globalsStep)
-    \(isDirectory ? 3 : 2). Create the database, fill it, and give it its owner, privileges and settings:
+    \(isDirectory ? 3 : 2). Create the database, give it its owner, privileges and settings, and fill it:
 
     ```sh
     psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres <<'SQL'
     \(manifest.source.properties.createStatement(name: SQLFragment(psqlVariable: "database"), major: major));
     SQL
+    psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres -f database.sql\(publicStep)
     \(fillCommand)
-    psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres -f database.sql
     psql -X -d "$target" -c ANALYZE\(isDirectory ? "\nrm -r \"$scratch\"" : "")
     ```
 
@@ -106,6 +108,12 @@ package struct RestoreGuide {
     case .custom: "\(print) | pg_restore -Fc --exit-on-error -d \"$target\""
     case .plain: "\(print) | psql -X -q -v ON_ERROR_STOP=1 -d \"$target\""
     }
+  }
+
+  /// pg_dump 15 and newer takes the schema `public` for closed.
+  private var publicStep: String {
+    guard dumpMajor >= 15, major < 15 else { return "" }
+    return "\npsql -X -v ON_ERROR_STOP=1 -d \"$target\" -c 'REVOKE CREATE ON SCHEMA public FROM PUBLIC'"
   }
 
   private var globalsStep: String {

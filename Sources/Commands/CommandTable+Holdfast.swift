@@ -94,9 +94,13 @@ extension CommandTable {
     examples: [Example("holdfast verify 20261122 --level checksum", comment: "by the beginning of its id")])
 
   private static let restore = Command(
-    "restore", summary: "restore a backup into a new database, or in place of the live one", operands: [idOperand],
+    "restore", summary: "restore a backup into a new database, or in place of the live one",
+    operands: [
+      idOperand, Operand("TABLE", help: "further tables, behind --table", required: false, repeatable: true),
+    ],
     options: [
       Option("into", value: "NAME", help: "the database to make; it must not exist"),
+      Option("table", value: "SCHEMA.TABLE", help: "only this table, with what belongs to it", repeatable: true),
       Option("swap", help: "take the place of the live database, which is kept; `undo` swaps back"), confirmOption,
       Option(
         "verify", value: "HOW",
@@ -104,12 +108,18 @@ extension CommandTable {
         allowed: RestoreProof.allCases.map(\.rawValue), default: RestoreProof.digest.rawValue),
       Option("no-analyze", help: "leave out the statistics for the planner"), policyOption,
     ],
-    forms: ["ID --into NAME", "ID --swap"],
+    forms: ["ID --into NAME", "ID --table SCHEMA.TABLE... --into NAME", "ID --swap"],
     discussion: """
       The database appears under its name only when it is whole and proven; a restore that fails leaves nothing. It is \
       made on the server of the policy's database.url.
+      With --table a table comes with its partitions, keys, indexes, triggers, privileges and comments, and with the types, \
+      functions and sequences that they need. What of it needs a table that was not asked for, a foreign key for one, stays \
+      away and is named. Large objects and views are not restored then.
       """,
-    examples: [Example("holdfast restore latest --into app_copy", comment: "beside the live database")])
+    examples: [
+      Example("holdfast restore latest --into app_copy", comment: "beside the live database"),
+      Example("holdfast restore latest --table shop.orders --into rescue", comment: "one table, to look into"),
+    ])
 
   private static let export = Command(
     "export", summary: "write a backup as plain SQL, whatever its format", operands: [idOperand],

@@ -64,7 +64,8 @@ struct Console: Sendable {
         // Somebody who shares the descriptor has it not wait.
         var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         _ = poll(&room, 1, -1)
-      case EPIPE: return nil
+      // Nobody reads on, or it was closed from the beginning: nobody wants to know.
+      case EPIPE, EBADF: return nil
       default: return unwritable(errno)
       }
     }

@@ -13,6 +13,10 @@ struct RestoreCommand {
         command: "restore", what: "restore", why: "one of --into NAME and --swap must be given")
     }
     try refuseIgnored(swaps)
+    if !context.invocation.isGiven("table"), let stray = tables.first {
+      throw CommandTable.holdfast.usageFailure(
+        command: "restore", what: stray, why: "only with --table something may follow the backup's ID")
+    }
     let (backup, policy, _) = try context.backup()
     func restore() throws(Failure) -> CommandResult {
       do throws(Failure) { return swaps ? try swap(backup, policy) : try beside(backup, policy) } catch {
@@ -24,12 +28,14 @@ struct RestoreCommand {
 
   /// An option that would be ignored is one that somebody relies on.
   private func refuseIgnored(_ swaps: Bool) throws(Failure) {
-    let ignored = swaps ? ["verify", "no-analyze"] : ["confirm"]
+    let ignored = swaps ? ["verify", "no-analyze", "table"] : ["confirm"]
     guard let name = ignored.first(where: { context.invocation.isGiven($0) }) else { return }
     throw CommandTable.holdfast.usageFailure(
       command: "restore", what: "--\(name)",
       why: swaps
-        ? "with --swap every digest is compared and the statistics are made, always"
+        ? name == "table"
+          ? "single tables go beside the live database, with --into; what of them to take over is yours to say"
+          : "with --swap every digest is compared and the statistics are made, always"
         : "it goes with --swap only: --into replaces nothing")
   }
 
@@ -57,8 +63,10 @@ struct RestoreCommand {
     let invocation = context.invocation
     let proof = RestoreProof(rawValue: invocation.value("verify") ?? "") ?? .digest
     let outcome = try RestoreBackup(policy: policy, surroundings: context.surroundings)
-      .run(backup, into: invocation.value("into") ?? "", proof: proof, analyze: !invocation.flag("no-analyze"))
-    return CommandResult(
+      .run(
+        backup, tables: tables, into: invocation.value("into") ?? "", proof: proof,
+        analyze: !invocation.flag("no-analyze"))
+    var result = CommandResult(
       json: [
         "backup": .string(outcome.backup.id), "database": .string(outcome.database),
         "seconds": .number(outcome.seconds),
@@ -66,6 +74,8 @@ struct RestoreCommand {
         "kept_as": .null,
       ],
       text: text(outcome))
+    result.json += tableMembers(outcome)
+    return result
   }
 
   private func text(_ outcome: RestoreBackup.Outcome) -> String {
@@ -76,5 +86,29 @@ struct RestoreCommand {
       case .digest: "Its content is the backup's."
       }
     return "\(outcome.database) is restored from \(outcome.backup.id) in \(secondsText(outcome.seconds)). \(proof)\n"
+      + tableText(outcome)
+  }
+
+  // MARK: Single tables
+
+  /// Those behind `--table`: one for each time it is given, and those that follow.
+  private var tables: [String] { context.invocation.values("table") + context.invocation.operands("TABLE") }
+
+  private func tableMembers(_ outcome: RestoreBackup.Outcome) -> [JSONValue.Member] {
+    guard let selection = outcome.tables else { return [] }
+    func list(_ names: [String]) -> JSONValue { .array(names.map { .string($0) }) }
+    return JSONValue.members([
+      "tables": list(selection.tables.map(\.description)), "with": list(selection.companions),
+      "left_out": list(selection.leftOut),
+    ])
+  }
+
+  private func tableText(_ outcome: RestoreBackup.Outcome) -> String {
+    guard let selection = outcome.tables else { return "" }
+    let lines =
+      ["tables: \(selection.tables.map(\.description).joined(separator: ", "))"]
+      + (selection.companions.isEmpty ? [] : ["with: \(selection.companions.joined(separator: ", "))"])
+      + selection.leftOut.map { "left out: \($0)" }
+    return lines.map { "  \($0)\n" }.joined()
   }
 }

@@ -143,8 +143,11 @@ struct RollbackCommand {
   private func lossText(_ plan: RollbackPlan) -> String {
     let writes = plan.lostWrites
     let rest = plan.countedAll ? "" : " · tables not counted yet (holdfast rollback --plan counts them all)"
+    if let reason = plan.unreadable {
+      return "what was written since: it cannot be told, since the database cannot be read (\(reason))"
+    }
     guard !writes.isEmpty else {
-      return plan.countedAll ? "nothing: no row was written since" : "what was written since\(rest)"
+      return plan.countedAll ? "nothing: no row of a table was written since" : "what was written since\(rest)"
     }
     let tables = writes.prefix(6).map { write in
       let changed = write.changed > 0 ? "\(write.changed) new or changed" : nil

@@ -64,10 +64,21 @@ package final class HistoryTable {
       """
     ).map { (values) throws(Failure) in
       let row = try Row(values)
+      if let column = [0, 1, 2, 3, 7].first(where: { row[$0] == nil }) { throw unreadable(Self.columns[column]) }
       return HistoryRow(
         id: try row.text(0), name: try row.text(1), checksum: try row.text(2), startedAt: try row.text(3) + " UTC",
         finishedAt: row[4], rolledBackAt: row[5], logs: row[6], steps: Int(try row.text(7)) ?? 0)
     }
+  }
+
+  private static let columns = [
+    "id", "migration_name", "checksum", "started_at", "finished_at", "rolled_back_at", "logs", "applied_steps_count",
+  ]
+
+  private func unreadable(_ column: String) -> Failure {
+    Failure(
+      "unreadable_history", exit: .failed, what: "history of \(session.target.database)",
+      why: "a row of \(name) has NULL in \(column), which Prisma never writes", nextStep: "mend that row")
   }
 
   // MARK: Making it

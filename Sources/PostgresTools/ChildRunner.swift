@@ -51,25 +51,31 @@ package struct ChildRunner: Sendable {
         }
       }
       var failure: Failure?
+      var readsNoMore = false
       do throws(Failure) {
-        try feed { (bytes) throws(Failure) in guard child.put(bytes) else { throw Self.readsNoMore } }
+        try feed { (bytes) throws(Failure) in
+          guard child.put(bytes) else {
+            readsNoMore = true
+            throw Self.readNoMore
+          }
+        }
       } catch {
         failure = error
-        if error.code != Self.readsNoMore.code { child.terminate() }
+        if !readsNoMore { child.terminate() }
       }
       child.endInput()
       let taking = reader.failure()
       let exit = child.wait()
       if let taking { return .failure(taking) }
       // What the child says of its own end tells more than that it read no more.
-      if let failure, failure.code != Self.readsNoMore.code || exit.succeeded { return .failure(failure) }
+      if let failure, !readsNoMore || exit.succeeded { return .failure(failure) }
       return .success(exit)
     }
     try cancellation.check()
     return try outcome.get()
   }
 
-  private static let readsNoMore = Failure(
+  private static let readNoMore = Failure(
     "child_failed", exit: .failed, what: "a program that was being fed",
     why: "it ended well before it had read everything",
     nextStep: "run the same command again; when it happens again, look at that program")

@@ -26,7 +26,16 @@ package struct Connector: Sendable {
     _ target: ConnectionTarget, purpose: String, defaults: SessionDefaults = .ours
   ) throws(Failure) -> Session {
     let session = try patient(target, purpose)
-    if defaults == .ours { try session.leaveDefaults() }
+    guard defaults == .ours else { return session }
+    do throws(Failure) { try session.leaveDefaults() } catch {
+      // A limit that is too short even for lifting it. (Not at once for all: a pooler refuses such options.)
+      guard error.why.hasPrefix("57014") else { throw error }
+      var unlimited = target
+      unlimited.parameters["options"] = "-c statement_timeout=0"
+      let session = try patient(unlimited, purpose)
+      try session.leaveDefaults()
+      return session
+    }
     return session
   }
 
@@ -187,7 +196,12 @@ struct ConnectionError: Error {
           "GRANT CONNECT ON DATABASE \(quoteIdentifier(target.database)) TO \(quoteIdentifier(user))"
         )
       default:
-        ("server_unreachable", .unavailable, "check host and port in database.url, and that the server runs")
+        (
+          "server_unreachable", .unavailable,
+          sqlState == nil
+            ? "check host and port in database.url, and that the server runs"
+            : "the server runs, and lets nobody in so: mend what it says"
+        )
       }
     return Failure(code, exit: exit, what: "connecting to \(target.endpoint)", why: message, nextStep: next)
   }

@@ -25,8 +25,8 @@ package enum ProcessSetUp {
 
   /// Before any other is opened: a connection or a file of a backup that came to be number 2 would get every line that is logged.
   private static func openStandardDescriptors() {
-    // The lowest free number is the one that is opened.
-    for number: Int32 in 0...2 where fcntl(number, F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
+    // The lowest free number is the one that is opened. An export into a closed stdout is no success: what is written there fails, as it would.
+    for number: Int32 in 0...2 where fcntl(number, F_GETFD) < 0 { _ = open("/dev/null", O_RDONLY) }
   }
 
   /// Columns of the terminal on a descriptor; nil when it is none.

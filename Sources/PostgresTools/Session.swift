@@ -41,6 +41,9 @@ package final class Session: @unchecked Sendable {
     return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
   }
 
+  /// Connected, and nothing is under way.
+  var isIdle: Bool { PQstatus(connection) == CONNECTION_OK && PQtransactionStatus(connection) == PQTRANS_IDLE }
+
   /// The process id the server gave at connection; a pooler makes one up.
   var announcedProcess: Int { Int(PQbackendPID(connection)) }
 
@@ -133,19 +136,34 @@ package final class Session: @unchecked Sendable {
   ) throws(Failure) {
     lock.lock()
     defer { lock.unlock() }
-    guard send(bytes: statement), waitForResult(), let begin = PQgetResult(connection) else { throw lost().failure }
-    let begun = PQresultStatus(begin) == PGRES_COPY_IN
-    let refusal = begun ? nil : ServerError(begin, cancellation: cancellation, endpoint: target.endpoint)
-    PQclear(begin)
-    var cause: Failure? = refusal?.failure
-    if begun {
-      PQsetnonblocking(connection, 1)
-      do throws(Failure) { try feed { (bytes) throws(Failure) in try put(bytes) } } catch { cause = error }
-      while PQputCopyEnd(connection, cause == nil ? nil : "the rows could not be read to their end") == 0, waitForRoom()
-      {}
-      while PQflush(connection) == 1, waitForRoom() {}
-      PQsetnonblocking(connection, 0)
+    try beginCopy(statement)
+    do throws(Failure) { try feed { (bytes) throws(Failure) in try putRows(bytes) } } catch {
+      try endCopy(because: error)
     }
+    try endCopy()
+  }
+
+  /// Begins a `COPY … FROM STDIN`, for rows that come from elsewhere: `putRows` has to follow, and `endCopy`, and nothing else.
+  ///
+  /// - Throws: as `copyIn`.
+  package func beginCopy(_ statement: [UInt8]) throws(Failure) {
+    guard send(bytes: statement), waitForResult(), let begin = PQgetResult(connection) else { throw lost().failure }
+    defer { PQclear(begin) }
+    guard PQresultStatus(begin) == PGRES_COPY_IN else {
+      let refusal = ServerError(begin, cancellation: cancellation, endpoint: target.endpoint).failure
+      while waitForResult(), let result = PQgetResult(connection) { PQclear(result) }
+      throw cancellation.signal.map(Failure.stopped) ?? refusal
+    }
+    PQsetnonblocking(connection, 1)
+  }
+
+  /// - Parameter cause: gives the statement up, and is thrown.
+  package func endCopy(because cause: Failure? = nil) throws(Failure) {
+    var cause = cause
+    while PQputCopyEnd(connection, cause == nil ? nil : "the rows could not be read to their end") == 0, waitForRoom() {
+    }
+    while PQflush(connection) == 1, waitForRoom() {}
+    PQsetnonblocking(connection, 0)
     while waitForResult(), let result = PQgetResult(connection) {
       if case .failure(let error) = read(result), cause == nil { cause = error.failure }
       PQclear(result)
@@ -154,7 +172,7 @@ package final class Session: @unchecked Sendable {
     guard PQstatus(connection) == CONNECTION_OK else { throw lost().failure }
   }
 
-  private func put(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
+  package func putRows(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     guard !bytes.isEmpty else { return }
     guard PQputCopyData(connection, bytes.bindMemory(to: CChar.self).baseAddress, Int32(bytes.count)) == 1 else {
       throw lost().failure

@@ -25,8 +25,10 @@ package final class SessionPool: @unchecked Sendable {
   /// - Throws: what connecting and `body` throw.
   package func with<Result>(_ body: (Session) throws(Failure) -> Result) throws(Failure) -> Result {
     let session = try take()
-    defer { lock.withLock { idle.append(session) } }
-    return try body(session)
+    let result = try body(session)
+    // One that was lost, or is in the midst of something, serves nobody any more.
+    if session.isIdle { lock.withLock { idle.append(session) } }
+    return result
   }
 
   private func take() throws(Failure) -> Session {

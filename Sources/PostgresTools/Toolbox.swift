@@ -133,7 +133,7 @@ package struct Toolbox: Sendable {
   package static let restoreSettings = [
     "synchronous_commit": "off", "maintenance_work_mem": "256MB", "jit": "off",
     "default_transaction_read_only": "off", "statement_timeout": "0", "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0", "TimeZone": "UTC", "array_nulls": "on",
+    "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0", "array_nulls": "on",
     "client_connection_check_interval": "1s",
   ]
 }

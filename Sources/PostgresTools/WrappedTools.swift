@@ -19,6 +19,9 @@ extension Toolbox {
     var words = installation.wrapper
     // The wrapper is a program of the user's: it gets what the user has, but nothing of libpq's.
     var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PG") }
+    // What the tools say is read, and their words must not depend on the user's language.
+    environment["LC_ALL"] = "C.UTF-8"
+    Self.pass("LC_ALL", through: &words)
     if let password {
       environment["PGPASSWORD"] = password.reveal()
       Self.pass("PGPASSWORD", through: &words)

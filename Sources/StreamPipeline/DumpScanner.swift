@@ -14,6 +14,8 @@ package final class DumpScanner {
   private var objects = LargeObjectCollector()
   private var sequences = MultisetHash()
   private var schema = SchemaCollector()
+  private var sawBegin = false
+  private var sawStatement = false
   private var sawEnd = false
 
   /// Names of the roles that own something, as the statements say.
@@ -23,7 +25,7 @@ package final class DumpScanner {
   /// First row of each table's block, when asked for at `init`: `schema.name` to text.
   package private(set) var firstRows: [(table: TableDigest, target: CopyTarget, row: String)] = []
   private let keepFirstRows: Bool
-  private var rowObserver: ((CopyTarget, UnsafeRawBufferPointer) -> Void)?
+  private var observer: ((DumpEvent) throws(Failure) -> Void)?
 
   /// - Parameters:
   ///   - keepStatements: keep the schema's statements, to show what differs.
@@ -33,23 +35,28 @@ package final class DumpScanner {
     schema.keepStatements = keepStatements
   }
 
-  /// Has the bytes of all rows told to `observer`, piece by piece, each block's end line too.
-  package func observeRows(_ observer: @escaping (CopyTarget, UnsafeRawBufferPointer) -> Void) {
-    rowObserver = observer
-  }
+  /// Has everything that passes told to `observer`.
+  package func observe(_ observer: @escaping (DumpEvent) throws(Failure) -> Void) { self.observer = observer }
 
   /// - Throws: `insert_mode_dump`, `foreign_meta_command`, `unreadable_dump`.
   package func scan(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     var rest = bytes
     while !rest.isEmpty {
-      let taken = copy == nil || lexer.isBeforeData ? try scanStatements(rest) : scanRows(rest)
+      let taken = copy == nil || lexer.isBeforeData ? try scanStatements(rest) : try scanRows(rest)
       rest = UnsafeRawBufferPointer(rebasing: rest[taken...])
     }
   }
 
+  package func scan(_ bytes: [UInt8]) throws(Failure) {
+    let outcome: Result<Void, Failure> = bytes.withUnsafeBytes { buffer in
+      do throws(Failure) { return .success(try scan(buffer)) } catch { return .failure(error) }
+    }
+    try outcome.get()
+  }
+
   /// The digests of everything scanned.
   ///
-  /// - Throws: `dump_cut_short` unless the dump came to its end.
+  /// - Throws: `foreign_beginning`, `dump_cut_short` unless the dump has its beginning and came to its end.
   package func finish() throws(Failure) -> DatabaseDigest {
     guard copy == nil, lexer.isBetweenStatements, sawEnd else {
       throw Failure(
@@ -57,6 +64,12 @@ package final class DumpScanner {
         why: copy.map { "it ends within the rows of \($0.target.schema).\($0.target.name)" }
           ?? "its last line, \"PostgreSQL database dump complete\", is missing",
         nextStep: "the dump is not whole: take another backup")
+    }
+    guard sawBegin else {
+      throw Failure(
+        "foreign_beginning", exit: .dataDamaged, what: "reading the dump",
+        why: "something else stands where a dump begins with \"PostgreSQL database dump\"",
+        nextStep: "find out what printed it (tools.wrapper?), and take another backup")
     }
     return DatabaseDigest(
       tables: tables, sequences: CountedDigest(sequences), largeObjects: CountedDigest(objects.multiset),
@@ -69,7 +82,10 @@ package final class DumpScanner {
     let (taken, event) = try lexer.take(bytes)
     switch event {
     case .none: break
-    case .comment(let text): if text == " PostgreSQL database dump complete" { sawEnd = true }
+    case .comment(let text):
+      // Something in front of it has become the beginning of a statement.
+      if text == " PostgreSQL database dump", lexer.isBetweenStatements { sawBegin = sawBegin || !sawStatement }
+      if text == " PostgreSQL database dump complete" { sawEnd = true }
     case .metaCommand(let line): try check(metaCommand: line)
     case .statement(let text): try take(statement: text)
     }
@@ -89,6 +105,8 @@ package final class DumpScanner {
 
   private func take(statement: [UInt8]) throws(Failure) {
     sawEnd = false
+    sawStatement = true
+    try observer?(.statement(statement))
     switch DumpStatement(statement) {
     case .copy(let target):
       copy = OpenCopy(target: target)
@@ -119,7 +137,7 @@ package final class DumpScanner {
     var firstRowEnded = false
   }
 
-  private func scanRows(_ bytes: UnsafeRawBufferPointer) -> Int {
+  private func scanRows(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Int {
     guard var open = copy else { return 0 }
     copy = nil  // so that `open` is the only reference to its hash state
     if keepFirstRows, !open.firstRowEnded {
@@ -128,7 +146,10 @@ package final class DumpScanner {
       open.firstRowEnded = row.count < bytes.count
     }
     let taken = open.rows.take(bytes)
-    rowObserver?(open.target, UnsafeRawBufferPointer(rebasing: bytes[..<taken]))
+    if let observer {
+      let rows = UnsafeRawBufferPointer(rebasing: bytes[..<taken])
+      try observer(.rows(open.target, rows, areLast: open.rows.finished))
+    }
     if open.rows.finished {
       let table = TableDigest(
         schema: open.target.schema, name: open.target.name, rows: open.rows.rows, digest: open.rows.digest,
@@ -140,6 +161,14 @@ package final class DumpScanner {
     }
     return taken
   }
+}
+
+/// What a scanner tells of a dump that passes.
+package enum DumpEvent {
+  /// Without its semicolon.
+  case statement([UInt8])
+  /// A piece of a table's rows; the last one holds the line that ends them.
+  case rows(CopyTarget, UnsafeRawBufferPointer, areLast: Bool)
 }
 
 extension MultisetHash {

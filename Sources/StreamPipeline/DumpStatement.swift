@@ -7,6 +7,7 @@ package struct CopyTarget: Sendable, Equatable {
   package var source: [UInt8] = []
   /// How many of them name the table.
   package var nameLength = 0
+  package var nameBytes: [UInt8] { Array(source.prefix(nameLength)) }
 }
 
 /// What one statement of a dump is to the digests.
@@ -66,6 +67,8 @@ struct NameParser {
   init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
   var isAtEnd: Bool { rest.isEmpty }
+  /// What has not been read yet.
+  var remaining: ArraySlice<UInt8> { rest }
 
   /// `schema.name (column, …)`; a table without columns has no list.
   mutating func copyTarget() -> CopyTarget? {

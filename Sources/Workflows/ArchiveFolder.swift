@@ -42,12 +42,43 @@ struct ArchiveFolder {
       nextStep: "set TMPDIR to a folder with more room")
   }
 
-  /// A list for `pg_restore -L`: sequences, large objects, everything but the rows of tables.
-  func listWithoutRows(_ toolbox: Toolbox, _ surroundings: Surroundings) throws(Failure) -> String {
+  /// What one call of pg_restore restores.
+  enum Portion: String {
+    /// All but what the others have: sequences, large objects, and everything that is no data.
+    case main
+    case privileges, refreshes, eventTriggers
+
+    /// - Parameter line: of `pg_restore -l`.
+    init?(of line: Substring) {
+      guard let entry = line.prefixMatch(of: #/\d+; \d+ \d+ /#) else { return nil }
+      let what = line[entry.range.upperBound...]
+      func isOne(of kinds: String...) -> Bool { kinds.contains { what.hasPrefix("\($0) ") } }
+      // Our own sessions load the rows.
+      if isOne(of: "TABLE DATA") { return nil }
+      if isOne(of: "ACL", "DEFAULT ACL") {
+        self = .privileges
+      } else if isOne(of: "MATERIALIZED VIEW DATA") {
+        self = .refreshes
+      } else {
+        let isOfEventTrigger =
+          isOne(of: "EVENT TRIGGER") || what.contains(#/^(COMMENT|SECURITY LABEL) \S+ EVENT TRIGGER /#)
+        self = isOfEventTrigger ? .eventTriggers : .main
+      }
+    }
+  }
+
+  /// Files for `pg_restore -L`, for the portions that have something in them.
+  func lists(_ toolbox: Toolbox, _ surroundings: Surroundings) throws(Failure) -> [Portion: String] {
     let list = try surroundings.runner.output(of: toolbox.command("pg_restore", ["-l", "-Fd", path]))
-    let wanted = list.split(separator: "\n").filter { $0.prefixMatch(of: #/\d+; \d+ \d+ TABLE DATA /#) == nil }
-    let file = "\(path)/list"
-    try FileDescriptor.creating(file).write(Array(wanted.joined(separator: "\n").utf8))
-    return file
+    var lines: [Portion: [Substring]] = [.main: []]
+    for line in list.split(separator: "\n") {
+      if let portion = Portion(of: line) { lines[portion, default: []].append(line) }
+    }
+    var files: [Portion: String] = [:]
+    for (portion, lines) in lines {
+      files[portion] = "\(path)/list-\(portion.rawValue)"
+      try FileDescriptor.creating("\(path)/list-\(portion.rawValue)").write(Array(lines.joined(separator: "\n").utf8))
+    }
+    return files
   }
 }

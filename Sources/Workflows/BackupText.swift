@@ -18,9 +18,14 @@ struct BackupText {
     self.surroundings = surroundings
   }
 
-  /// - Parameter take: may be called on another thread, piece after piece.
+  /// - Parameters:
+  ///   - skips: the rows of these tables need not be read, where they are files of their own; the text has none then.
+  ///   - take: may be called on another thread, piece after piece.
   /// - Throws: `unreadable_archive`, `damaged_stream`; what `take` throws.
-  func read(_ take: @escaping @Sendable (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
+  func read(
+    skipping skips: @escaping @Sendable (_ table: String) -> Bool = { _ in false },
+    _ take: @escaping @Sendable (UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) {
     switch backup.manifest.format {
     case .plain: try expandFile(take)
     case .custom:
@@ -28,7 +33,7 @@ struct BackupText {
         toolbox.command("pg_restore", ["-Fc", "-f", "-"]),
         feed: { (put) throws(Failure) in try expandFile(put) }, take: take)
       try check(exit)
-    case .directory: try readDirectory(take)
+    case .directory: try readDirectory(skips, take)
     }
   }
 
@@ -44,21 +49,28 @@ struct BackupText {
 
   /// pg_restore prints a mark in place of each table's rows, and here they are put from the stored file: they need no room in raw form.
   private func readDirectory(
+    _ skips: @escaping @Sendable (_ table: String) -> Bool,
     _ take: @escaping @Sendable (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
     let mark = "holdfast \(UInt64.random(in: 0...UInt64.max)) \(UInt64.random(in: 0...UInt64.max)) "
     let folder = try ArchiveFolder(backup, surroundings: surroundings, marker: { "\(mark)\($0)\n" })
-    let files = Dictionary(backup.manifest.dataFiles.map { ($0.rawName, $0.stored.path) }) { first, _ in first }
+    let files = Dictionary(backup.manifest.dataFiles.map { ($0.rawName, $0.stored) }) { first, _ in first }
     var text = MarkedText(mark: mark)
     let exit = try surroundings.runner.run(toolbox.command("pg_restore", ["-Fd", "-f", "-", folder.path])) {
       (piece) throws(Failure) in
       try text.take(piece, pass: take) { (name) throws(Failure) in
-        guard let path = files[name] else { throw .internalError("the mark names \(name), which is no file") }
-        try DataFilePass.expand("\(backup.path)/\(path)", cancellation: surroundings.cancellation, sink: take)
+        guard let file = files[name] else { throw .internalError("the mark names \(name), which is no file") }
+        if let table = file.table, skips(table) { return try noRows(take) }
+        try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation, sink: take)
       }
     }
     try check(exit)
     try text.finish(pass: take)
+  }
+
+  private func noRows(_ take: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
+    let end: StaticString = "\\.\n\n\n"
+    try take(UnsafeRawBufferPointer(start: end.utf8Start, count: end.utf8CodeUnitCount))
   }
 
   private func check(_ exit: ChildExit) throws(Failure) {

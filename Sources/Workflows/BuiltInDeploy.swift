@@ -32,6 +32,14 @@ struct BuiltInDeploy {
     ) { () throws(Failure) in try applier.apply(migration) }.value
     switch result {
     case .applied(let invalid):
+      // A script can do anything to the history, too.
+      guard try books.history.rows().contains(where: { $0.name == migration.name && $0.isApplied }) else {
+        outcome.failed = migration.name
+        let failure = lostRow(migration.name)
+        try journal.append(
+          DeployEvent(.failed, at: surroundings.now(), migration: migration.name, atomic: false, error: failure.why))
+        throw failure
+      }
       try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: migration.name))
       outcome.applied.append(migration.name)
       if !invalid.isEmpty {
@@ -44,6 +52,13 @@ struct BuiltInDeploy {
           .failed, at: surroundings.now(), migration: migration.name, atomic: failure.isAtomic, error: failure.message))
       throw failureText(failure, applied: outcome.applied)
     }
+  }
+
+  private func lostRow(_ name: String) -> Failure {
+    Failure(
+      "history_lost", exit: .failed, what: "migration \(name)",
+      why: "its script ran to its end, and the history has no row that says so: the script has changed the history",
+      nextStep: "go back to before the deploy: holdfast rollback")
   }
 
   private static func suffix(_ outcome: MigrationApplier.Outcome) -> String {

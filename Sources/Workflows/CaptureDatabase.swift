@@ -58,8 +58,10 @@ struct CaptureDatabase {
       passwordFile: passwordFile, folder: partial.path)
     let archive =
       policy.backup.format == .directory
-      ? try DirectoryDump(command: command, surroundings: surroundings).run(expectedBytes: expectedBytes)
-      : try StreamDump(command: command, surroundings: surroundings).run(expectedBytes: expectedBytes)
+      ? try DirectoryDump(command: command, surroundings: surroundings, locks: snapshot.locks)
+        .run(expectedBytes: expectedBytes)
+      : try StreamDump(command: command, surroundings: surroundings, locks: snapshot.locks)
+        .run(expectedBytes: expectedBytes)
     let needs = try reader.needs(owners: archive.owners, properties: properties)
     if !policy.backup.excludeTableData.isEmpty { try ExcludedRows(source.session, policy).check(archive.digests) }
     try snapshot.close()
@@ -82,14 +84,16 @@ struct CaptureDatabase {
     let text = try surroundings.runner.output(of: command)
     guard Self.isWhole(globals: text) else {
       throw Failure(
-        "child_failed", exit: .failed, what: "pg_dumpall", why: "it ended well, but its output stops before its end",
+        "child_failed", exit: .failed, what: "pg_dumpall",
+        why: "it ended well, but its output is not a whole dump, or has something else before it",
         nextStep: "run the same command again; when it happens again, look at \(source.toolbox.path("pg_dumpall"))")
     }
     return try partial.write(text, to: "globals.sql")
   }
 
-  /// Whether pg_dumpall's last words are there. Behind them come only comment lines and a meta-command.
+  /// Whether pg_dumpall's first and last words are there. Behind them come only comment lines and a meta-command.
   private static func isWhole(globals: String) -> Bool {
+    guard globals.hasPrefix("--\n-- PostgreSQL database cluster dump\n") else { return false }
     let lines = globals.split(separator: "\n").reversed().drop { $0 == "--" || $0.hasPrefix("\\unrestrict ") }
     return lines.first == "-- PostgreSQL database cluster dump complete"
   }

@@ -15,6 +15,11 @@ struct DatabaseSwap {
     try !session.query("SELECT FROM pg_catalog.pg_database WHERE datname = $1", [name]).isEmpty
   }
 
+  /// Nil: there is no such database.
+  func oid(of name: String) throws(Failure) -> String? {
+    try session.query("SELECT oid FROM pg_catalog.pg_database WHERE datname = $1", [name]).first?.first ?? nil
+  }
+
   /// `app__before_3f9a7c`, or with a number behind it where that is taken.
   func freeName(_ base: String, _ ending: String) throws(Failure) -> String {
     for number in 1...99 {

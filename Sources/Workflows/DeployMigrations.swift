@@ -83,11 +83,35 @@ package struct DeployMigrations {
       .makeAgain(of: record, snapshot)
     let pending = try turn.books.readyStatus().pending
     surroundings.reporter.headline(turn.books.headline(pending.count))
-    let done = record.pending.filter { !pending.contains($0) }
+    let applied = Set(try turn.books.history.rows().filter(\.isApplied).map(\.name))
+    let done = record.pending.filter(applied.contains)
+    try refuseChanged(record, pending, done, snapshot, turn.books)
     for name in done where !record.applied.contains(name) {
       try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: name))
     }
     return try apply(record.pending.filter(pending.contains), turn.books, journal, snapshot: id, after: done)
+  }
+
+  /// The snapshot is bound to the scripts that were pending when it was taken.
+  private func refuseChanged(
+    _ record: DeployRecord, _ pending: [String], _ done: [String], _ snapshot: Backup, _ books: DeployBooks
+  ) throws(Failure) {
+    let bound = snapshot.manifest.migrations?.pending ?? []
+    for name in record.pending where !done.contains(name) {
+      let checksum = bound.first { $0.name == name }?.checksum
+      let change: String
+      if !pending.contains(name) {
+        change = "it is no more in the folder"
+      } else if let checksum, let text = books.folder.migration(name)?.text, try !ChecksumMatch.matches(checksum, text)
+      {
+        change = "its script is another one now"
+      } else {
+        continue
+      }
+      throw Failure(
+        "migration_changed", exit: .failed, what: "resume of \(record.id)", why: "migration \(name): \(change)",
+        nextStep: "put it back as it was, then: holdfast resume; or give the deploy up: holdfast abandon")
+    }
   }
 
   private func apply(

@@ -8,6 +8,8 @@ import StreamPipeline
 struct DirectoryDump {
   let command: DumpCommand
   let surroundings: Surroundings
+  /// Given back as soon as there is a file: pg_dump has locked every table before it writes the first.
+  let locks: TableLocks
 
   private var data: String { "\(command.folder)/data" }
   private var jobs: Int { command.settings.jobs ?? surroundings.cores }
@@ -30,7 +32,10 @@ struct DirectoryDump {
     let reporter = surroundings.reporter
     let pass = TrailingPass(
       folder: data, compression: command.settings.compression, threads: jobs, cancellation: surroundings.cancellation,
-      progress: { reporter.advance(bytes: $0) })
+      progress: { bytes in
+        locks.release()
+        reporter.advance(bytes: bytes)
+      })
     let start = ContinuousClock.now
     do throws(Failure) {
       let exit = try surroundings.runner.run(

@@ -24,12 +24,23 @@ struct DirectoryRestore {
     let contents = try ArchiveContents.read(
       data: data, rawNames: manifest.dataFiles.map(\.rawName), toolbox: toolbox, surroundings: surroundings)
     let folder = try ArchiveFolder(backup, surroundings: surroundings)
-    let archive = ["-Fd", folder.path]
-    try pgRestore(["--section=pre-data"] + archive)
+    let lists = try folder.lists(toolbox, surroundings)
+    let restore: @Sendable (ArchiveFolder.Portion, [String]) throws(Failure) -> Void = {
+      (portion, options) throws(Failure) in
+      guard let list = lists[portion] else { return }
+      try pgRestore(options + ["-L", list, "-Fd", folder.path])
+    }
+    let cores = ["-j", "\(surroundings.cores)"]
+    try restore(.main, ["--section=pre-data"])
     step("fill the tables")
-    try load(contents, rest: ["--section=data", "-L", try folder.listWithoutRows(toolbox, surroundings)] + archive)
+    try load(contents) { () throws(Failure) in try restore(.main, ["--section=data"]) }
     step("make the indexes")
-    try pgRestore(["--section=post-data", "-j", "\(surroundings.cores)"] + archive)
+    try restore(.main, ["--section=post-data"] + cores)
+    // An owner may have taken rights from itself; and nothing that is still to be made should wake a trigger that waits for such.
+    step("give the privileges")
+    try restore(.privileges, [])
+    try restore(.refreshes, cores)
+    try restore(.eventTriggers, [])
   }
 
   // MARK: Rows
@@ -40,7 +51,9 @@ struct DirectoryRestore {
   }
 
   /// The largest tables first, so that no core is left with one at the end.
-  private func load(_ contents: ArchiveContents, rest: [String]) throws(Failure) {
+  private func load(
+    _ contents: ArchiveContents, rest: @escaping @Sendable () throws(Failure) -> Void
+  ) throws(Failure) {
     let files = Dictionary(manifest.dataFiles.map { ($0.rawName, $0.stored) }) { first, _ in first }
     let tables = contents.tables.compactMap { entry in files[entry.file].map { (entry, $0) } }
     guard tables.count == contents.tables.count else {
@@ -48,31 +61,36 @@ struct DirectoryRestore {
     }
     let ordered = tables.sorted { ($0.1.rawBytes ?? $0.1.bytes) > ($1.1.rawBytes ?? $1.1.bytes) }
     let loads = [Load.rest] + ordered.map { Load.table($0.0, file: $0.1) }
-    let pool = SessionPool(surroundings.connector, target, purpose: "restore", settings: sessionSettings)
-    _ = try inParallel(loads, threads: surroundings.cores, cancellation: surroundings.cancellation) {
-      (load) throws(Failure) in
-      switch load {
-      case .rest: try pgRestore(rest)
-      case .table(let entry, let file):
-        try pool.with { (session) throws(Failure) in try fill(entry.target, from: file, session) }
+    let pool = SessionPool(surroundings.connector, target, purpose: "restore", settings: RowLoad.settings(manifest))
+    do throws(Failure) {
+      _ = try inParallel(loads, threads: surroundings.cores, cancellation: surroundings.cancellation) {
+        (load) throws(Failure) in
+        switch load {
+        case .rest: try rest()
+        case .table(let entry, let file):
+          try pool.with { (session) throws(Failure) in try fill(entry.target, from: file, session) }
+        }
+      }
+    } catch {
+      // A check that looks into other tables, which the server does not forbid, may need the order of the dump.
+      guard error.why.hasPrefix("23514:") || error.why.hasPrefix("P0001:") else { throw error }
+      surroundings.log.info("rows are loaded again, in the order of the dump: \(error.why)")
+      try pool.with { (session) throws(Failure) in
+        for (entry, _) in tables { try session.query(bytes: Array("TRUNCATE ".utf8) + entry.target.nameBytes) }
+        for (entry, file) in tables { try fill(entry.target, from: file, session) }
       }
     }
   }
 
-  /// What a dump sets before its rows, and what pg_restore's own sessions get.
-  private var sessionSettings: String {
-    let encoding = manifest.source.properties.dumpEncoding.isEmpty ? "UTF8" : manifest.source.properties.encoding
-    let settings = Toolbox.restoreSettings.merging([
-      "client_encoding": encoding, "xmloption": "content", "row_security": "off", "standard_conforming_strings": "on",
-    ]) { _, own in own }
-    return settings.sorted { $0.key < $1.key }.map { "SET \($0.key) = \(quoteLiteral($0.value));" }.joined()
-  }
+  /// What pg_dump writes for a table without rows.
+  private static let bytesOfNone = "\\.\n\n\n".utf8.count
 
   private func fill(_ table: CopyTarget, from file: StoredFile, _ session: Session) throws(Failure) {
-    let freezes = try empties(table, session)
     let reporter = surroundings.reporter
-    let copy = Array("COPY ".utf8) + table.source + Array(" FROM STDIN\(freezes ? " WITH (FREEZE)" : "")".utf8)
-    try session.copyIn(copy) { (put) throws(Failure) in
+    let bytes = file.rawBytes ?? file.bytes
+    guard bytes > Self.bytesOfNone else { return }
+    try session.query("BEGIN")
+    try session.copyIn(try RowLoad.statement(for: table, bytes: bytes, session)) { (put) throws(Failure) in
       try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation) {
         (piece) throws(Failure) in
         try put(piece)
@@ -80,25 +98,5 @@ struct DirectoryRestore {
       }
     }
     try session.query("COMMIT")
-  }
-
-  /// Begins a transaction, and empties the table in it where it can: only then rows can be written frozen.
-  ///
-  /// An extension's table has rows of the extension's own; and what goes to a partitioned table may come from several files.
-  private func empties(_ table: CopyTarget, _ session: Session) throws(Failure) -> Bool {
-    // The name is spelled in the bytes of the dump, so it goes as they do.
-    let name = Array(table.source.prefix(table.nameLength))
-    let literal = name.flatMap { $0 == UInt8(ascii: "'") ? [$0, $0] : [$0] }
-    let found = try session.query(
-      bytes: Array(
-        """
-        SELECT FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
-          AND c.oid = '
-        """.utf8) + literal + Array("'::pg_catalog.regclass".utf8))
-    try session.query("BEGIN")
-    guard !found.isEmpty else { return false }
-    try session.query(bytes: Array("TRUNCATE ONLY ".utf8) + name)
-    return true
   }
 }

@@ -26,14 +26,22 @@ package struct ExportBackup {
     do throws(Failure) {
       let bytes = try write(backup, to: file)
       try file.synchronize()
-      // Unlike a rename, a link never takes another file's place.
-      guard link(partial, path) == 0 else { throw cannotWrite(path, errno) }
-      unlink(partial)
+      try publish(partial, as: path)
       return bytes
     } catch {
       unlink(partial)
       throw error
     }
+  }
+
+  /// Unlike a rename, a link never takes another file's place; but not every file system has links.
+  private func publish(_ partial: String, as path: String) throws(Failure) {
+    if link(partial, path) == 0 {
+      unlink(partial)
+    } else {
+      guard errno != EEXIST, access(path, F_OK) != 0, rename(partial, path) == 0 else { throw cannotWrite(path, errno) }
+    }
+    try synchronizeFolder((path as NSString).deletingLastPathComponent)
   }
 
   /// Writes the SQL to stdout.

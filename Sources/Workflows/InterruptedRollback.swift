@@ -4,7 +4,7 @@ import Diagnostics
 import Foundation
 import PostgresTools
 
-/// A rollback, or its undo, that was interrupted. The names of the databases tell how far it got: the exchange is one transaction.
+/// A rollback, or its undo, that was interrupted. Which database has which name tells how far it got: the exchange is one transaction.
 struct InterruptedRollback {
   private let work: RollBackDeploy
   private let record: DeployRecord
@@ -34,8 +34,8 @@ struct InterruptedRollback {
   }
 
   private func isSwapped() throws(Failure) -> Bool {
-    guard rollback.restored, try !work.swap.exists(rollback.temporary) else { return false }
-    return try work.swap.exists(rollback.keptAs ?? rollback.database)
+    guard let replacement = rollback.replacement else { return false }
+    return try work.swap.oid(of: rollback.database) == replacement
   }
 
   // MARK: Rollback
@@ -52,8 +52,8 @@ struct InterruptedRollback {
       return rollback.keptAs
     }
     // From the beginning: a database that is whole already is restored again, which costs time and risks nothing.
-    try drop(temporary)
     let plan = try work.plan(again: record)
+    try drop(temporary)
     let outcome = try work.execute(plan, holding: live)
     return plan.liveExists ? outcome.plan.keptAs : nil
   }

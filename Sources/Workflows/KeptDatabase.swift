@@ -12,12 +12,12 @@ package struct KeptDatabase: Sendable {
 
   static func all(of deploys: [DeployRecord], _ session: Session) throws(Failure) -> [KeptDatabase] {
     var found: [KeptDatabase] = []
-    for deploy in deploys {
+    for deploy in deploys where !deploy.isUnfinished {
       for name in deploy.keptNames + [deploy.copy?.name].compactMap({ $0 }) {
         let rows = try session.query(
           "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = $1", [name])
         guard let size = rows.first?.first ?? nil else { continue }
-        let since = deploy.rollback?.at ?? deploy.startedAt
+        let since = deploy.keptSince[name] ?? deploy.startedAt
         found.append(KeptDatabase(name: name, bytes: UInt64(size) ?? 0, since: since))
       }
     }

@@ -18,7 +18,6 @@ package struct TableWrites: Sendable, Equatable {
 }
 
 extension TableWrites {
-  fileprivate func isOf(_ other: TableWrites) -> Bool { schema == other.schema && name == other.name }
   fileprivate var qualifiedName: String { "\(quoteIdentifier(schema)).\(quoteIdentifier(name))" }
 }
 
@@ -41,6 +40,8 @@ struct LostWrites {
   private let isTheSame: Bool
   /// `pg_current_snapshot` of the moment that the rollback leads back to.
   private let moment: String
+  /// Rows of the backup's tables, by their quoted names.
+  private let tableRows: [String: UInt64]
   /// Rows that each table had then; nil when only the restored database tells.
   private let rowsBefore: [String: UInt64]?
 
@@ -53,8 +54,9 @@ struct LostWrites {
     self.surroundings = surroundings
     self.manifest = manifest
     self.moment = moment ?? manifest.snapshot.pgCurrentSnapshot
-    let rows = manifest.digests.tables.map { ($0.qualifiedName, $0.rows) }
-    rowsBefore = moment == nil ? Dictionary(rows) { first, _ in first } : nil
+    let rows = manifest.digests.tables.map { ("\(quoteIdentifier($0.schema)).\(quoteIdentifier($0.name))", $0.rows) }
+    tableRows = Dictionary(rows) { first, _ in first }
+    rowsBefore = moment == nil ? tableRows : nil
     isTheSame = try live.with { (session) throws(Failure) in
       let reader = ServerReader(session)
       let (oid, server) = (try reader.database().oid, try reader.facts().systemIdentifier)
@@ -78,11 +80,15 @@ struct LostWrites {
 
   /// What was counted, brought from one count to a later one.
   static func advanced(_ writes: [TableWrites], from before: [TableWrites], to after: [TableWrites]) -> [TableWrites] {
-    after.map { later in
-      guard let earlier = before.first(where: { $0.isOf(later) }) else { return later }
+    func byName(_ writes: [TableWrites]) -> [String: TableWrites] {
+      Dictionary(writes.map { ($0.qualifiedName, $0) }) { first, _ in first }
+    }
+    let (completed, counted) = (byName(writes), byName(before))
+    return after.map { later in
+      guard let earlier = counted[later.qualifiedName] else { return later }
       // What was in doubt there, and came out as nothing, is in `writes` no more.
       var write =
-        writes.first { $0.isOf(later) }
+        completed[later.qualifiedName]
         ?? TableWrites(schema: later.schema, name: later.name, changed: 0, deleted: 0)
       write.changed += later.changed > earlier.changed ? later.changed - earlier.changed : 0
       if later.changed + later.perhaps == 0 { write.deleted = later.deleted }
@@ -119,7 +125,7 @@ struct LostWrites {
     var deleted: UInt64?
     if let rowsBefore, changed + perhaps == 0 {
       // Without changed rows, what is missing was deleted.
-      let before = rowsBefore["\(table.schema).\(table.name)"] ?? 0
+      let before = rowsBefore["\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"] ?? 0
       deleted = before > total ? before - total : 0
     } else if rowsBefore == nil, changed + perhaps == 0 {
       // Of a copy nobody counted the rows.
@@ -209,11 +215,11 @@ struct LostWrites {
     let live = try attempt(
       """
       \(judged(name)) SELECT \(content), judged.age FROM ONLY \(name) AS t JOIN judged ON judged.id = t.xmin
-      WHERE judged.age <> 'new'
+      WHERE judged.age <> 'new' LIMIT \(Self.mostKeys + 1)
       """,
       [moment])
     // A table that has other columns now cannot be compared.
-    guard case .success(let judged) = live,
+    guard case .success(let judged) = live, judged.count <= Self.mostKeys,
       case .success(let before) = restored.attempt("SELECT \(content) FROM ONLY \(name) AS t")
     else { return write }
     var left = Dictionary(before.map { ($0.first ?? nil, 1) }, uniquingKeysWith: +)
@@ -233,23 +239,28 @@ struct LostWrites {
   }
 
   private func rows(_ table: TableWrites) -> UInt64 {
-    manifest.digests.tables.first { $0.schema == table.schema && $0.name == table.name }?.rows ?? 0
+    tableRows[table.qualifiedName] ?? 0
   }
 
   // MARK: Deletions
 
   /// Fills in what needs the restored database: deletions, by primary key, and the rows in doubt.
-  func completed(_ writes: [TableWrites], restored: Session) throws(Failure) -> [TableWrites] {
-    try writes.map { (write) throws(Failure) in
-      var complete = try settled(write, restored)
-      guard write.deleted == nil, complete.deleted == nil else { return complete }
-      if let key = try primaryKey(write) {
-        complete.deleted = try deletions(write, key, restored)
-      } else if complete.changed + complete.perhaps == 0 {
-        complete.deleted = try missing(write)
-      }
-      return complete
+  func completed(_ writes: [TableWrites], restored: SessionPool) throws(Failure) -> [TableWrites] {
+    try inParallel(writes, threads: surroundings.cores, cancellation: surroundings.cancellation) {
+      (write) throws(Failure) in
+      try restored.with { (session) throws(Failure) in try completed(write, session) }
     }.filter { $0.changed + $0.perhaps > 0 || $0.deleted ?? 1 > 0 }
+  }
+
+  private func completed(_ write: TableWrites, _ restored: Session) throws(Failure) -> TableWrites {
+    var complete = try settled(write, restored)
+    guard write.deleted == nil, complete.deleted == nil else { return complete }
+    if let key = try primaryKey(write) {
+      complete.deleted = try deletions(write, key, restored)
+    } else if complete.changed + complete.perhaps == 0 {
+      complete.deleted = try missing(write)
+    }
+    return complete
   }
 
   /// Rows that a table without changed ones has lost.
@@ -276,10 +287,11 @@ struct LostWrites {
   /// Keys of the restored table that the live one lacks.
   private func deletions(_ table: TableWrites, _ key: String, _ restored: Session) throws(Failure) -> UInt64? {
     guard rows(table) <= Self.mostKeys else { return nil }
-    let keys = "SELECT pg_catalog.md5(ROW(\(key))::text) FROM ONLY \(table.qualifiedName)"
-    guard case .success(let before) = restored.attempt(keys), case .success(let after) = try attempt(keys) else {
-      return nil
-    }
+    // The live table may have grown beyond measure since.
+    let keys = "SELECT pg_catalog.md5(ROW(\(key))::text) FROM ONLY \(table.qualifiedName) LIMIT \(Self.mostKeys + 1)"
+    guard case .success(let after) = try attempt(keys), after.count <= Self.mostKeys,
+      case .success(let before) = restored.attempt(keys)
+    else { return nil }
     let kept = Set(after.compactMap { $0.first ?? nil })
     return UInt64(before.compactMap { $0.first ?? nil }.count { !kept.contains($0) })
   }

@@ -51,6 +51,10 @@ struct NewDatabase {
     // Its owner's from the start: who owns objects in the schema public may do so only as long as the database is theirs.
     try session.query("\(create) OWNER \(quoteIdentifier(properties.owner))\(Self.limitMark)")
     try mark()
+    // Checks and materialized views may depend on them. One that cannot be set yet is set, or refused, in the end.
+    for statement in properties.contentSettings(name: SQLFragment(identifier: temporaryName)) {
+      _ = session.attempt(statement)
+    }
   }
 
   /// A copy of a live database, made by the one session that is left on it. Nobody can connect to the copy.

@@ -25,16 +25,22 @@ package struct RestoreBackup {
     package var database: String
     package var seconds: Double
     package var proof: RestoreProof
+    /// When not the whole backup was restored.
+    package var tables: TableSelection?
   }
 
   /// Restores a backup into a new database.
   ///
-  /// - Throws: `backup_damaged`, `database_exists`, `restore_needs`, `newer_source`, `child_failed`,
+  /// - Parameter tables: names; none: the whole backup.
+  /// - Throws: `backup_damaged`, `database_exists`, `restore_needs`, `newer_source`, `no_such_table`, `table_needs`, `child_failed`,
   ///   `restored_differs`; in every case nothing that it made exists afterwards.
   package func run(
-    _ backup: Backup, into name: String, proof: RestoreProof, analyze: Bool
+    _ backup: Backup, tables: [String] = [], into name: String, proof: RestoreProof, analyze: Bool
   ) throws(Failure) -> Outcome {
     let start = ContinuousClock.now
+    // From here on no pruning takes it away.
+    let use = BackupUse(backup)
+    defer { withExtendedLifetime(use) {} }
     try refuseDamaged(backup)
 
     // A server that is fit for it, and rid of what killed runs left.
@@ -45,20 +51,26 @@ package struct RestoreBackup {
     for left in try NewDatabase.sweep(maintenance, log: surroundings.log) {
       surroundings.log.info("dropped \(left), left by a killed run")
     }
-    try checkNeeds(backup, maintenance)
+    try RestoreNeeds.check(backup, maintenance)
     let toolbox = try surroundings.toolbox(forMajor: requiredMajor(backup, facts), demanded: tools)
     surroundings.reporter.headline(
-      "\(backup.id) into \(name) on \(target.endpoint) · PostgreSQL \(facts.version)")
+      "\(tables.isEmpty ? "" : "\(counted(tables.count, "table")) of ")\(backup.id) into \(name) on \(target.endpoint) · PostgreSQL \(facts.version)"
+    )
 
     // Hashes before any parser, also when the backup was verified long ago.
     let verified = try VerifyBackup(surroundings: surroundings).run(backup, level: .checksum, toolbox: toolbox)
+
+    let chosen: TableRestore? =
+      tables.isEmpty
+      ? nil : try TableRestore(tables, of: verified.backup, toolbox: toolbox, surroundings: surroundings)
 
     let suffix = String(backup.id.suffix(6)) + String(UInt16.random(in: 0x1000...0xFFFF), radix: 16)
     do throws(Failure) {
       let database = try NewDatabase(
         name, like: backup.manifest.source.properties, suffix: suffix, session: maintenance)
       let work = try RestoreWork(
-        backup: backup, target: target.database(database.temporaryName), toolbox: toolbox, surroundings: surroundings)
+        backup: backup, target: target.database(database.temporaryName), toolbox: toolbox, surroundings: surroundings,
+        tables: chosen)
       try work.fill()
       try work.prove(proof, analyze: analyze)
       try surroundings.cancellation.check()
@@ -67,7 +79,9 @@ package struct RestoreBackup {
       throw dropped(NewDatabase.name(name, suffix: suffix), error)
     }
     let seconds = (ContinuousClock.now - start).seconds
-    return Outcome(backup: verified.backup, database: name, seconds: (seconds * 1000).rounded() / 1000, proof: proof)
+    return Outcome(
+      backup: verified.backup, database: name, seconds: (seconds * 1000).rounded() / 1000, proof: proof,
+      tables: chosen?.selection)
   }
 
   // MARK: Before
@@ -99,17 +113,6 @@ package struct RestoreBackup {
 
   private func requiredMajor(_ backup: Backup, _ facts: ServerFacts) -> Int {
     max(facts.major, backup.manifest.dumpMajor)
-  }
-
-  private func checkNeeds(_ backup: Backup, _ session: Session) throws(Failure) {
-    let missing = try ServerReader(session).missing(of: backup.manifest.needs)
-    guard !missing.isEmpty else { return }
-    throw Failure(
-      "restore_needs", exit: .unavailable, what: "restore of \(backup.id)",
-      why:
-        "the server lacks \(missing.count == 1 ? "something" : "\(missing.count) things") that the database refers to; nothing was created",
-      nextStep: "make them, then run the same command again; the backup's globals.sql has its roles",
-      details: missing.map { "\($0.what): \($0.fix)" })
   }
 
   // MARK: After a failure

@@ -13,10 +13,16 @@ struct RestoreWork {
   private let surroundings: Surroundings
   private let work: WorkFolder
   private let passwordFile: String?
+  /// Not the whole backup.
+  private let tables: TableRestore?
   /// A backup that is being restored is not pruned.
   private let use: BackupUse?
 
-  init(backup: Backup, target: ConnectionTarget, toolbox: Toolbox, surroundings: Surroundings) throws(Failure) {
+  /// - Parameter tables: restores them only.
+  init(
+    backup: Backup, target: ConnectionTarget, toolbox: Toolbox, surroundings: Surroundings, tables: TableRestore? = nil
+  ) throws(Failure) {
+    self.tables = tables
     self.backup = backup
     self.target = target
     self.toolbox = toolbox
@@ -28,6 +34,13 @@ struct RestoreWork {
 
   private var manifest: Manifest { backup.manifest }
 
+  private var expected: DatabaseDigest { tables?.expected ?? manifest.digests }
+  /// Raw bytes of what is restored; nil where rows are not told apart.
+  private var dataBytes: UInt64? {
+    guard let tables else { return manifest.dataBytes }
+    return tables.bytes > 0 ? tables.bytes : nil
+  }
+
   func fill() throws(Failure) {
     let session = try surroundings.connector.connect(target, purpose: "restore")
     let server = session.serverVersion / 10_000
@@ -35,14 +48,15 @@ struct RestoreWork {
     let unknown = UnknownSetting(client: toolbox.installation.version.major, server: server)
     step("fill the database")
     _ = try surroundings.phase(
-      "restore", total: manifest.dataBytes, summary: { counted(manifest.digests.tables.count, "table") }
+      "restore", total: dataBytes, summary: { counted(expected.tables.count, "table") }
     ) { () throws(Failure) in
+      if let tables { return try tables.fill(target) }
       switch manifest.format {
       case .directory: try fillFromDirectory(unknown)
-      case .custom: try stream(into: "pg_restore", ["-Fc"] + unknown.arguments, unknown)
+      case .custom: try stream(into: "pg_restore", ["-Fc"] + unknown.arguments, unknown, try quiet(session))
       case .plain:
         let written = UnknownSetting(client: manifest.dumpMajor, server: server)
-        try stream(into: "psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1"], written)
+        try stream(into: "psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1"], written, try quiet(session))
       }
     }
   }
@@ -52,7 +66,7 @@ struct RestoreWork {
     try DirectoryRestore(
       backup: backup, target: target, surroundings: surroundings,
       pgRestore: { (arguments) throws(Failure) in
-        let command = filling("pg_restore", unknown.arguments + arguments)
+        let command = filling("pg_restore", unknown.arguments + arguments, indexSettings)
         try unknown.check(try surroundings.runner.run(command, stopping: nil))
       }, toolbox: toolbox
     ).run()
@@ -61,15 +75,16 @@ struct RestoreWork {
   /// Feeds a program with the backup's one file. A plain dump goes by the scanner once more: a psql command that pg_dump does not write, and
   /// an end before the end, are no longer possible in a file with the right hash, but what psql would do with them is too much.
   private func stream(
-    into program: String, _ arguments: [String], _ unknown: UnknownSetting
+    into program: String, _ arguments: [String], _ unknown: UnknownSetting, _ settings: [String: String]
   ) throws(Failure) {
     let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
     let reporter = surroundings.reporter
     let scanner = program == "psql" ? DumpScanner() : nil
     var isFirst = true
     let exit = try surroundings.runner.run(
-      filling(program, arguments),
+      filling(program, arguments, settings),
       feed: { (put) throws(Failure) in
+        if scanner != nil { try put(Self.unsetVariables) }
         try text.expandFile { (piece) throws(Failure) in
           try scanner?.scan(piece)
           // Nothing but the beginning of a dump speaks of the session.
@@ -82,8 +97,21 @@ struct RestoreWork {
     _ = try scanner?.finish()
   }
 
-  private func filling(_ program: String, _ arguments: [String]) -> ChildCommand {
-    tool(program, arguments, settings: Toolbox.restoreSettings.merging(indexSettings) { _, new in new })
+  /// In `a[1:"USER"]` psql would put a variable of its own.
+  private static var unsetVariables: UnsafeRawBufferPointer {
+    let lines: StaticString =
+      "\\unset DBNAME\n\\unset USER\n\\unset HOST\n\\unset PORT\n\\unset ENCODING\n\\unset VERSION\n"
+    return UnsafeRawBufferPointer(start: lines.utf8Start, count: lines.utf8CodeUnitCount)
+  }
+
+  private func filling(_ program: String, _ arguments: [String], _ settings: [String: String]) -> ChildCommand {
+    tool(program, arguments, settings: Toolbox.restoreSettings.merging(settings) { _, new in new })
+  }
+
+  /// Keeps the event triggers of a dump in one file from waking for what the same dump makes after them. Only a superuser can, and only a
+  /// superuser can make event triggers.
+  private func quiet(_ session: Session) throws(Failure) -> [String: String] {
+    try ServerReader(session).facts().superuser ? ["session_replication_role": "replica"] : [:]
   }
 
   /// One index on several cores at once is quicker only where there is one large table: elsewhere each core has an index of its own.
@@ -101,7 +129,7 @@ struct RestoreWork {
     guard proof != .none || analyze else { return }
     step("prove the database")
     _ = try surroundings.phase(
-      proof == .none ? "analyze" : "compare", total: proof == .digest ? manifest.dataBytes : nil,
+      proof == .none ? "analyze" : "compare", total: proof == .digest ? dataBytes : nil,
       summary: { $0.joined(separator: "; ") }
     ) { () throws(Failure) in
       let statistics = StatisticsUpdate(SessionPool(surroundings.connector, target, purpose: "restore"))
@@ -131,22 +159,24 @@ struct RestoreWork {
   }
 
   private func compareRows() throws(Failure) -> Int {
-    let session = try surroundings.connector.connect(target, purpose: "restore")
-    var problems: [Problem] = []
-    for table in manifest.digests.tables {
-      let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
-      let kind = try session.query(
-        "SELECT relkind FROM pg_catalog.pg_class WHERE oid = $1::pg_catalog.regclass", [name])
-      // Some partitions are dumped, and counted, as rows of their root.
-      let only = kind.first?.first == "p" ? "" : "ONLY "
-      let count = try Row(try session.query("SELECT pg_catalog.count(*) FROM \(only)\(name)").first).text(0)
-      if UInt64(count) != table.rows {
-        problems.append(
-          Problem(table: table.qualifiedName, problem: "has \(count) rows instead of \(table.rows)"))
-      }
+    let pool = SessionPool(surroundings.connector, target, purpose: "restore")
+    let largestFirst = expected.tables.sorted { $0.rows > $1.rows }
+    let problems = try inParallel(largestFirst, threads: surroundings.cores, cancellation: surroundings.cancellation) {
+      (table) throws(Failure) in
+      try pool.with { (session) throws(Failure) in try Self.difference(in: table, session) }
     }
-    try refuse(problems)
-    return manifest.digests.tables.count
+    try refuse(problems.compactMap { $0 })
+    return expected.tables.count
+  }
+
+  private static func difference(in table: TableDigest, _ session: Session) throws(Failure) -> Problem? {
+    let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
+    let kind = try session.query("SELECT relkind FROM pg_catalog.pg_class WHERE oid = $1::pg_catalog.regclass", [name])
+    // Some partitions are dumped, and counted, as rows of their root.
+    let only = kind.first?.first == "p" ? "" : "ONLY "
+    let count = try Row(try session.query("SELECT pg_catalog.count(*) FROM \(only)\(name)").first).text(0)
+    guard UInt64(count) != table.rows else { return nil }
+    return Problem(table: table.qualifiedName, problem: "has \(count) rows instead of \(table.rows)")
   }
 
   /// Dumps the new database through the scanner and compares every digest with the manifest's.
@@ -160,9 +190,9 @@ struct RestoreWork {
       throw .internalError("a part of the comparison is missing")
     }
     let unlike = try schemaWriters()
-    if unlike != nil { found.schema = manifest.digests.schema }
+    if unlike != nil { found.schema = expected.schema }
     let problems = try expectedDigests(in: found).differences(from: found)
-    let details = found.schema == manifest.digests.schema ? [] : try schemaDifferences(read.first?.statements ?? [])
+    let details = found.schema == expected.schema ? [] : try schemaDifferences(read.first?.statements ?? [])
     try refuse(problems, details: details)
     return unlike.map {
       "rows, sequences and large objects equal the backup's; the schema's text is not compared between \($0)"
@@ -195,7 +225,7 @@ struct RestoreWork {
 
   /// The manifest's digests, with those of tables whose columns came back in another order computed anew for that order.
   private func expectedDigests(in found: DatabaseDigest) throws(Failure) -> DatabaseDigest {
-    var expected = manifest.digests
+    var expected = expected
     let columns = Dictionary(found.tables.map { ($0.qualifiedName, $0.columns) }) { first, _ in first }
     for (index, table) in expected.tables.enumerated() {
       guard let new = columns[table.qualifiedName], new != table.columns,
@@ -219,7 +249,8 @@ struct RestoreWork {
 
   /// The statements that stand on one side only.
   private func schemaDifferences(_ restored: [String]) throws(Failure) -> [String] {
-    let (before, after) = (Set(try parts.schemaStatements()), Set(restored))
+    let backedUp = if let tables { tables.schemaStatements } else { try parts.schemaStatements() }
+    let (before, after) = (Set(backedUp), Set(restored))
     return before.subtracting(after).sorted().prefix(5).map { "only in the backup: \($0)" }
       + after.subtracting(before).sorted().prefix(5).map { "only in the restored database: \($0)" }
   }

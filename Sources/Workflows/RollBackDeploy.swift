@@ -68,7 +68,8 @@ package struct RollBackDeploy {
 
   /// - Parameter live: what `lockLive` gave.
   func execute(_ plan: RollbackPlan, holding live: Session?) throws(Failure) -> Outcome {
-    defer { withExtendedLifetime(live) {} }
+    let use = BackupUse(plan.backup)
+    defer { withExtendedLifetime((live, use)) {} }
     let start = ContinuousClock.now
     let journal = try DeployJournal(repository, policy: policy.name, id: plan.deploy)
     var done = plan
@@ -89,9 +90,17 @@ package struct RollBackDeploy {
   private func rounded(_ duration: Duration) -> Double { (duration.seconds * 1000).rounded() / 1000 }
 
   /// Another machine's deploy keeps its lock on the database itself. That of a run that has just ended takes a moment to go.
-  func lockLive() throws(Failure) -> Session {
-    let session = try Connector(cancellation: Cancellation(), log: surroundings.log).connect(
-      target, purpose: "rollback")
+  ///
+  /// - Returns: nil for a database that lets nobody in: neither does it let in a deploy, and a rollback may be what it needs.
+  func lockLive() throws(Failure) -> Session? {
+    let session: Session
+    do throws(Failure) {
+      session = try Connector(cancellation: Cancellation(), log: surroundings.log).connect(target, purpose: "rollback")
+    } catch {
+      try surroundings.cancellation.check()
+      surroundings.log.warning("\(target.database) cannot be connected to (\(error.why)); going on without it")
+      return nil
+    }
     try AdvisoryLock.deploy.take(session, waiting: 3, cancellation: surroundings.cancellation)
     return session
   }
@@ -183,6 +192,7 @@ package struct RollBackDeploy {
       failure.details.append("The live database was not touched.")
     } catch {
       failure.details.append("The live database was not touched; \(plan.temporary) is left: holdfast abandon drops it.")
+      failure.nextStep = "when the server answers again: holdfast resume; or give it up: holdfast abandon"
     }
     return failure
   }
@@ -192,14 +202,24 @@ package struct RollBackDeploy {
   }
 
   /// Carries over the rows of undone migrations, in the state in which Prisma applies them again.
+  ///
+  /// A row that is not carried over is a migration that pends: no reason not to go back.
   private func reconcileHistory(_ plan: RollbackPlan) throws(Failure) {
-    let live = try HistoryTable(try surroundings.connector.connect(target, purpose: "rollback"), schema: target.schema)
     let restored = try HistoryTable(
       try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback"), schema: target.schema)
     // Without a history before the deploy there is none to carry on.
     guard restored.isThere else { return }
     let known = Set(try restored.rows().map(\.id))
-    for row in try live.rows() where !known.contains(row.id) { try restored.insertRolledBack(row, by: plan.deploy) }
+    do throws(Failure) {
+      let live = try surroundings.connector.connect(target, purpose: "rollback")
+      for row in try HistoryTable(live, schema: target.schema).rows() where !known.contains(row.id) {
+        try restored.insertRolledBack(row, by: plan.deploy)
+      }
+    } catch {
+      try surroundings.cancellation.check()
+      surroundings.log.warning(
+        "the history of \(target.database) could not be carried over (\(error.why)): what was undone pends again")
+    }
   }
 
   /// Fills in what needs the restored database. A restored database is not thrown away for a number.
@@ -207,7 +227,7 @@ package struct RollBackDeploy {
     var counted = Counted(raw: plan.lostWrites, completed: plan.lostWrites, isComplete: plan.countedAll)
     guard plan.liveExists else { return counted }
     do throws(Failure) {
-      let restored = try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback")
+      let restored = SessionPool(surroundings.connector, target.database(plan.temporary), purpose: "rollback")
       let lost = try LostWrites(live: target, manifest: plan.backup.manifest, surroundings: surroundings)
       counted.completed = try lost.completed(plan.lostWrites, restored: restored)
     } catch {
@@ -237,7 +257,12 @@ package struct RollBackDeploy {
   // MARK: Swap
 
   func swapIn(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) {
-    try journal.append(DeployEvent(.swapping, at: surroundings.now(), keptAs: plan.liveExists ? plan.keptAs : nil))
+    guard let replacement = try swap.oid(of: plan.temporary) else {
+      throw .internalError("the restored database \(plan.temporary) is gone")
+    }
+    try journal.append(
+      DeployEvent(
+        .swapping, at: surroundings.now(), identity: replacement, keptAs: plan.liveExists ? plan.keptAs : nil))
     let ended = plan.sessions.reduce(0) { $0 + $1.count }
     func exchange() throws(Failure) {
       try swap.exchange(live: plan.database, keptAs: plan.keptAs, replacement: plan.temporary)

@@ -43,6 +43,8 @@ package struct RollbackPlan: Sendable {
   /// What stays with the old database.
   package var staying: [String]
   package var liveExists: Bool
+  /// Why the live database cannot be looked into, where that is so: what is lost is not known then.
+  package var unreadable: String?
 }
 
 /// Decides what a rollback has to do; changes nothing.
@@ -157,23 +159,54 @@ struct RollbackPlanner {
       plan.copy = copy
       plan.temporary = copy.name
     }
-    guard exists else { return plan }
-    let live = try surroundings.connector.connect(target, purpose: "rollback")
-    let rows = try HistoryTable(live, schema: target.schema).rows()
-    let known = Set(backup.manifest.migrations?.applied.map(\.name) ?? [])
-    plan.undoes = rows.filter { $0.isLive && !known.contains($0.name) }.map(\.name)
-    if mode == nil, let record, try nothingChanged(record, backup, target) {
-      plan.mode = .resolveOnly
-      plan.copy = nil
-      plan.undoes = [record.failed].compactMap { $0 }
-    } else {
-      let writes = try LostWrites(
-        live: target, manifest: backup.manifest, moment: plan.copy?.snapshot, surroundings: surroundings)
-      // A rename does not wait for a look at every row.
-      let limit = plan.copy == nil || countsAll ? nil : Self.secondsToCount
-      (plan.lostWrites, plan.countedAll) = try writes.count(within: limit)
+    if exists {
+      try look(into: target, others, &plan)
+      if mode == nil, let record, plan.unreadable == nil, try nothingChanged(record, backup, target) {
+        plan.mode = .resolveOnly
+        plan.copy = nil
+        plan.undoes = [record.failed].compactMap { $0 }
+        return plan
+      }
+      try count(target, all: countsAll, &plan)
     }
+    // What is missing is better known now than when the restore stumbles over it.
+    if plan.copy == nil { try RestoreNeeds.check(backup, maintenance) }
     return plan
+  }
+
+  /// Reads what there is to undo. Where the live history cannot be read, a rollback may be the only way out: the journals tell it then.
+  private func look(
+    into target: ConnectionTarget, _ deploys: [DeployRecord], _ plan: inout RollbackPlan
+  ) throws(Failure) {
+    let known = Set(plan.backup.manifest.migrations?.applied.map(\.name) ?? [])
+    do throws(Failure) {
+      let live = try surroundings.connector.connect(target, purpose: "rollback")
+      let rows = try HistoryTable(live, schema: target.schema).rows()
+      plan.undoes = rows.filter { $0.isLive && !known.contains($0.name) }.map(\.name)
+    } catch {
+      try surroundings.cancellation.check()
+      plan.unreadable = error.why
+      var names: [String] = []
+      for name in deploys.reversed().flatMap({ $0.applied + [$0.failed].compactMap { $0 } })
+      where !known.contains(name) && !names.contains(name) {
+        names.append(name)
+      }
+      plan.undoes = names
+    }
+  }
+
+  private func count(_ target: ConnectionTarget, all: Bool, _ plan: inout RollbackPlan) throws(Failure) {
+    // A rename does not wait for a look at every row.
+    let limit = plan.copy == nil || all ? nil : Self.secondsToCount
+    do throws(Failure) {
+      let writes = try LostWrites(
+        live: target, manifest: plan.backup.manifest, moment: plan.copy?.snapshot, surroundings: surroundings)
+      (plan.lostWrites, plan.countedAll) = try writes.count(within: limit)
+    } catch {
+      try surroundings.cancellation.check()
+      plan.countedAll = false
+      plan.unreadable = plan.unreadable ?? error.why
+    }
   }
 
   /// The only script that was run was atomic and failed, and the schema is still the snapshot's.

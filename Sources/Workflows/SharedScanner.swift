@@ -17,9 +17,16 @@ final class SharedScanner: @unchecked Sendable {
   init(reordering table: TableDigest, _ rows: ReorderedRows) {
     scanner = DumpScanner()
     reordered = rows
-    scanner.observeRows { [unowned self] target, bytes in
+    scanner.observe { [unowned self] event in
+      guard case .rows(let target, let bytes, _) = event else { return }
       if target.schema == table.schema, target.name == table.name { reordered?.take(bytes) }
     }
+  }
+
+  /// Tells what passes, on the thread that feeds it.
+  init(observer: @escaping (DumpEvent) throws(Failure) -> Void) {
+    scanner = DumpScanner()
+    scanner.observe(observer)
   }
 
   var reorderedDigest: String? { lock.withLock { reordered?.digest } }

@@ -6,7 +6,7 @@ import PostgresTools
 /// dump's own.
 struct SnapshotSession {
   private let session: Session
-  private let locks: TableLocks
+  let locks: TableLocks
   /// For `pg_dump --snapshot`.
   let identifier: String
   let snapshot: Manifest.Snapshot

@@ -61,12 +61,20 @@ struct StandbyDatabase {
 
   private func finish(_ database: NewDatabase) throws(Failure) {
     try surroundings.cancellation.check()
+    let name = database.temporaryName
+    try visit(name)
     try maintenance.query("BEGIN")
     try database.giveProperties()
-    try maintenance.query("ALTER DATABASE \(quoteIdentifier(database.temporaryName)) ALLOW_CONNECTIONS false")
+    try close(name)
     try maintenance.query("COMMIT")
-    // Ours have to be over, and counted.
-    for _ in 0..<100 where try !swap.isDeserted(database.temporaryName) { usleep(20_000) }
+    // Our own sessions have to be over, and counted.
+    for _ in 0..<100 where try !swap.isDeserted(name) { usleep(20_000) }
+  }
+
+  /// A copy that nobody was ever in would look the same after the server has lost its statistics.
+  private func visit(_ name: String) throws(Failure) {
+    try open(name)
+    _ = try surroundings.connector.connect(target.database(name), purpose: "standby")
   }
 
   /// Drops what was made of one, whole or not.
@@ -78,13 +86,18 @@ struct StandbyDatabase {
 
   // MARK: Using
 
-  /// What a copy is known by: the database itself, and how many sessions it has ever had. Nil: there is none, or its door is open.
+  /// What a copy is known by: the database itself with its properties, how many sessions it has ever had, and how long they have
+  /// worked. Nil: there is none, or its door is open.
   ///
   /// After a crash of the server the sessions are forgotten; then the copy is as good as touched, and the backup serves.
   func identity(_ name: String) throws(Failure) -> String? {
     let rows = try maintenance.query(
       """
-      SELECT d.oid || ' ' || coalesce(pg_catalog.pg_stat_get_db_sessions(d.oid), 0)
+      SELECT d.oid || ' ' || pg_catalog.pg_stat_get_db_sessions(d.oid) || ' ' || pg_catalog.pg_stat_get_db_active_time(d.oid)
+        || ' ' || pg_catalog.md5(ROW(d.datdba, d.datacl, d.datconnlimit, d.datistemplate, d.dattablespace,
+          pg_catalog.shobj_description(d.oid, 'pg_database'),
+          ARRAY(SELECT s.setrole || s.setconfig::text FROM pg_catalog.pg_db_role_setting s
+            WHERE s.setdatabase = d.oid ORDER BY 1))::text)
       FROM pg_catalog.pg_database d WHERE d.datname = $1 AND NOT d.datallowconn
       """, [name])
     return rows.first?.first ?? nil

@@ -16,9 +16,20 @@ package struct StatisticsUpdate: Sendable {
       guard try session.query("SHOW server_encoding").first?.first != "SQL_ASCII" else { return nil }
       return try session.query(
         """
-        SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.pg_table_size(c.oid)
+        WITH root AS (
+          -- Together with its partitions, and nothing else analyzes it. (Not where that would ask another server.)
+          SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relkind = 'p' AND NOT c.relispartition AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_class f ON f.oid = t.relid
+            WHERE f.relkind = 'f')
+        ), partition AS (
+          SELECT root.oid AS root, t.relid FROM root, pg_catalog.pg_partition_tree(root.oid) t
+        )
+        SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), coalesce(
+          (SELECT pg_catalog.sum(pg_catalog.pg_table_size(p.relid)) FROM partition p WHERE p.root = c.oid),
+          pg_catalog.pg_table_size(c.oid))
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+        WHERE c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+          AND (c.relkind IN ('r', 'm') AND c.oid NOT IN (SELECT relid FROM partition) OR c.oid IN (SELECT oid FROM root))
         ORDER BY 2 DESC
         """)
     }

@@ -9,6 +9,8 @@ import StreamPipeline
 struct StreamDump {
   let command: DumpCommand
   let surroundings: Surroundings
+  /// Given back as soon as pg_dump prints: it has locked every table before.
+  let locks: TableLocks
 
   private var format: BackupFormat { command.settings.format }
   private var compression: Compression { command.settings.compression }
@@ -54,6 +56,7 @@ struct StreamDump {
     let start = ContinuousClock.now
     let reporter = surroundings.reporter
     let exit = try surroundings.runner.run(command.command(format)) { (piece) throws(Failure) in
+      locks.release()
       try take(piece)
       reporter.advance(bytes: UInt64(piece.count))
     }

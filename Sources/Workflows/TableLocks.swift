@@ -3,7 +3,9 @@ import PostgresTools
 
 /// Keeps tables from being truncated or rewritten between a snapshot and pg_dump's own locks: neither keeps to snapshots, and a dump
 /// that comes after it finds the table empty.
-struct TableLocks {
+///
+/// As soon as pg_dump has its own, these only take room in the server's lock table.
+struct TableLocks: Sendable {
   private let session: Session
   private let wait: Duration
   private let log: Log
@@ -24,6 +26,8 @@ struct TableLocks {
   ///
   /// - Throws: `table_locked`.
   func take() throws(Failure) {
+    // Names of any bytes could not be sent back. Then the look at the end has to do.
+    guard try session.query("SHOW server_encoding").first?.first != "SQL_ASCII" else { return }
     for _ in 0..<5 {
       let names = try tables()
       guard !names.isEmpty else { return }
@@ -45,6 +49,9 @@ struct TableLocks {
       "tables_change", exit: .failed, what: "backup of \(session.target.database)",
       why: "tables come and go while they are being listed", nextStep: "run it again when that is over")
   }
+
+  /// Gives the locks back; once that is done, again is nothing.
+  func release() { if session.isInTransaction { _ = session.attempt("ROLLBACK") } }
 
   private static func lock(_ names: [String], or word: String = "") -> String {
     "LOCK TABLE " + names.map { "ONLY \($0)" }.joined(separator: ", ") + " IN ACCESS SHARE MODE" + word

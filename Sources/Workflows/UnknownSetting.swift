@@ -20,6 +20,11 @@ package struct UnknownSetting {
   /// For pg_restore.
   package var arguments: [String] { expected ? [] : ["--exit-on-error"] }
 
+  /// For a session of our own: whether a statement of a dump sets what the server does not know.
+  static func isUnknown(_ statement: [UInt8], server: Int) -> Bool {
+    server < firstThatSets && statement.elementsEqual("SET transaction_timeout = 0".utf8)
+  }
+
   /// Hands on the beginning of a plain dump without the setting: psql has to end at its first error.
   func withoutIt(
     _ piece: UnsafeRawBufferPointer, _ put: (UnsafeRawBufferPointer) throws(Failure) -> Void

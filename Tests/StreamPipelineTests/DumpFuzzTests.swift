@@ -19,10 +19,11 @@ import Testing
     var outcomes = (read: 0, refused: 0)
     for _ in 0..<250 {
       let text = Self.text(&dice)
-      let expected = Reading(naively: text)
+      let whole = Self.beginning + text
+      let expected = Reading(naively: whole)
       if case .read = expected { outcomes.read += 1 } else { outcomes.refused += 1 }
-      let pieces = dice.pieces(of: text, longest: dice.pick([1, 7, 40]))
-      for reading in [Reading(scanning: [text[...]]), Reading(scanning: pieces)] where reading != expected {
+      let pieces = [Self.beginning[...]] + dice.pieces(of: text, longest: dice.pick([1, 7, 40]))
+      for reading in [Reading(scanning: [whole[...]]), Reading(scanning: pieces)] where reading != expected {
         Issue.record(
           "\(String(reflecting: String(decoding: text, as: UTF8.self))):\n\(reading)\ninstead of\n\(expected)")
         return
@@ -30,6 +31,8 @@ import Testing
     }
     #expect(outcomes.read > 10 && outcomes.refused > 10, "\(outcomes)")
   }
+
+  private static let beginning = Array("-- PostgreSQL database dump\n".utf8)
 
   private static func text(_ dice: inout Dice) -> [UInt8] {
     // A few words only in some of them, so that many a text comes to a good end.

@@ -33,6 +33,16 @@ import Testing
     #expect(failure.why.contains("a.b c"))
   }
 
+  @Test(arguments: ["Warning: it is late\n", "SELECT 1;\n", "'", "\n-- x\nWarning\n"])
+  func `refuses a dump that has something before its beginning`(before: String) throws {
+    for pieces in everySplit(of: Array(before.utf8) + dump("")) {
+      let reading = Reading(scanning: pieces)
+      #expect({ if case .refused = reading { true } else { false } }(), "read with \(before)")
+    }
+    #expect(try refusal(of: Array("Warning\n".utf8) + dump("")).code == "foreign_beginning")
+    #expect(Reading(scanning: [(Array("\n-- started\n".utf8) + dump(""))[...]]) != .refused("foreign_beginning"))
+  }
+
   @Test(arguments: ["SELECT 1;", "COPY a.b (t) FROM stdin;\n1\n\\.\n"])
   func `refuses what goes on after the end comment without another`(more: String) throws {
     let text = dump("") + Array(more.utf8)

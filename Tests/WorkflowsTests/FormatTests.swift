@@ -48,6 +48,10 @@ import Testing
       #expect(Self.comparable(printed.stdout) == Self.comparable(try String(contentsOfFile: file, encoding: .utf8)))
       #expect(try bench.holdfast("export", id, "--output", file).exit == 73, "it never replaces a file")
       #expect(try bench.holdfast("export", id, "--json").exit == 64)
+      var closed = ProgramRun.command(["export", id, "--policies", bench.policies])
+      closed.arguments = ["-c", "exec \"$0\" \"$@\" >&-", closed.executable] + closed.arguments
+      closed.executable = "/bin/sh"
+      #expect(try ProgramRun(running: closed).exit == 73, "nobody got it")
       let names = try FileManager.default.contentsOfDirectory(atPath: bench.folder)
       #expect(!names.contains { $0.contains("partial") }, "\(names)")
     }

@@ -1,0 +1,44 @@
+import BackupModel
+import PostgresTools
+import StreamPipeline
+import Diagnostics
+
+/// Loading the rows of a new database by sessions of our own.
+enum RowLoad {
+  /// SQL that a session begins with: what a dump sets before its rows, and what pg_restore's own sessions get.
+  static func settings(_ manifest: Manifest) -> String {
+    let encoding = manifest.source.properties.dumpEncoding.isEmpty ? "UTF8" : manifest.source.properties.encoding
+    let settings = Toolbox.restoreSettings.merging([
+      "client_encoding": encoding, "xmloption": "content", "row_security": "off", "standard_conforming_strings": "on",
+    ]) { _, own in own }
+    return settings.sorted { $0.key < $1.key }.map { "SET \($0.key) = \(quoteLiteral($0.value));" }.joined()
+  }
+
+  /// The COPY that loads a new table, in a transaction that has begun. A large table is emptied in it where it can be: only then rows can
+  /// be written frozen. For a small one that costs more than it saves, since a commit that replaces files waits for the disk.
+  ///
+  /// - Parameter bytes: of its rows.
+  static func statement(for table: CopyTarget, bytes: UInt64, _ session: Session) throws(Failure) -> [UInt8] {
+    let freezes = bytes >= leastToFreeze ? try empties(table, session) : false
+    return Array("COPY ".utf8) + table.source + Array(" FROM STDIN\(freezes ? " WITH (FREEZE)" : "")".utf8)
+  }
+
+  private static let leastToFreeze: UInt64 = 1 << 20
+
+  /// An extension's table has rows of the extension's own; and what goes to a partitioned table may come from several files.
+  private static func empties(_ table: CopyTarget, _ session: Session) throws(Failure) -> Bool {
+    // The name is spelled in the bytes of the dump, so it goes as they do.
+    let name = table.nameBytes
+    let literal = name.flatMap { $0 == UInt8(ascii: "'") ? [$0, $0] : [$0] }
+    let found = try session.query(
+      bytes: Array(
+        """
+        SELECT FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+          AND c.oid = '
+        """.utf8) + literal + Array("'::pg_catalog.regclass".utf8))
+    guard !found.isEmpty else { return false }
+    try session.query(bytes: Array("TRUNCATE ONLY ".utf8) + name)
+    return true
+  }
+}
