@@ -112,6 +112,25 @@ import Testing
     }
   }
 
+  @Test(arguments: ["resume", "abandon"])
+  func `a restored database that has gone before the exchange is no exchange`(ending: String) throws {
+    try withDeploy { bench in
+      try bench.killing("rollback", at: [CrashPoint(lines: 2, isWritten: false), CrashPoint(lines: 2, isWritten: true)]) {
+        point in
+        for name in try bench.databases() where name != bench.database {
+          try bench.maintain("DROP DATABASE \"\(name)\"")
+        }
+        let run = try bench.confirmed(ending)
+        #expect(run.exit == 0, "\(point.testDescription): \(run.stdout)")
+        #expect(try bench.seen() == (ending == "resume" ? .before : .after), "\(point.testDescription)")
+        #expect(try state(bench) == (ending == "resume" ? .rolledBack : .applied))
+        if ending == "resume" { #expect(try bench.confirmed("undo").exit == 0) }
+        try bench.expectNothingLeft("\(point.testDescription)")
+        bench.dropCopies()
+      }
+    }
+  }
+
   /// The names are exchanged, and the journal does not say so yet.
   private static let exchanged = CrashPoint(lines: 3, isWritten: false)
 

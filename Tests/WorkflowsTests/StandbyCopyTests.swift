@@ -83,9 +83,13 @@ import Testing
   @Test(arguments: [
     "ALTER DATABASE COPY_ ALLOW_CONNECTIONS true; DELETE FROM orders; ALTER DATABASE COPY_ ALLOW_CONNECTIONS false",
     "DROP DATABASE COPY_; CREATE DATABASE COPY_ ALLOW_CONNECTIONS false",
-  ])
-  func `one that was touched, or another in its place, is not used`(touch: String) throws {
-    try DeployBench.with(settings: ["standby_copy: restored"]) { bench in
+    "ALTER DATABASE COPY_ ALLOW_CONNECTIONS true; DELETE FROM orders; DELETE FROM orders WHERE pg_stat_reset() IS NULL; "
+      + "ALTER DATABASE COPY_ ALLOW_CONNECTIONS false",
+    "ALTER DATABASE COPY_ SET work_mem = '9MB'", "REVOKE CONNECT ON DATABASE COPY_ FROM PUBLIC",
+    "COMMENT ON DATABASE COPY_ IS 'another'",
+  ], ["restored", "cloned"])
+  func `one that was touched, or another in its place, is not used`(touch: String, mode: String) throws {
+    try DeployBench.with(settings: ["standby_copy: \(mode)"]) { bench in
       try bench.deploy(Self.name, Self.script)
       let copy = try #require(try copies(bench).first)
       for sql in touch.replacing("COPY_", with: copy).split(separator: "; ") {
@@ -94,6 +98,24 @@ import Testing
       let run = try bench.confirmed("rollback")
       #expect(run.exit == 0, "\(run.stdout)")
       #expect(run.stderr.contains("restore"), "from the backup")
+      #expect(try bench.psql("SELECT count(*) FROM orders") == "200")
+    }
+  }
+
+  @Test(arguments: ["restored", "cloned"]) func `one that was touched before the server crashed is not used`(
+    mode: String
+  ) throws {
+    let cluster = try TestCluster()
+    defer { cluster.stop() }
+    try DeployBench.with(cluster: cluster, settings: ["standby_copy: \(mode)"]) { bench in
+      try bench.deploy(Self.name, Self.script)
+      let copy = try #require(try copies(bench).first)
+      try bench.maintain("ALTER DATABASE \(copy) ALLOW_CONNECTIONS true")
+      try bench.psql("DELETE FROM orders", database: copy)
+      try bench.maintain("ALTER DATABASE \(copy) ALLOW_CONNECTIONS false")
+      cluster.kill()
+      try cluster.start()
+      #expect(try bench.confirmed("rollback").exit == 0)
       #expect(try bench.psql("SELECT count(*) FROM orders") == "200")
     }
   }

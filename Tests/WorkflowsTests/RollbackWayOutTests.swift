@@ -1,0 +1,100 @@
+import BackupModel
+import Foundation
+import TestSupport
+import Testing
+
+/// A migration can do anything to its database: a rollback leads out of it.
+@Suite struct RollbackWayOutTests {
+  private static let name = "20240201000000_a"
+
+  @Test(arguments: [
+    "ALTER DATABASE DATABASE_ SET session_preload_libraries = 'nope'", "ALTER DATABASE DATABASE_ SET role = 'pg_monitor'",
+    "ALTER DATABASE DATABASE_ SET statement_timeout = '1ms'", "ALTER DATABASE DATABASE_ ALLOW_CONNECTIONS false",
+    "ALTER DATABASE DATABASE_ SET default_transaction_read_only = on",
+  ])
+  func `out of a database that is hard to be in, or that lets nobody in`(change: String) throws {
+    try DeployBench.with { bench in
+      try bench.deploy(Self.name, "CREATE TABLE t (a int);")
+      try bench.maintain(change.replacingOccurrences(of: "DATABASE_", with: bench.database))
+      let plan = try bench.run("rollback", "--plan", "--json")
+      #expect(plan.exit == 0, "\(plan.stdout)")
+      let run = try bench.confirmed("rollback")
+      #expect(run.exit == 0, "\(run.stdout)\(run.stderr)")
+      #expect(run.json.array("undoes") as? [String] == [Self.name])
+      #expect(try bench.psql("SELECT to_regclass('t') IS NULL") == "t")
+      try bench.expectNothingLeft()
+    }
+  }
+
+  @Test(arguments: [
+    "ALTER TABLE _prisma_migrations DROP COLUMN logs", "ALTER TABLE _prisma_migrations RENAME started_at TO began",
+    "ALTER TABLE _prisma_migrations ALTER started_at TYPE timestamp",
+    "ALTER TABLE _prisma_migrations ALTER started_at DROP NOT NULL; UPDATE _prisma_migrations SET started_at = NULL",
+  ])
+  func `out of a history that nobody can read`(change: String) throws {
+    try DeployBench.with { bench in
+      try bench.deploy(Self.name, "CREATE TABLE t (a int);")
+      try bench.psql(change)
+      #expect(try bench.run("migrations").exit != 70)
+      let run = try bench.confirmed("rollback")
+      #expect(run.exit == 0, "\(run.stdout)\(run.stderr)")
+      #expect(try bench.psql("SELECT to_regclass('t') IS NULL") == "t")
+      try bench.deploy(Self.name, "CREATE TABLE t (b int);")
+      try bench.expectNothingLeft()
+    }
+  }
+
+  @Test func `a role that the migration has dropped is missed before anything is restored`() throws {
+    try DeployBench.with { bench in
+      let role = "reader_\(bench.database)"
+      try bench.psql("CREATE ROLE \(role); GRANT SELECT ON orders TO \(role)")
+      try bench.deploy(Self.name, "DROP OWNED BY \(role); DROP ROLE \(role);")
+      for arguments in [["rollback", "--plan", "--json"], ["rollback", "--json", "--confirm", bench.database]] {
+        let run = try ProgramRun(running: bench.command(arguments), within: 60)
+        #expect(run.exit == 69)
+        #expect(run.json.string("error", "code") == "restore_needs", "\(run.stdout)")
+        #expect(run.json.string("error", "why") != nil && run.stdout.contains(role))
+      }
+      try bench.psql("CREATE ROLE \(role)")
+      #expect(try bench.confirmed("rollback").exit == 0)
+      try bench.psql("DROP OWNED BY \(role)")
+      bench.dropCopies()
+      try bench.maintain("DROP ROLE \(role)")
+    }
+  }
+
+  @Test func `a script that takes its own row from the history has failed`() throws {
+    try DeployBench.with { bench in
+      try bench.migration(Self.name, "CREATE TABLE t (a int); DELETE FROM _prisma_migrations WHERE migration_name ~ '_a$';")
+      let run = try bench.run("deploy", "--json")
+      #expect(run.exit == 1)
+      #expect(run.json.string("error", "code") == "history_lost", "\(run.stdout)")
+      #expect(run.json.string("failed") == Self.name)
+      #expect(try bench.confirmed("rollback").exit == 0)
+      #expect(try bench.psql("SELECT to_regclass('t') IS NULL") == "t")
+    }
+  }
+
+  @Test(arguments: [false, true]) func `a deploy is resumed with the scripts that it began with, or not`(
+    isRemoved: Bool
+  ) throws {
+    try DeployBench.with { bench in
+      try bench.writeCrashMigrations()
+      try bench.stand("deploy", at: CrashPoint(lines: 2, isWritten: false)).kill()
+      let folder = "\(bench.migrations)/\(DeployBench.crashed[1])"
+      let script = try String(contentsOfFile: "\(folder)/migration.sql", encoding: .utf8)
+      if isRemoved {
+        try FileManager.default.removeItem(atPath: folder)
+      } else {
+        try bench.migration(DeployBench.crashed[1], "SELECT 1;")
+      }
+      let run = try bench.run("resume", "--json")
+      #expect(run.exit == 1)
+      #expect(run.json.string("error", "code") == "migration_changed", "\(run.stdout)")
+      #expect(try bench.seen() == .before)
+      try bench.migration(DeployBench.crashed[1], script)
+      #expect(try bench.run("resume").exit == 0)
+      #expect(try bench.seen() == .after)
+    }
+  }
+}
