@@ -21,27 +21,15 @@ package struct ExportBackup {
   /// - Throws: `backup_damaged`, `cannot_write` also when there is such a file, `no_space`.
   package func run(_ backup: Backup, to path: String) throws(Failure) -> UInt64 {
     guard access(path, F_OK) != 0 else { throw cannotWrite(path, EEXIST) }
-    let partial = "\(path).partial-\(UInt32.random(in: 0...UInt32.max))"
-    let file = try FileDescriptor.creating(partial)
-    do throws(Failure) {
-      let bytes = try write(backup, to: file)
-      try file.synchronize()
-      try publish(partial, as: path)
-      return bytes
-    } catch {
-      unlink(partial)
-      throw error
-    }
-  }
-
-  /// Unlike a rename, a link never takes another file's place; but not every file system has links.
-  private func publish(_ partial: String, as path: String) throws(Failure) {
-    if link(partial, path) == 0 {
-      unlink(partial)
-    } else {
-      guard errno != EEXIST, access(path, F_OK) != 0, rename(partial, path) == 0 else { throw cannotWrite(path, errno) }
-    }
-    try synchronizeFolder((path as NSString).deletingLastPathComponent)
+    let folder = (path as NSString).deletingLastPathComponent
+    let file = try UnnamedFile(in: folder.isEmpty ? "." : folder)
+    let bytes = try write(backup, to: file.descriptor)
+    try file.descriptor.synchronize()
+    step("publish the export")
+    try file.publish(as: path)
+    try synchronizeFolder(folder)
+    step("published the export")
+    return bytes
   }
 
   /// Writes the SQL to stdout.

@@ -50,18 +50,7 @@ package struct TakeBackup {
       surroundings.log.info("removed \(name), left by a killed run")
     }
 
-    // Everything that can be known to fail fails before the dump begins.
-    let source = try BackupSource(policy: policy, surroundings: surroundings)
-    surroundings.reporter.headline(source.headline)
-    try source.checkPrivileges()
-    // A deploy and a dump of the same database never overlap.
-    if binding?.deploy == nil { try AdvisoryLock.deploy.share(source.session) }
-
-    let last = try repository.listing(of: policy.name).backups.first?.manifest
-    let (id, started) = PartialBackup.makeID(after: last.map { ($0.id, $0.createdAt) }, now: surroundings.now)
-    let partial = try PartialBackup(repository, policy: policy.name, id: id, format: policy.backup.format)
-    let capture = CaptureDatabase(policy: policy, source: source, partial: partial, surroundings: surroundings)
-    let captured = try capture.run(expectedBytes: last?.rawBytes)
+    let (source, partial, captured, started) = try capturePatiently(repository)
     let manifest = try ManifestWriter(policy: policy, source: source, partial: partial, surroundings: surroundings)
       .write(captured, reason: reason, started: started, binding: binding)
     let mark = hold ? Hold(reason: reason, at: started, until: snapshotHoldEnd(started)) : nil
@@ -76,6 +65,39 @@ package struct TakeBackup {
       .examine(backup, level: level, toolbox: source.toolbox, mustRecord: true)
     if outcome.verification.ok, binding == nil { try applyRetention(repository, after: backup) }
     return outcome
+  }
+
+  private typealias Capture = (source: BackupSource, partial: PartialBackup, dump: CapturedDump, started: Date)
+
+  /// On a standby, recovery ends a dump that stands in its way: that is likely over soon, and no reason to have no backup.
+  private func capturePatiently(_ repository: Repository) throws(Failure) -> Capture {
+    for _ in 0..<Self.conflictsToBear {
+      do throws(Failure) { return try capture(repository) } catch {
+        guard error.code == RecoveryConflicts.code else { throw error }
+        surroundings.log.warning("\(error.why); taking the backup again")
+      }
+    }
+    return try capture(repository)
+  }
+
+  private static let conflictsToBear = 2
+
+  private func capture(_ repository: Repository) throws(Failure) -> Capture {
+    // Everything that can be known to fail fails before the dump begins.
+    let source = try BackupSource(policy: policy, surroundings: surroundings)
+    surroundings.reporter.headline(source.headline)
+    try source.checkPrivileges()
+    // A deploy and a dump of the same database never overlap.
+    if binding?.deploy == nil { try AdvisoryLock.deploy.share(source.session) }
+
+    let conflicts = try RecoveryConflicts(source, surroundings)
+    let last = try repository.listing(of: policy.name).backups.first?.manifest
+    let (id, started) = PartialBackup.makeID(after: last.map { ($0.id, $0.createdAt) }, now: surroundings.now)
+    let partial = try PartialBackup(repository, policy: policy.name, id: id, format: policy.backup.format)
+    let capture = CaptureDatabase(policy: policy, source: source, partial: partial, surroundings: surroundings)
+    do throws(Failure) {
+      return (source, partial, try capture.run(expectedBytes: last?.rawBytes), started)
+    } catch { throw try conflicts.explained(error) }
   }
 
   /// - Throws: `retention_failed`: the new backup is whole all the same.

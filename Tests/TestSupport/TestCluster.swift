@@ -30,8 +30,9 @@ package final class TestCluster: @unchecked Sendable {
   }
 
   /// A streaming standby of another cluster.
-  package convenience init(standbyOf primary: TestCluster) throws {
-    try self.init(settings: ["primary_conninfo=host=\(primary.socket) port=\(primary.port) user=postgres"]) {
+  package convenience init(standbyOf primary: TestCluster, settings: [String] = []) throws {
+    let source = "primary_conninfo=host=\(primary.socket) port=\(primary.port) user=postgres"
+    try self.init(settings: [source] + settings) {
       ("\($0)/pg_basebackup", ["-N", "-c", "fast", "-d", primary.replicationTarget, "-D", $1])
     }
   }

@@ -115,7 +115,9 @@ import Testing
   @Test(arguments: ["resume", "abandon"])
   func `a restored database that has gone before the exchange is no exchange`(ending: String) throws {
     try withDeploy { bench in
-      try bench.killing("rollback", at: [CrashPoint(lines: 2, isWritten: false), CrashPoint(lines: 2, isWritten: true)]) {
+      try bench.killing(
+        "rollback", at: [CrashPoint(lines: 2, isWritten: false), CrashPoint(lines: 2, isWritten: true)]
+      ) {
         point in
         for name in try bench.databases() where name != bench.database {
           try bench.maintain("DROP DATABASE \"\(name)\"")

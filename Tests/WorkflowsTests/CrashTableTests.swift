@@ -25,6 +25,7 @@ import Testing
     let whole = try SteppedRun(command, at: "*", notesIn: folder)
     let end = try whole.end()
     try #require(end.succeeded, "\(end.standardError)")
+    try #require(!whole.stops.isEmpty, "a build without steps proves nothing")
     try reset()
     var walked: [String] = []
     for step in whole.stops {
@@ -39,6 +40,7 @@ import Testing
       walked.append(step)
       try body(run, step)
     }
+    #expect(!walked.isEmpty)
     return walked
   }
 
@@ -128,6 +130,93 @@ import Testing
       }
       #expect(try bench.confirmed("rollback").exit == 0)
       #expect(try bench.seen() == .before)
+    }
+  }
+
+  @Test func `a deploy killed at any step is resumed to its end`() throws {
+    try DeployBench.with { bench in
+      try bench.writeCrashMigrations()
+      #expect(try bench.run("backup").exit == 0, "makes the repository")
+      try walk(bench.command(["deploy"]), notesIn: bench.bench.folder, reset: { try bench.resetCrash() }) { run, step in
+        try run.kill()
+        #expect([.before, .half, .after].contains(try bench.seen()), "killed at \(step)")
+        if try bench.deploys().first?.isUnfinished == true {
+          let resume = try bench.run("resume", "--json")
+          #expect(resume.exit == 0, "\(step): \(resume.stdout)")
+        }
+        if try bench.seen() == .before { #expect(try bench.run("deploy").exit == 0, "killed at \(step)") }
+        #expect(try bench.seen() == .after, "killed at \(step)")
+        try bench.expectNothingLeft("killed at \(step)")
+        try bench.resetCrash()
+      }
+    }
+  }
+
+  @Test func `a pruning killed at any step`() throws {
+    try CrashBench.with(sql: Self.sql) { crash in
+      func fill() throws {
+        try crash.bench.writePolicy()
+        while try crash.listed().count < 3 { try crash.backUp() }
+        try crash.bench.writePolicy(more: "retention: {keep_last: 1, minimum_verified: 1}")
+      }
+      try fill()
+      let steps = try walk(crash.command(["prune", "--confirm"]), notesIn: crash.bench.folder, reset: fill) {
+        run, step in
+        try run.kill()
+        try crash.expectOnlyWholeStates("killed at \(step)")
+        #expect(try crash.listed().count >= 1, "killed at \(step)")
+        #expect(try crash.run("prune", "--confirm").exit == 0, "killed at \(step)")
+        #expect(try crash.listed().count == 1 && crash.leavings().isEmpty, "killed at \(step)")
+        try fill()
+      }
+      #expect(steps.contains { $0.hasPrefix("hide the backup") })
+    }
+  }
+
+  @Test(arguments: ["directory", "plain"]) func `an export killed at any step`(format: String) throws {
+    try CrashBench.with(sql: Self.sql, policy: "backup: {format: \(format)}") { crash in
+      let (id, folder) = (try crash.backUp(), "\(crash.bench.folder)/out")
+      let file = "\(folder)/app.sql"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+      var bytes: Int?
+      let steps = try walk(
+        crash.command(["export", id, "--output", file]), notesIn: crash.bench.folder,
+        reset: {
+          bytes = FileManager.default.contents(atPath: file)?.count
+          try FileManager.default.removeItem(atPath: file)
+        }
+      ) { run, step in
+        try run.kill()
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+        #expect(names == [] || names == ["app.sql"], "killed at \(step)")
+        if !names.isEmpty {
+          #expect(FileManager.default.contents(atPath: file)?.count == bytes, "killed at \(step)")
+          try FileManager.default.removeItem(atPath: file)
+        }
+      }
+      #expect(steps.contains("publish the export#1") && steps.contains("published the export#1"), "\(steps)")
+    }
+  }
+
+  @Test(arguments: [EIO, EACCES, EROFS]) func `a disk that fails from any step on`(number: Int32) throws {
+    try CrashBench.with(sql: Self.sql, policy: "retention: {keep_last: 2, minimum_verified: 1}") { crash in
+      let disk = try FailingDisk(below: crash.bench.repository, number: number, folder: crash.bench.folder)
+      for _ in 0..<2 { try crash.backUp() }
+      var failed = 0
+      try walk(disk.command(crash.command(["backup"])), notesIn: crash.bench.folder) { stopped, step in
+        try disk.fail()
+        let end = try stopped.end()
+        disk.mend()
+        #expect(end.succeeded || end.code == 73, "failing at \(step): \(end.standardError)")
+        failed += end.succeeded ? 0 : 1
+        let list = try crash.run("list", "--json").json
+        #expect(list.array("broken")?.isEmpty == true, "failing at \(step)")
+        #expect((list.array("backups")?.count ?? 0) >= 2, "failing at \(step)")
+        #expect(try crash.run("verify", "--all").exit == 0, "failing at \(step)")
+      }
+      #expect(failed > 10, "the disk does fail")
+      try crash.backUp()
+      #expect(crash.leavings().isEmpty)
     }
   }
 

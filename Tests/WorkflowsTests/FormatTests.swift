@@ -89,15 +89,22 @@ import Testing
     ("plain", "\"$real\" \"$@\"; exit 1", "child_failed"),
     ("custom", "\"$real\" \"$@\" | head -c 30000; exit 0", "child_failed"),
     ("custom", "\"$real\" \"$@\" | head -c 30000; kill -9 $$", "child_failed"),
+    ("custom", "\"$real\" \"$@\" | head -c 30000; exit 1", "child_failed"),
+    ("plain", "echo 'Warning: late'; exec \"$real\" \"$@\"", "foreign_beginning"),
   ])
-  func `a dump that is not whole is refused, whatever pg_dump says`(format: String, script: String, code: String) throws
-  {
+  func `a dump that is not whole, or has more than a dump, is refused, whatever pg_dump says`(
+    format: String, script: String, code: String
+  ) throws {
     try Workbench.with(sql: Self.sql) { bench in
       let tools = try FakeTools(on: bench)
       try tools.replace("pg_dump", by: script)
       try bench.writePolicy(more: "\(tools.policy)\nbackup: {format: \(format), compression: none}")
       let run = try bench.holdfast("backup", "--json")
       #expect(run.json.string("error", "code") == code, "\(run.stdout)")
+      // Who failed is named, and not who was starved by it.
+      if script.hasSuffix("exit 1") || script.contains("kill -9") {
+        #expect(run.json.string("error", "what") == "pg_dump", "\(run.stdout)")
+      }
       #expect(bench.shelfContents() == [])
       #expect(try bench.sessions() == 0)
     }

@@ -8,7 +8,8 @@ import Testing
   private static let name = "20240201000000_a"
 
   @Test(arguments: [
-    "ALTER DATABASE DATABASE_ SET session_preload_libraries = 'nope'", "ALTER DATABASE DATABASE_ SET role = 'pg_monitor'",
+    "ALTER DATABASE DATABASE_ SET session_preload_libraries = 'nope'",
+    "ALTER DATABASE DATABASE_ SET role = 'pg_monitor'",
     "ALTER DATABASE DATABASE_ SET statement_timeout = '1ms'", "ALTER DATABASE DATABASE_ ALLOW_CONNECTIONS false",
     "ALTER DATABASE DATABASE_ SET default_transaction_read_only = on",
   ])
@@ -65,7 +66,8 @@ import Testing
 
   @Test func `a script that takes its own row from the history has failed`() throws {
     try DeployBench.with { bench in
-      try bench.migration(Self.name, "CREATE TABLE t (a int); DELETE FROM _prisma_migrations WHERE migration_name ~ '_a$';")
+      try bench.migration(
+        Self.name, "CREATE TABLE t (a int); DELETE FROM _prisma_migrations WHERE migration_name ~ '_a$';")
       let run = try bench.run("deploy", "--json")
       #expect(run.exit == 1)
       #expect(run.json.string("error", "code") == "history_lost", "\(run.stdout)")

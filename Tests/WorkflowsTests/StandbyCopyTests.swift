@@ -80,14 +80,15 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    "ALTER DATABASE COPY_ ALLOW_CONNECTIONS true; DELETE FROM orders; ALTER DATABASE COPY_ ALLOW_CONNECTIONS false",
-    "DROP DATABASE COPY_; CREATE DATABASE COPY_ ALLOW_CONNECTIONS false",
-    "ALTER DATABASE COPY_ ALLOW_CONNECTIONS true; DELETE FROM orders; DELETE FROM orders WHERE pg_stat_reset() IS NULL; "
-      + "ALTER DATABASE COPY_ ALLOW_CONNECTIONS false",
-    "ALTER DATABASE COPY_ SET work_mem = '9MB'", "REVOKE CONNECT ON DATABASE COPY_ FROM PUBLIC",
-    "COMMENT ON DATABASE COPY_ IS 'another'",
-  ], ["restored", "cloned"])
+  @Test(
+    arguments: [
+      "ALTER DATABASE COPY_ ALLOW_CONNECTIONS true; DELETE FROM orders; ALTER DATABASE COPY_ ALLOW_CONNECTIONS false",
+      "DROP DATABASE COPY_; CREATE DATABASE COPY_ ALLOW_CONNECTIONS false",
+      "ALTER DATABASE COPY_ ALLOW_CONNECTIONS true; DELETE FROM orders; DELETE FROM orders WHERE pg_stat_reset() IS NULL; "
+        + "ALTER DATABASE COPY_ ALLOW_CONNECTIONS false",
+      "ALTER DATABASE COPY_ SET work_mem = '9MB'", "REVOKE CONNECT ON DATABASE COPY_ FROM PUBLIC",
+      "COMMENT ON DATABASE COPY_ IS 'another'",
+    ], ["restored", "cloned"])
   func `one that was touched, or another in its place, is not used`(touch: String, mode: String) throws {
     try DeployBench.with(settings: ["standby_copy: \(mode)"]) { bench in
       try bench.deploy(Self.name, Self.script)

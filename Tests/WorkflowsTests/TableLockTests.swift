@@ -5,6 +5,32 @@ import Testing
 
 /// A table that is truncated or rewritten beside a backup is in it as it was before, or as it is after, never as nothing.
 @Suite struct TableLockTests {
+  /// The server's room for locks is shared: ours have to go when pg_dump has its own.
+  @Test func `a database with as many tables as pg_dump alone can lock is backed up`() throws {
+    let cluster = try TestCluster(settings: [
+      "max_locks_per_transaction=10", "max_connections=20", "max_prepared_transactions=0", "max_wal_senders=2",
+      "max_replication_slots=2",
+    ])
+    defer { cluster.stop() }
+    try Workbench.with(cluster: cluster, policy: "backup: {jobs: 2}") { bench in
+      let file = "\(bench.folder)/tables.sql"
+      try (1...190).map { "CREATE TABLE t\($0) (a int);\n" }.joined().write(
+        toFile: file, atomically: false, encoding: .utf8)
+      try cluster.psql(file: file, database: bench.database)
+      let dump = [
+        "-Fd", "-j2", "-f", "\(bench.folder)/dump", "-h", cluster.socket, "-p", "\(cluster.port)", "-U", "postgres",
+      ]
+      let plain = try ChildProcess(
+        starting: ChildCommand(
+          executable: "\(cluster.binaries)/pg_dump", arguments: dump + [bench.database],
+          environment: Toolbox.baseEnvironment()),
+        capturesOutput: false
+      ).end()
+      try #require(plain.succeeded, "\(plain.standardError)")
+      #expect(try bench.holdfast("backup").exit == 0)
+    }
+  }
+
   @Test(arguments: [
     "TRUNCATE orders; INSERT INTO orders SELECT n, 1, 'new' FROM generate_series(1, 300) n",
     "ALTER TABLE orders ALTER note TYPE varchar(900) USING note || 'x'; DELETE FROM orders WHERE id > 150",
