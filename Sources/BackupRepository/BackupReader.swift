@@ -25,16 +25,16 @@ enum BackupReader {
     let file = "\(path)/manifest.json"
     guard fileKind(file) != .unreadable else { throw unreadable(file) }
     guard fileKind(file) == .file, let data = try contents(file) else { throw broken(path, "it has no manifest.json") }
-    // The version first: a newer format may have anything else.
-    if let version = try? JSONDecoder().decode(Version.self, from: data).version, version > Manifest.currentVersion {
+    // A newer format may have anything else, or look the same.
+    let read = try? Manifest.decoder().decode(Manifest.self, from: data)
+    let version = read?.version ?? (try? JSONDecoder().decode(Version.self, from: data))?.version
+    if let version, version > Manifest.currentVersion {
       throw Failure(
         "newer_backup", exit: .dataDamaged, what: "backup \(path)",
         why: "it is of format version \(version), and this Holdfast knows version \(Manifest.currentVersion)",
         nextStep: "use a newer Holdfast")
     }
-    guard let manifest = try? Manifest.decoder().decode(Manifest.self, from: data) else {
-      throw damaged(path, "manifest.json cannot be read")
-    }
+    guard let manifest = read else { throw damaged(path, "manifest.json cannot be read") }
     guard manifest.version == Manifest.currentVersion, manifest.isPlausible else {
       throw damaged(path, "manifest.json holds numbers that no backup has")
     }

@@ -100,10 +100,20 @@ package struct Repository: Sendable {
     var listing = Listing()
     let folder = folder(of: policy)
     guard fileKind(folder) != .link else { throw symbolicLink(policy) }
-    for name in try folderNames(folder) where Self.isBackupName(name) {
+    // The manifest of a database of many tables takes a moment.
+    let names = try folderNames(folder).filter(Self.isBackupName)
+    let read = try inParallel(
+      names, threads: ProcessInfo.processInfo.activeProcessorCount, cancellation: Cancellation()
+    ) {
+      (name) throws(Failure) -> Result<Backup, Failure> in
       do throws(Failure) {
-        listing.backups.append(try BackupReader.read("\(folder)/\(name)", id: name, policy: policy))
-      } catch {
+        return .success(try BackupReader.read("\(folder)/\(name)", id: name, policy: policy))
+      } catch { return .failure(error) }
+    }
+    for (name, outcome) in zip(names, read) {
+      switch outcome {
+      case .success(let backup): listing.backups.append(backup)
+      case .failure(let error):
         listing.broken.append(Listing.Broken(policy: policy, id: name, path: "\(folder)/\(name)", failure: error))
       }
     }

@@ -3,7 +3,7 @@ import Foundation
 
 /// Applies `body` to every item on a number of threads and returns the results in the items' order.
 ///
-/// Own threads, since `body` blocks. The first failure stops the rest; so does the cancellation.
+/// Own threads, since `body` blocks. After the first failure, or a cancellation, no further item is begun.
 package func inParallel<Item: Sendable, Output: Sendable>(
   _ items: [Item], threads: Int, cancellation: Cancellation,
   _ body: @escaping @Sendable (Item) throws(Failure) -> Output
