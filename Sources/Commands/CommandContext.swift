@@ -85,7 +85,14 @@ struct CommandContext {
     if let name = invocation.value("policy") { return [try policiesFolder.load(name, reader: reader)] }
     let names = try policiesFolder.names()
     guard !names.isEmpty else { return [try policiesFolder.load(nil, reader: reader)] }
-    return try names.map { (name) throws(Failure) in try policiesFolder.load(name, reader: reader) }
+    return try names.map { (name) throws(Failure) in
+      do throws(Failure) { return try policiesFolder.load(name, reader: reader) } catch {
+        var failure = error
+        // One that is broken is no reason not to restore by another.
+        if names.count > 1 { failure.nextStep += "; or name another policy: --policy NAME" }
+        throw failure
+      }
+    }
   }
 
   // MARK: Backups

@@ -74,7 +74,7 @@ package struct Toolbox: Sendable {
   ) -> ChildCommand {
     let own = settings.sorted { $0.key < $1.key }.map { "-c \($0.key)=\($0.value.replacing(" ", with: "\\ "))" }
     let options = ([target.parameters["options"]].compactMap { $0 } + own).joined(separator: " ")
-    if !installation.wrapper.isEmpty {
+    if isWrapped {
       let connection = target.parameters.merging([
         "options": options, "application_name": "holdfast \(purpose)", "client_encoding": "UTF8",
       ]) { _, own in own }

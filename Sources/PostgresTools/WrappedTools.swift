@@ -15,6 +15,8 @@ extension Toolbox {
     return [ClientInstallation(directory: unknown.directory, version: version, wrapper: settings.wrapper)]
   }
 
+  package var isWrapped: Bool { !installation.wrapper.isEmpty }
+
   func wrapped(_ tool: String, _ arguments: [String], password: Secret?) -> ChildCommand {
     var words = installation.wrapper
     // The wrapper is a program of the user's: it gets what the user has, but nothing of libpq's.

@@ -55,13 +55,8 @@ struct CaptureDatabase {
     step("dump")
     let command = DumpCommand(
       policy: policy, source: source, snapshot: snapshot.identifier, encoding: properties.dumpEncoding,
-      passwordFile: passwordFile, folder: partial.path)
-    let archive =
-      policy.backup.format == .directory
-      ? try DirectoryDump(command: command, surroundings: surroundings, locks: snapshot.locks)
-        .run(expectedBytes: expectedBytes)
-      : try StreamDump(command: command, surroundings: surroundings, locks: snapshot.locks)
-        .run(expectedBytes: expectedBytes)
+      passwordFile: passwordFile, folder: partial.path, purpose: DumpCommand.purpose(of: source.toolbox))
+    let archive = try dump(command, snapshot.locks, expectedBytes)
     let needs = try reader.needs(owners: archive.owners, properties: properties)
     if !policy.backup.excludeTableData.isEmpty { try ExcludedRows(source.session, policy).check(archive.digests) }
     try snapshot.close()
@@ -69,6 +64,20 @@ struct CaptureDatabase {
     return CapturedDump(
       snapshot: snapshot.snapshot, properties: properties, history: history, oid: oid, databaseBytes: bytes,
       globals: globals, archive: archive, needs: needs)
+  }
+
+  private func dump(
+    _ command: DumpCommand, _ locks: TableLocks, _ expectedBytes: UInt64?
+  ) throws(Failure) -> DumpedArchive {
+    do throws(Failure) {
+      return policy.backup.format == .directory
+        ? try DirectoryDump(command: command, surroundings: surroundings, locks: locks).run(
+          expectedBytes: expectedBytes)
+        : try StreamDump(command: command, surroundings: surroundings, locks: locks).run(expectedBytes: expectedBytes)
+    } catch {
+      command.endSessions(surroundings)
+      throw error
+    }
   }
 
   /// Roles and tablespaces; the passwords' hashes only when the role may see them.

@@ -16,6 +16,9 @@ struct DumpCommand {
   /// The partial backup's.
   let folder: String
 
+  /// What its sessions are for, as the server is told. Behind a wrapper they may outlive the wrapper, and have to be known then.
+  let purpose: String
+
   var settings: BackupSettings { policy.backup }
   var toolbox: Toolbox { source.toolbox }
 
@@ -25,8 +28,24 @@ struct DumpCommand {
       format + ["--snapshot=\(snapshot)", "--lock-wait-timeout=\(settings.lockWaitTimeout.milliseconds)"]
       + settings.excludeTableData.map { "--exclude-table-data=\($0)" } + encoding
     return toolbox.command(
-      "pg_dump", options, on: source.target, purpose: "backup", passwordFile: passwordFile,
+      "pg_dump", options, on: source.target, purpose: purpose, passwordFile: passwordFile,
       settings: Toolbox.dumpSettings)
+  }
+
+  static func purpose(of toolbox: Toolbox) -> String {
+    toolbox.isWrapped ? "backup \(String(UInt32.random(in: 0...UInt32.max), radix: 16))" : "backup"
+  }
+
+  /// Ends what a wrapper has left running: `docker exec` hands no signal on, and the dump would go on in its container, with a lock on every
+  /// table.
+  func endSessions(_ surroundings: Surroundings) {
+    guard toolbox.isWrapped else { return }
+    do throws(Failure) {
+      let session = try Connector(cancellation: Cancellation(), log: .silent).connect(source.target, purpose: "backup")
+      try session.query(
+        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = $1",
+        ["holdfast \(purpose)"])
+    } catch { surroundings.log.warning("sessions of pg_dump may be left on the server: \(error.why)") }
   }
 
   /// - Parameter start: when pg_dump was started.

@@ -1,4 +1,5 @@
 import Foundation
+import PostgresTools
 import TestSupport
 import Testing
 
@@ -70,6 +71,33 @@ import Testing
       #expect(try bench.holdfast("export", id).stdout.contains("row 500"))
       let variables = try String(contentsOfFile: "\(bench.folder)/variables", encoding: .utf8)
       #expect(variables.contains("PGPASSWORD=\(Self.password)"), "\(variables)")
+    }
+  }
+
+  /// As `docker exec` does: what runs in the container hears of no signal.
+  @Test func `a dump that goes on behind a stopped wrapper is ended on the server`() throws {
+    try Workbench.with(sql: "CREATE TABLE t AS SELECT repeat(md5(i::text), 20) FROM generate_series(1, 4000) i") {
+      bench in
+      let wrapper = "\(bench.folder)/wrapper"
+      let script = """
+        #!/bin/bash
+        case "$*" in
+          *--snapshot*) setsid bash -c 'exec "$0" "$@" > >(exec sleep 60)' "$@" & wait;;
+          *) exec "$@";;
+        esac
+
+        """
+      try Data(script.utf8).write(to: URL(fileURLWithPath: wrapper))
+      chmod(wrapper, 0o755)
+      try bench.writePolicy(
+        more: "tools: {directory: \"\(bench.cluster.binaries)\", wrapper: [\"\(wrapper)\"]}\nbackup: {format: plain}")
+      let run = try ChildProcess(
+        starting: ProgramRun.command(["backup", "--policies", bench.policies]), capturesOutput: false)
+      let dumps = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^holdfast backup .'"
+      try waitUntil("pg_dump is connected") { try bench.cluster.psql(dumps) == "1" }
+      #expect(try run.end(bySending: SIGTERM).exit.code == 143)
+      try waitUntil("the server has ended it") { try bench.cluster.psql(dumps) == "0" }
+      #expect(bench.shelfContents() == [])
     }
   }
 
