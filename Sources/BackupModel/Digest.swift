@@ -60,7 +60,7 @@ package struct TableDigest: Sendable, Equatable, Codable {
 
   package var qualifiedName: String { "\(schema).\(name)" }
   /// Unlike the qualified name, the same for no other table: a name may have a dot in it.
-  fileprivate var key: [String] { [schema, name] }
+  package var key: [String] { [schema, name] }
 }
 
 /// A number of things and one digest over them: sequences, large objects, the statements of the schema.

@@ -73,6 +73,14 @@ package struct Manifest: Sendable, Equatable, Codable {
 
   private static let limit: UInt64 = 1 << 60
 
+  /// Major version of the server that was backed up.
+  package var sourceMajor: Int { source.serverVersionNumber / 10_000 }
+
+  /// Major version of the pg_dump that wrote the archive: an older pg_restore does not read it.
+  package var dumpMajor: Int {
+    tools.first { $0.name == "pg_dump" }.flatMap { Int($0.version.prefix { $0 != "." }) } ?? sourceMajor
+  }
+
   /// The file that holds all data, in the formats that have one.
   package var dataFile: StoredFile? {
     format.file.flatMap { name in files.first { $0.path.hasPrefix("\(name)") } }

@@ -50,22 +50,19 @@ package struct RestoreGuide {
 
   /// From 17 on pg_dump and pg_restore set what an older server does not know, and would end at that.
   private var olderServerNote: String {
-    guard dumpMajor >= 17, major < 17 else { return "" }
+    let first = PostgreSQLMajor.firstThatSetsTransactionTimeout
+    guard dumpMajor >= first, major < first else { return "" }
     let option = manifest.format == .plain ? "-v ON_ERROR_STOP=1" : "--exit-on-error"
     return """
 
 
-      On a server older than 17, leave out `\(option)`: the program then reports that it does not know
+      On a server older than \(first), leave out `\(option)`: the program then reports that it does not know
       `transaction_timeout`, once or a few times, which does no harm. Any other error does.
       """
   }
 
-  /// Of the pg_dump that wrote the archive: an older pg_restore does not read it.
-  private var dumpMajor: Int {
-    manifest.tools.first { $0.name == "pg_dump" }.flatMap { Int($0.version.prefix { $0 != "." }) } ?? major
-  }
-
-  private var major: Int { manifest.source.serverVersionNumber / 10_000 }
+  private var dumpMajor: Int { manifest.dumpMajor }
+  private var major: Int { manifest.sourceMajor }
   private var isDirectory: Bool { manifest.format == .directory }
 
   private var programs: String {
@@ -112,7 +109,9 @@ package struct RestoreGuide {
 
   /// pg_dump 15 and newer takes the schema `public` for closed.
   private var publicStep: String {
-    guard dumpMajor >= 15, major < 15 else { return "" }
+    guard dumpMajor >= PostgreSQLMajor.firstWithClosedPublic, major < PostgreSQLMajor.firstWithClosedPublic else {
+      return ""
+    }
     return "\npsql -X -v ON_ERROR_STOP=1 -d \"$target\" -c 'REVOKE CREATE ON SCHEMA public FROM PUBLIC'"
   }
 

@@ -28,7 +28,10 @@ struct BackupParts {
   /// The digest of a table's rows with their values in another order.
   func digest(of table: TableDigest, reordered rows: ReorderedRows) throws(Failure) -> String {
     var rows = rows
-    if let file = backup.manifest.files.first(where: { $0.table == table.qualifiedName }) {
+    let files = backup.manifest.files.filter { $0.table == table.qualifiedName }
+    let namesakes = backup.manifest.digests.tables.count { $0.qualifiedName == table.qualifiedName }
+    // The rows of some partitions lie in several files; and a name with a dot in it may read as another's.
+    if let file = files.first, files.count == 1, namesakes == 1 {
       try DataFilePass.expand("\(backup.path)/\(file.path)") { rows.take($0) }
       return rows.digest
     }

@@ -1,3 +1,4 @@
+import BackupModel
 import PostgresTools
 
 /// The schema `public` of a new database, made what the dump takes it for.
@@ -7,10 +8,9 @@ import PostgresTools
 struct PublicSchema {
   private let differs: Bool
 
-  private static let firstWithoutCreate = 15
-
   init(dumpedBy client: Int, server: Int) {
-    differs = client >= Self.firstWithoutCreate && server < Self.firstWithoutCreate
+    let first = PostgreSQLMajor.firstWithClosedPublic
+    differs = client >= first && server < first
   }
 
   /// Only a superuser can; what another role leaves open is found by the proof.

@@ -102,7 +102,7 @@ package struct RestoreBackup {
         why: "the server is a standby: it takes no writes",
         nextStep: "give the primary's host in database.url")
     }
-    let major = backup.manifest.source.serverVersionNumber / 10_000
+    let major = backup.manifest.sourceMajor
     guard facts.major >= major else {
       throw Failure(
         "newer_source", exit: .configuration, what: "restore of \(backup.id)",
@@ -131,14 +131,6 @@ package struct RestoreBackup {
         "The half-made database \(temporary) could not be dropped (\(error.why)); the next restore does it.")
     }
     return failure
-  }
-}
-
-extension Manifest {
-  /// Major version of the pg_dump that wrote the archive.
-  var dumpMajor: Int {
-    tools.first { $0.name == "pg_dump" }.flatMap { Int($0.version.prefix { $0 != "." }) }
-      ?? source.serverVersionNumber / 10_000
   }
 }
 

@@ -1,3 +1,4 @@
+import BackupModel
 import Diagnostics
 import PostgresTools
 
@@ -9,20 +10,24 @@ import PostgresTools
 package struct UnknownSetting {
   private let expected: Bool
 
-  private static let firstThatSets = 17
   /// Far more than one for each session, and fewer than are kept of what a child writes.
   private static let mostLines = 300
   private static let statement = "Command was: SET transaction_timeout = 0;"
 
   /// - Parameters: the majors of both.
-  package init(client: Int, server: Int) { expected = client >= Self.firstThatSets && server < Self.firstThatSets }
+  package init(client: Int, server: Int) {
+    expected =
+      client >= PostgreSQLMajor.firstThatSetsTransactionTimeout
+      && server < PostgreSQLMajor.firstThatSetsTransactionTimeout
+  }
 
   /// For pg_restore.
   package var arguments: [String] { expected ? [] : ["--exit-on-error"] }
 
   /// For a session of our own: whether a statement of a dump sets what the server does not know.
   static func isUnknown(_ statement: [UInt8], server: Int) -> Bool {
-    server < firstThatSets && statement.elementsEqual("SET transaction_timeout = 0".utf8)
+    server < PostgreSQLMajor.firstThatSetsTransactionTimeout
+      && statement.elementsEqual("SET transaction_timeout = 0".utf8)
   }
 
   /// Hands on the beginning of a plain dump without the setting: psql has to end at its first error.

@@ -1,0 +1,140 @@
+import BackupModel
+import Diagnostics
+import PostgresTools
+import StreamPipeline
+
+/// Proving what was restored, and giving it statistics.
+extension RestoreWork {
+  /// Compares what was restored with the backup, and gives it statistics meanwhile: neither keeps every core busy by itself.
+  ///
+  /// - Throws: `restored_differs`.
+  func prove(_ proof: RestoreProof, analyze: Bool) throws(Failure) {
+    guard proof != .none || analyze else { return }
+    step("prove the database")
+    _ = try surroundings.phase(
+      proof == .none ? "analyze" : "compare", total: proof == .digest ? dataBytes : nil,
+      summary: { $0.joined(separator: "; ") }
+    ) { () throws(Failure) in
+      let statistics = StatisticsUpdate(SessionPool(surroundings.connector, target, purpose: "restore"))
+      let portions = analyze ? try statistics.portions() : []
+      let tasks = (proof == .none ? [] : [Task.compare(proof)]) + portions.map(Task.run)
+      let done = try inParallel(tasks, threads: surroundings.cores, cancellation: surroundings.cancellation) {
+        (task) throws(Failure) -> String? in
+        switch task {
+        case .compare(.rows): return "rows per table are equal (\(counted(try compareRows(), "table")))"
+        case .compare: return try compareDigests()
+        case .run(let statement):
+          try statistics.run(statement)
+          return nil
+        }
+      }
+      return done.compactMap { $0 } + (analyze ? [proof == .none ? "statistics are up to date" : "analyzed"] : [])
+    }
+  }
+
+  private enum Task: Sendable {
+    case compare(RestoreProof)
+    case run(String)
+  }
+
+  private func serverMajor() throws(Failure) -> Int {
+    try surroundings.connector.connect(target, purpose: "restore").serverVersion / 10_000
+  }
+
+  private func compareRows() throws(Failure) -> Int {
+    let pool = SessionPool(surroundings.connector, target, purpose: "restore")
+    let largestFirst = expected.tables.sorted { $0.rows > $1.rows }
+    let problems = try inParallel(largestFirst, threads: surroundings.cores, cancellation: surroundings.cancellation) {
+      (table) throws(Failure) in
+      try pool.with { (session) throws(Failure) in try Self.difference(in: table, session) }
+    }
+    try refuse(problems.compactMap { $0 })
+    return expected.tables.count
+  }
+
+  private static func difference(in table: TableDigest, _ session: Session) throws(Failure) -> Problem? {
+    let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
+    let kind = try session.query("SELECT relkind FROM pg_catalog.pg_class WHERE oid = $1::pg_catalog.regclass", [name])
+    // Some partitions are dumped, and counted, as rows of their root.
+    let only = kind.first?.first == "p" ? "" : "ONLY "
+    let count = try Row(try session.query("SELECT pg_catalog.count(*) FROM \(only)\(name)").first).text(0)
+    guard UInt64(count) != table.rows else { return nil }
+    return Problem(table: table.qualifiedName, problem: "has \(count) rows instead of \(table.rows)")
+  }
+
+  /// Dumps the new database through the scanner and compares every digest with the manifest's.
+  private func compareDigests() throws(Failure) -> String {
+    let session = try surroundings.connector.connect(target, purpose: "restore")
+    let dump = try ComparisonDump(manifest) { (table) throws(Failure) in try ComparisonDump.isOrdinary(table, session) }
+    let read = try inParallel(dump.calls, threads: 2, cancellation: surroundings.cancellation) {
+      (more) throws(Failure) in try self.dump(more)
+    }
+    guard var found = dump.joined(read.map(\.digest)) else {
+      throw .internalError("a part of the comparison is missing")
+    }
+    let unlike = try schemaWriters()
+    if unlike != nil { found.schema = expected.schema }
+    let problems = try expectedDigests(in: found).differences(from: found)
+    let details = found.schema == expected.schema ? [] : try schemaDifferences(read.first?.statements ?? [])
+    try refuse(problems, details: details)
+    return unlike.map {
+      "rows, sequences and large objects equal the backup's; the schema's text is not compared between \($0)"
+    } ?? "every digest equals the backup's"
+  }
+
+  /// - Parameter more: what pg_dump has to be told besides.
+  private func dump(_ more: [String]) throws(Failure) -> (digest: DatabaseDigest, statements: [String]) {
+    let scanner = DumpScanner(keepStatements: true)
+    let reporter = surroundings.reporter
+    let command = tool(
+      "pg_dump",
+      ["-Fp"] + manifest.source.properties.dumpEncoding
+        + manifest.excludeTableData.map { "--exclude-table-data=\($0)" } + more, settings: Toolbox.dumpSettings)
+    let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
+      try scanner.scan(piece)
+      reporter.advance(bytes: UInt64(piece.count))
+    }
+    try exit.check("pg_dump")
+    return (try scanner.finish(), scanner.statements)
+  }
+
+  /// Who wrote the two schemas' texts, when they are not alike: pg_dump words most of it, and the server the rest, views for one.
+  private func schemaWriters() throws(Failure) -> String? {
+    let (dumped, dumps) = (manifest.dumpMajor, toolbox.installation.version.major)
+    if dumped != dumps { return "pg_dump \(dumped) and \(dumps)" }
+    let (source, server) = (manifest.sourceMajor, try serverMajor())
+    return source == server ? nil : "servers \(source) and \(server)"
+  }
+
+  /// The manifest's digests, with those of tables whose columns came back in another order computed anew for that order.
+  private func expectedDigests(in found: DatabaseDigest) throws(Failure) -> DatabaseDigest {
+    var expected = expected
+    let columns = Dictionary(found.tables.map { ($0.key, $0.columns) }) { first, _ in first }
+    for (index, table) in expected.tables.enumerated() {
+      guard let new = columns[table.key], new != table.columns,
+        let rows = ReorderedRows(from: table.columns, to: new)
+      else { continue }
+      expected.tables[index].digest = try parts.digest(of: table, reordered: rows)
+    }
+    return expected
+  }
+
+  private var parts: BackupParts { BackupParts(backup: backup, toolbox: toolbox, surroundings: surroundings) }
+
+  private func refuse(_ problems: [Problem], details: [String] = []) throws(Failure) {
+    guard let first = problems.first else { return }
+    throw Failure(
+      "restored_differs", exit: .dataDamaged, what: "restore of \(backup.id)",
+      why: "the restored database differs from the backup: \(first.sentence)",
+      nextStep: "holdfast verify \(backup.id) --level archive tells whether the backup or the restore is at fault",
+      details: problems.dropFirst().prefix(20).map(\.sentence) + details)
+  }
+
+  /// The statements that stand on one side only.
+  private func schemaDifferences(_ restored: [String]) throws(Failure) -> [String] {
+    let backedUp = if let tables { tables.schemaStatements } else { try parts.schemaStatements() }
+    let (before, after) = (Set(backedUp), Set(restored))
+    return before.subtracting(after).sorted().prefix(5).map { "only in the backup: \($0)" }
+      + after.subtracting(before).sorted().prefix(5).map { "only in the restored database: \($0)" }
+  }
+}
