@@ -176,6 +176,8 @@ struct ConnectionError: Error {
     let user = target.parameters["user"] ?? ""
     let (code, exit, next): (String, ExitCode, String) =
       switch sqlState {
+      case nil where message.contains("no password supplied"):
+        ("wrong_password", .noPermission, "give the password in database.url, or in ~/.pgpass")
       case "28P01":
         ("wrong_password", .noPermission, "check user and password in database.url (special characters as %XX)")
       case "28000":

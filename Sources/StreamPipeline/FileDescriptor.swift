@@ -94,11 +94,17 @@ package func systemError(_ number: Int32) -> String { String(cString: strerror(n
 /// The failure to write a file: exit 73.
 package func cannotWrite(_ path: String, _ number: Int32) -> Failure {
   let full = number == ENOSPC || number == EDQUOT
+  let next =
+    switch number {
+    case ENOSPC, EDQUOT: "make room on that file system, then run the same command again"
+    case EEXIST: "choose another name: an existing file is never replaced"
+    case ENOENT, ENOTDIR: "make the folder first, or choose another one"
+    case EPIPE, EBADF: "let what reads it read to its end"
+    default: "let the user that runs holdfast write there"
+    }
   return Failure(
     full ? "no_space" : "cannot_write", exit: .cannotWrite, what: "writing \(path)", why: systemError(number),
-    nextStep: full
-      ? "make room on that file system, then run the same command again"
-      : "let the user that runs holdfast write there")
+    nextStep: next)
 }
 
 /// A buffer of the size that suits reads and writes of data.

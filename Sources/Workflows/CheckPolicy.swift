@@ -150,6 +150,14 @@ package struct CheckPolicy {
       return CheckFinding(
         kind: .warning, text: deploys ? "\(text); holdfast deploy and rollback will refuse" : text, fix: need.fix)
     }
+    if deploys {
+      findings += try WayBack.unrestorable(session).map {
+        CheckFinding(
+          kind: .warning,
+          text: "role \(role) lacks a privilege \($0.problem); holdfast deploy and rollback will refuse",
+          fix: $0.fix)
+      }
+    }
     let others = deploys ? try WayBack.unstoppable(session) : []
     if !others.isEmpty {
       findings.append(

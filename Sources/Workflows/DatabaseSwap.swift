@@ -57,7 +57,9 @@ struct DatabaseSwap {
     try session.query(
       """
       SELECT coalesce(nullif(application_name, ''), 'unnamed'), pg_catalog.count(*) FROM pg_catalog.pg_stat_activity
-      WHERE datname = $1 AND backend_type = 'client backend' AND application_name NOT LIKE 'holdfast%'
+      -- Of other roles' sessions the kind is hidden from all but superusers.
+      WHERE datname = $1 AND coalesce(backend_type, 'client backend') = 'client backend'
+        AND application_name NOT LIKE 'holdfast%'
       GROUP BY 1 ORDER BY 2 DESC, 1
       """, [name]
     ).map { (values) throws(Failure) in
@@ -69,7 +71,10 @@ struct DatabaseSwap {
   /// Whether nobody is connected, not even ourselves.
   func isDeserted(_ name: String) throws(Failure) -> Bool {
     try session.query(
-      "SELECT FROM pg_catalog.pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'", [name]
+      """
+      SELECT FROM pg_catalog.pg_stat_activity
+      WHERE datname = $1 AND coalesce(backend_type, 'client backend') = 'client backend'
+      """, [name]
     ).isEmpty
   }
 

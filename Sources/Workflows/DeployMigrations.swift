@@ -58,7 +58,7 @@ package struct DeployMigrations {
       return Outcome(state: .nothingToDo)
     }
     surroundings.reporter.headline(books.headline(status.pending.count))
-    try WayBack(target: books.target, surroundings: surroundings).check()
+    try WayBack(target: books.target, surroundings: surroundings).check(books.session)
 
     // No snapshot, no deploy: whatever is thrown here, the migrations were not begun.
     let id = DeployJournal.makeID(after: try turn.repository.deploys(of: policy.name), now: surroundings.now)

@@ -14,6 +14,7 @@ struct UnnamedFile: ~Copyable {
     if number >= 0 {
       (descriptor, partial) = (FileDescriptor(adopting: number, path: folder), nil)
     } else {
+      guard [EOPNOTSUPP, EISDIR, EINVAL].contains(errno) else { throw cannotWrite(folder, errno) }
       let name = "\(folder)/.holdfast-\(UInt32.random(in: 0...UInt32.max))"
       (descriptor, partial) = (try FileDescriptor.creating(name), name)
     }

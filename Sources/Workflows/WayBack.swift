@@ -7,11 +7,12 @@ struct WayBack {
   let target: ConnectionTarget
   let surroundings: Surroundings
 
+  /// - Parameter live: on the database that is deployed to.
   /// - Throws: `no_way_back`, with every privilege that is missing; what keeps the role from the maintenance database.
-  func check() throws(Failure) {
+  func check(_ live: Session) throws(Failure) {
     let session = try surroundings.connector.maintenanceSession(of: target, renames: true)
     let needs = try Self.needs(of: target.database, session)
-    let missing = needs.missing.map { "\($0.problem): \($0.fix)" }
+    let missing = (needs.missing + (try Self.unrestorable(live))).map { "\($0.problem): \($0.fix)" }
     guard let first = missing.first else { return }
     throw Failure(
       "no_way_back", exit: .noPermission, what: "deploy to \(target.database)",
@@ -47,6 +48,62 @@ struct WayBack {
       missing.append(MissingPrivilege(problem: "to rename \(database)", fix: fix))
     }
     return (role, missing)
+  }
+
+  /// What a restore would give to roles that the session's may not give anything to.
+  static func unrestorable(_ live: Session) throws(Failure) -> [MissingPrivilege] {
+    let facts = try ServerReader(live).facts()
+    guard !facts.superuser else { return [] }
+    let role = quoteIdentifier(try Row(try live.query("SELECT current_user").first).text(0))
+    let owners = try live.query(
+      """
+      WITH owned (class, id, owner, schema) AS (
+        SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, oid, relowner, relnamespace FROM pg_catalog.pg_class
+        WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relpersistence <> 't'
+        UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, proowner, pronamespace FROM pg_catalog.pg_proc
+        UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, oid, typowner, typnamespace FROM pg_catalog.pg_type
+        WHERE typrelid = 0 AND typelem = 0
+        UNION ALL SELECT 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, oid, stxowner, stxnamespace
+        FROM pg_catalog.pg_statistic_ext
+        UNION ALL SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, oid, nspowner, oid FROM pg_catalog.pg_namespace
+        WHERE nspname <> 'public')
+      SELECT pg_catalog.quote_ident(r.rolname), pg_catalog.count(*)
+      FROM owned o JOIN pg_catalog.pg_namespace n ON n.oid = o.schema JOIN pg_catalog.pg_roles r ON r.oid = o.owner
+        JOIN pg_catalog.pg_database db ON db.datname = pg_catalog.current_database()
+      WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        -- Whoever gives an object away has to be its new owner's member, and the new owner has to be somebody who may make it there. Privileges
+        -- come later, so that may be who owns the schema, or the database.
+        AND NOT (pg_catalog.pg_has_role(o.owner, 'MEMBER') AND (
+          pg_catalog.pg_has_role(o.owner, CASE WHEN o.id = n.oid THEN db.datdba ELSE n.nspowner END, 'USAGE')
+          OR n.nspname = 'public' AND pg_catalog.current_setting('server_version_num')::int < 150000))
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+          WHERE d.classid = o.class AND d.objid = o.id AND d.deptype IN ('e', 'i'))
+      GROUP BY 1 ORDER BY 1
+      """
+    ).map { (values) throws(Failure) in
+      let row = try Row(values)
+      let (owner, count) = (try row.text(0), Int(try row.text(1)) ?? 0)
+      return MissingPrivilege(
+        problem: "to restore \(counted(count, "object")) of \(owner)",
+        fix: "make \(role) their owner (ALTER … OWNER TO \(role)), or the schema's owner that of all in it")
+    }
+    let settings = try live.query(
+      """
+      SELECT pg_catalog.quote_ident(r.rolname), pg_catalog.quote_ident(d.datname) FROM pg_catalog.pg_db_role_setting s
+      JOIN pg_catalog.pg_roles r ON r.oid = s.setrole JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+      WHERE d.datname = pg_catalog.current_database() AND r.rolname <> current_user
+        AND NOT (SELECT rolcreaterole FROM pg_catalog.pg_roles WHERE rolname = current_user)
+      ORDER BY 1
+      """
+    ).map { (values) throws(Failure) in
+      let row = try Row(values)
+      let (other, database) = (try row.text(0), try row.text(1))
+      return MissingPrivilege(
+        problem: "to restore the settings of \(other) in \(database)",
+        fix: "ALTER ROLE \(other) IN DATABASE \(database) RESET ALL (set them for the role, or the database), "
+          + "or ALTER ROLE \(role) CREATEROLE")
+    }
+    return owners + settings
   }
 
   /// Roles that are connected now and that the session's could not end before the names are exchanged. A superuser's sessions

@@ -136,6 +136,23 @@ import Testing
     }
   }
 
+  @Test func `a partitioned table that was dumped behind another one`() throws {
+    let sql = """
+      CREATE TABLE c (a int); CREATE TABLE o (a int) PARTITION BY LIST (a);
+      CREATE TABLE o_1 PARTITION OF o FOR VALUES IN (1); INSERT INTO o VALUES (1)
+      """
+    try Workbench.with(sql: sql) { bench in
+      let id = try bench.backUp()
+      for (index, tables) in [["o"], ["c", "o"], ["c"]].enumerated() {
+        let copy = bench.newDatabaseName("\(index)")
+        let run = try ProgramRun(
+          running: ProgramRun.command(
+            ["restore", id, "--table"] + tables + ["--into", copy, "--policies", bench.policies]))
+        #expect(run.exit == 0, "\(tables): \(run.stderr)")
+      }
+    }
+  }
+
   @Test func `a partition alone is a table of its own, and says so`() throws {
     try withBackup { bench, id, copy in
       let run = try bench.holdfast("restore", id, "--table", "other.events_24", "--into", copy)

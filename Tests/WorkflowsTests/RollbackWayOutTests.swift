@@ -64,6 +64,58 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    (
+      "CREATE TABLE kept_by_other (a int); ALTER TABLE kept_by_other OWNER TO OTHER_",
+      "ALTER TABLE kept_by_other OWNER TO OWNER_"
+    ),
+    ("CREATE TYPE mood AS ENUM ('a')", "ALTER TYPE mood OWNER TO OWNER_"),
+    (
+      "ALTER ROLE OTHER_ IN DATABASE DATABASE_ SET statement_timeout = '5s'",
+      "ALTER ROLE OTHER_ IN DATABASE DATABASE_ RESET ALL"
+    ),
+  ])
+  func `a deploy is refused to a role that could not bring back what is another's`(sql: String, mend: String) throws {
+    try DeployBench.with { bench in
+      let (owner, other) = ("owner_\(bench.database)", "other_\(bench.database)")
+      func run(_ sql: String) throws {
+        let filled = sql.replacing("OTHER_", with: other).replacing("OWNER_", with: owner).replacing(
+          "DATABASE_", with: bench.database)
+        for statement in filled.split(separator: "; ") { try bench.psql(String(statement)) }
+      }
+      try run("CREATE ROLE OWNER_ LOGIN CREATEDB; CREATE ROLE OTHER_; ALTER DATABASE DATABASE_ OWNER TO OWNER_")
+      defer {
+        bench.dropCopies()
+        _ = try? run(
+          "ALTER DATABASE DATABASE_ OWNER TO postgres; DROP OWNED BY OWNER_, OTHER_; DROP ROLE OWNER_, OTHER_")
+      }
+      for table in ["customers", "orders", "busy", "_prisma_migrations"] {
+        try run("ALTER TABLE \(table) OWNER TO OWNER_")
+      }
+      try bench.writePolicy(url: bench.cluster.url(bench.database, user: owner))
+      try run(sql)
+      try bench.migration(Self.name, "CREATE TABLE t (a int);")
+      let refused = try bench.run("deploy", "--json")
+      #expect(refused.exit == 77, "\(refused.stdout)")
+      #expect(refused.json.string("error", "code") == "no_way_back")
+      #expect(try bench.run("check").stdout.contains("rollback will refuse"))
+      try run(mend)
+      let deploy = try bench.run("deploy", "--json")
+      #expect(deploy.exit == 0, "\(deploy.stdout)")
+      let back = try bench.confirmed("rollback")
+      #expect(back.exit == 0, "\(back.stdout)")
+    }
+  }
+
+  @Test func `a failed script that left nothing is resolved beside a materialized view`() throws {
+    try DeployBench.with { bench in
+      try bench.psql("CREATE MATERIALIZED VIEW counts AS SELECT count(*) FROM orders")
+      try bench.migration(Self.name, "CREATE TABLE t (a int); SELECT 1 / 0;")
+      #expect(try bench.run("deploy").exit == 1)
+      #expect(try bench.confirmed("rollback").json.string("mode") == "resolve-only")
+    }
+  }
+
   @Test func `a script that takes its own row from the history has failed`() throws {
     try DeployBench.with { bench in
       try bench.migration(
