@@ -31,6 +31,8 @@ package struct DumpedStatement: Sendable {
     /// Decides how the tables and indexes that follow are made.
     case context(name: String, value: String)
     case accessMethod(String)
+    /// The statements up to its end are another role's: privileges that it has given on.
+    case authorization(begins: Bool)
     case schema(String)
     case `extension`(String, schema: String)
     case table(QualifiedName)
@@ -87,6 +89,27 @@ package struct DumpedStatement: Sendable {
 
   var text: String { String(decoding: bytes, as: UTF8.self) }
 
+  /// Without what a comment says.
+  var textBeforeLiteral: String {
+    guard bytes.starts(with: "COMMENT ON ".utf8) else { return text }
+    let ends = [" IS '", " IS E'"].compactMap { Self.range(of: $0, in: bytes)?.lowerBound }
+    return String(decoding: bytes[..<(ends.min() ?? bytes.endIndex)], as: UTF8.self)
+  }
+
+  /// Names of routines, of types, and of everything else may be alike.
+  enum Kind { case routine, type, other }
+
+  /// Of what it makes, or speaks of first.
+  var kindOfFirst: Kind {
+    let words = Self.words(bytes)
+    let kind = ["COMMENT", "GRANT", "REVOKE"].contains(words.first) ? words.drop { $0 != "ON" }.second : words.second
+    switch kind {
+    case "FUNCTION", "PROCEDURE", "AGGREGATE", "ROUTINE": return .routine
+    case "TYPE", "DOMAIN": return .type
+    default: return .other
+    }
+  }
+
   /// For people: `type`, `sequence`.
   var kind: String { Self.words(bytes).second.map { $0.lowercased() } ?? "" }
 
@@ -96,6 +119,11 @@ package struct DumpedStatement: Sendable {
       let root = names.first, let partition = names.second
     else { return nil }
     return (root, partition)
+  }
+
+  /// The table whose sequence it makes one: `ALTER SEQUENCE s OWNED BY t.c`.
+  var sequenceOwner: QualifiedName? {
+    bytes.starts(with: "ALTER SEQUENCE ".utf8) && Self.range(of: " OWNED BY ", in: bytes) != nil ? names.second : nil
   }
 
   /// What the definition of a range type makes besides.
@@ -137,6 +165,8 @@ package struct DumpedStatement: Sendable {
   }
 
   private static func role(_ words: [Substring], _ bytes: [UInt8], _ names: [QualifiedName]) -> Role {
+    if bytes.starts(with: "SET SESSION AUTHORIZATION ".utf8) { return .authorization(begins: true) }
+    if bytes.starts(with: "RESET SESSION AUTHORIZATION".utf8) { return .authorization(begins: false) }
     switch DumpStatement(bytes) {
     case .session: return .session
     case .context(let name, let value): return .context(name: name, value: value)

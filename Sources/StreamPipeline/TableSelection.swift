@@ -55,7 +55,7 @@ private struct Choice {
         if let made = statement.makes { makers[made, default: []].append(index) }
         if let (root, partition) = statement.attachment { partitions[root, default: []].append(partition) }
       case .accessMethod(let name): accessMethods[name] = index
-      case .session, .context, .ofSchema, .ofExtension, .other: break
+      case .session, .context, .authorization, .ofSchema, .ofExtension, .other: break
       }
     }
     // A range type makes its multirange type, too.
@@ -148,13 +148,22 @@ private struct Choice {
         for found in extensions where found.schema == name.schema { add(found.index) }
       }
     }
+    if case .extension(_, let name) = statement.role, let schema = schemas[name] { included[schema] = true }
     for part in parts(of: statement) + unnamed(by: statement) { add(part) }
   }
 
   /// The settings under which included tables and indexes are made.
   private mutating func addContexts() {
     var inForce: [String: Int] = [:]
+    var authorization: (index: Int, isUsed: Bool)?
     for (index, statement) in statements.enumerated() {
+      switch statement.role {
+      case .authorization(begins: true): authorization = (index, false)
+      case .authorization(begins: false):
+        if let authorization, authorization.isUsed { (included[authorization.index], included[index]) = (true, true) }
+        authorization = nil
+      default: if included[index] { authorization?.isUsed = true }
+      }
       if case .context(let name, _) = statement.role { inForce[name] = index }
       guard included[index] else { continue }
       switch statement.role {
@@ -170,7 +179,13 @@ private struct Choice {
 
   /// The statements that make what a statement names, but for tables and what belongs to them.
   private func parts(of statement: DumpedStatement) -> [Int] {
-    (statement.names + statement.bodyNames).flatMap { makers[$0] ?? [] }.filter { isPart($0) }
+    let named = (statement.names + statement.bodyNames).enumerated().flatMap { place, name in
+      // What a statement speaks of is of the kind that it says.
+      (makers[name] ?? []).filter { index in
+        place > 0 || statement.role != .belonging || statements[index].kindOfFirst == statement.kindOfFirst
+      }
+    }
+    return named.filter { isPart($0) }
   }
 
   private func isPart(_ index: Int) -> Bool { if case .part = statements[index].role { true } else { false } }
@@ -180,7 +195,7 @@ private struct Choice {
     guard !extensions.isEmpty else { return [] }
     let text = statement.text
     return extensions.filter { found in
-      text.contains("LANGUAGE \(found.name)")
+      text.contains("LANGUAGE \(found.name)") || text.contains("USING \(found.name) ")
         || ["gist", "gin"].contains { found.name == "btree_\($0)" && text.contains("USING \($0) ") }
     }.map(\.index)
   }
@@ -192,7 +207,7 @@ private struct Choice {
     case .ofSchema(let name): schemas[name].map { included[$0] } ?? hasIncluded(schema: name)
     case .ofExtension(let name): extensions.contains { $0.name == name && included[$0.index] }
     case .belonging: belongsToIncluded(index)
-    case .session, .context, .accessMethod, .schema, .extension, .view, .part, .other: false
+    case .session, .context, .authorization, .accessMethod, .schema, .extension, .view, .part, .other: false
     }
   }
 
@@ -202,15 +217,23 @@ private struct Choice {
   }
 
   private func belongsToIncluded(_ index: Int) -> Bool {
-    guard let anchor = anchor(of: index), included[anchor], lack(of: index) == nil else { return false }
+    guard let anchor = anchor(of: index), isAnchored(index), lack(of: index) == nil else { return false }
     // Two indexes that are joined, say.
     let others = statements[index].names.flatMap { makers[$0] ?? [] }.filter { $0 != index && !isPart($0) }
     return others.allSatisfy { included[$0] } && !speaksOfLeftOut(index, anchor)
   }
 
+  /// What it belongs to is there; of a sequence that a table owns, either.
+  private func isAnchored(_ index: Int) -> Bool {
+    anchor(of: index).map { included[$0] } ?? false
+      || statements[index].sequenceOwner.map { chosen.contains($0) } ?? false
+  }
+
   /// The first thing named that another statement makes: what a statement belongs to.
   private func anchor(of index: Int) -> Int? {
-    statements[index].names.lazy.compactMap { makers[$0]?.first { $0 != index } }.first
+    let kind = statements[index].kindOfFirst
+    let named = statements[index].names.lazy.compactMap { makers[$0]?.filter { $0 != index } }.first { !$0.isEmpty }
+    return named?.first { statements[$0].kindOfFirst == kind } ?? named?.first
   }
 
   /// A table or view that a statement, or anything made for it, needs, and that is not chosen.
@@ -232,7 +255,7 @@ private struct Choice {
   /// A comment on a key that is not there, or a trigger's state.
   private func speaksOfLeftOut(_ index: Int, _ anchor: Int) -> Bool {
     guard let parts = leftOutParts[anchor] else { return false }
-    let text = statements[index].text
+    let text = statements[index].textBeforeLiteral
     return parts.contains { text.contains("\($0) ") || text.hasSuffix($0) }
   }
 
@@ -250,8 +273,8 @@ private struct Choice {
 
   var leftOut: [String] {
     let belongings = statements.indices.compactMap { (index) -> String? in
-      guard statements[index].role == .belonging, !included[index], let anchor = anchor(of: index),
-        let needed = lack(of: index), included[anchor] || isAttachment(index)
+      guard statements[index].role == .belonging, !included[index], let needed = lack(of: index),
+        isAnchored(index) || isAttachment(index)
       else { return nil }
       return "\(statements[index].line): it needs \(needed)"
     }

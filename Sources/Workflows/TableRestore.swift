@@ -43,8 +43,8 @@ struct TableRestore: Sendable {
     }
     try scanner.scan(Array("-- PostgreSQL database dump complete\n".utf8))
     var expected = try scanner.finish()
-    let names = Set(selection.tables.map(\.description))
-    expected.tables = manifest.digests.tables.filter { names.contains($0.qualifiedName) }
+    let names = Set(selection.tables)
+    expected.tables = manifest.digests.tables.filter { names.contains(QualifiedName(schema: $0.schema, name: $0.name)) }
     return (expected, scanner.statements)
   }
 

@@ -91,6 +91,38 @@ import Testing
       "\(selection.leftOut)")
   }
 
+  @Test func `what another role has granted is granted by it, and nothing else`() throws {
+    let grant = ["SET SESSION AUTHORIZATION ann", "GRANT SELECT ON TABLE s.b TO bob", "RESET SESSION AUTHORIZATION"]
+    let own = grant.map { $0.replacing("s.b", with: "s.a") }
+    let all =
+      ["CREATE TABLE s.a (\n    i integer\n)", "CREATE TABLE s.b (\n    i integer\n)"] + grant + own
+      + ["GRANT SELECT ON TABLE s.a TO x"]
+    #expect(try included(["s.a"], of: all) == [all[0]] + own + [all[8]])
+  }
+
+  @Test func `an index is not taken for a function of its name, nor a comment's text for what it speaks of`() throws {
+    let all = [
+      "CREATE SCHEMA ext", "CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA ext",
+      "CREATE FUNCTION s.i() RETURNS integer\n    LANGUAGE sql\n    AS $$SELECT 1$$",
+      "COMMENT ON FUNCTION s.i() IS 'x'",
+      "CREATE TABLE s.a (\n    i ext.citext\n)", "CREATE TABLE s.b (\n    i integer\n)",
+      "CREATE INDEX i ON s.a USING btree (i)",
+      "COMMENT ON INDEX s.i IS 'x'", "ALTER TABLE ONLY s.a\n    ADD CONSTRAINT k FOREIGN KEY (i) REFERENCES s.b(i)",
+      "COMMENT ON TABLE s.a IS 'mind CONSTRAINT k in it'",
+    ]
+    #expect(try included(["s.a"], of: all) == [all[0], all[1], all[4], all[6], all[7], all[9]])
+  }
+
+  @Test func `a sequence that a table owns goes with it, whether a default names it or not`() throws {
+    let sequence = [
+      "CREATE SEQUENCE s.q\n    START WITH 1", "ALTER TABLE s.q OWNER TO x", "ALTER SEQUENCE s.q OWNED BY s.a.i",
+      "SELECT pg_catalog.setval('s.q', 3, true)",
+    ]
+    #expect(try included(["s.a"], of: ["CREATE TABLE s.a (\n    i integer\n)"] + sequence).count == 5)
+    let other = ["CREATE TABLE s.a (\n    i integer\n)", "CREATE TABLE s.b (\n    i integer\n)"] + sequence
+    #expect(try included(["s.b"], of: other) == [other[1]])
+  }
+
   @Test func `settings go where something is made under them`() throws {
     let all = [
       "SET default_tablespace = one", "CREATE TABLE s.b (\n    i integer\n)", "SET default_tablespace = ''",

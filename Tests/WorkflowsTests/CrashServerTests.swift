@@ -68,7 +68,8 @@ import Testing
 
   @Test func `a backup whose snapshot's session is terminated while pg_dump works is given up`() throws {
     try CrashBench.with { crash in
-      for moment in ["pg_dump.start", "pg_dump.end", "pg_restore.end"].map(StoppableTools.Moment.init) {
+      for name in ["pg_dump.start", "pg_dump.end", "pg_restore.end"] {
+        let moment = StoppableTools.Moment(name)
         let backup = try crash.start("backup", until: moment)
         let terminated = try crash.cluster.psql(
           """
@@ -76,8 +77,8 @@ import Testing
           WHERE datname = '\(crash.bench.database)' AND application_name = 'holdfast backup'
             AND state = 'idle in transaction'
           """)
-        // The one with the snapshot, and the one with the locks.
-        #expect(terminated == "2")
+        // The one with the snapshot; and the one with the locks, until pg_dump has its own.
+        #expect(terminated == (name == "pg_dump.start" ? "2" : "1"))
         try crash.tools.release(moment)
         let end = try backup.end()
         #expect([1, 69].contains(end.code), "\(end.standardError)")
