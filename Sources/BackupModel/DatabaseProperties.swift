@@ -100,13 +100,15 @@ extension DatabaseProperties {
 
   /// What of its settings the content may depend on while it is restored: a check on `current_setting('app.tenant')`, a view on DateStyle.
   ///
-  /// Not those that say who may do what, or what is loaded.
+  /// Not those that say who may do what, what is loaded, or how much may be used.
   package func contentSettings(name: SQLFragment) -> [String] {
-    let others: Set<String> = [
-      "role", "session_authorization", "local_preload_libraries", "session_preload_libraries", "default_tablespace",
-      "default_table_access_method", "temp_tablespaces", "session_replication_role", "row_security",
+    let known: Set<String> = [
+      "array_nulls", "bytea_output", "datestyle", "default_text_search_config", "extra_float_digits", "intervalstyle",
+      "lc_monetary", "lc_numeric", "lc_time", "timezone", "timezone_abbreviations", "transform_null_equals",
+      "xmlbinary",
+      "xmloption",
     ]
-    return settings.filter { $0.role == nil && !others.contains($0.name.lowercased()) }
+    return settings.filter { $0.role == nil && (known.contains($0.name.lowercased()) || $0.name.contains(".")) }
       .map { settingStatement($0, name: name) }
   }
 

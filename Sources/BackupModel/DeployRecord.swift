@@ -27,7 +27,8 @@ package struct DeployEvent: Sendable, Equatable, Codable {
   package var temporary: String?
   /// For `copied`: `pg_current_snapshot` at the moment that the copy holds, where that is not its backup's.
   package var snapshot: String?
-  /// For `copied`: what shows later whether the copy is still the same. For `swapping`: the oid of the database that gets the live name.
+  /// For `copied`: what shows later whether the copy is still the same. For `swapping`: the oid of the database that gets the live name; for
+  /// `rollback-began`, of the one that has it.
   package var identity: String?
   /// The name that the replaced database gets.
   package var keptAs: String?
@@ -119,6 +120,8 @@ package struct DeployRecord: Sendable, Equatable {
     package var keptAs: String?
     /// The database that is, or was, about to get the live name: its oid, which stays its own whatever it is called.
     package var replacement: String?
+    /// The oid of the live database when it began; nil: there was none.
+    package var live: String?
     package var swapped = false
     package var undone = false
     /// When it began; once the names are exchanged, when that was.
@@ -189,7 +192,7 @@ package struct DeployRecord: Sendable, Equatable {
       database = event.database ?? database
       rollback = Rollback(
         backup: event.backup ?? "", database: database, temporary: event.temporary ?? "",
-        undoes: event.migrations ?? [], at: event.moment)
+        undoes: event.migrations ?? [], live: event.identity, at: event.moment)
     case .restored: rollback?.restored = true
     case .swapping:
       rollback?.keptAs = event.keptAs

@@ -71,7 +71,8 @@ package struct DumpedStatement: Sendable {
     let body = Self.body(bytes, words)
     let names = Self.names(in: bytes[..<body.startIndex])
     self.names = names
-    bodyNames = Self.names(in: body)
+    // An apostrophe in a comment of it is no quote.
+    bodyNames = Self.names(in: ArraySlice(body.filter { $0 != UInt8(ascii: "'") }))
     role = Self.role(words, bytes, names)
     makes = role == .belonging ? Self.made(words, bytes, names) : nil
   }
@@ -124,6 +125,12 @@ package struct DumpedStatement: Sendable {
   /// The table whose sequence it makes one: `ALTER SEQUENCE s OWNED BY t.c`.
   var sequenceOwner: QualifiedName? {
     bytes.starts(with: "ALTER SEQUENCE ".utf8) && Self.range(of: " OWNED BY ", in: bytes) != nil ? names.second : nil
+  }
+
+  /// The type whose operator class it makes the default, which no index names.
+  var defaultClassOf: QualifiedName? {
+    bytes.starts(with: "CREATE OPERATOR CLASS ".utf8) && Self.range(of: " DEFAULT FOR TYPE ", in: bytes) != nil
+      ? names.second : nil
   }
 
   /// What the definition of a range type makes besides.
@@ -257,7 +264,8 @@ package struct DumpedStatement: Sendable {
       }
       if byte == UInt8(ascii: "'") {
         let (content, behind) = literal(rest)
-        if behind.starts(with: "::reg".utf8) || bytes.starts(with: "SELECT pg_catalog.setval(".utf8) {
+        let isName = ["::reg", "::text)::reg"].contains { behind.starts(with: $0.utf8) }
+        if isName || bytes.starts(with: "SELECT pg_catalog.setval(".utf8) {
           found += names(in: content[...])
         }
         rest = behind

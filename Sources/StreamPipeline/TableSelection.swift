@@ -207,7 +207,8 @@ private struct Choice {
     case .ofSchema(let name): schemas[name].map { included[$0] } ?? hasIncluded(schema: name)
     case .ofExtension(let name): extensions.contains { $0.name == name && included[$0.index] }
     case .belonging: belongsToIncluded(index)
-    case .session, .context, .authorization, .accessMethod, .schema, .extension, .view, .part, .other: false
+    case .part: (statements[index].defaultClassOf.flatMap { makers[$0] } ?? []).contains { included[$0] }
+    case .session, .context, .authorization, .accessMethod, .schema, .extension, .view, .other: false
     }
   }
 

@@ -56,7 +56,7 @@ struct CaptureDatabase {
     let command = DumpCommand(
       policy: policy, source: source, snapshot: snapshot.identifier, encoding: properties.dumpEncoding,
       passwordFile: passwordFile, folder: partial.path, purpose: DumpCommand.purpose(of: source.toolbox))
-    let archive = try dump(command, snapshot.locks, expectedBytes)
+    let archive = try dump(command, snapshot, expectedBytes)
     let needs = try reader.needs(owners: archive.owners, properties: properties)
     if !policy.backup.excludeTableData.isEmpty { try ExcludedRows(source.session, policy).check(archive.digests) }
     try snapshot.close()
@@ -67,13 +67,14 @@ struct CaptureDatabase {
   }
 
   private func dump(
-    _ command: DumpCommand, _ locks: TableLocks, _ expectedBytes: UInt64?
+    _ command: DumpCommand, _ snapshot: SnapshotSession, _ expectedBytes: UInt64?
   ) throws(Failure) -> DumpedArchive {
     do throws(Failure) {
       return policy.backup.format == .directory
-        ? try DirectoryDump(command: command, surroundings: surroundings, locks: locks).run(
+        ? try DirectoryDump(command: command, surroundings: surroundings, began: snapshot.dumpBegan).run(
           expectedBytes: expectedBytes)
-        : try StreamDump(command: command, surroundings: surroundings, locks: locks).run(expectedBytes: expectedBytes)
+        : try StreamDump(command: command, surroundings: surroundings, began: snapshot.dumpBegan).run(
+          expectedBytes: expectedBytes)
     } catch {
       command.endSessions(surroundings)
       throw error

@@ -8,8 +8,8 @@ import StreamPipeline
 struct DirectoryDump {
   let command: DumpCommand
   let surroundings: Surroundings
-  /// Given back as soon as there is a file: pg_dump has locked every table before it writes the first.
-  let locks: TableLocks
+  /// Called when there is a file: pg_dump has locked every table before it writes the first.
+  let began: @Sendable () -> Void
 
   private var data: String { "\(command.folder)/data" }
   private var jobs: Int { command.settings.jobs ?? surroundings.cores }
@@ -33,7 +33,7 @@ struct DirectoryDump {
     let pass = TrailingPass(
       folder: data, compression: command.settings.compression, threads: jobs, cancellation: surroundings.cancellation,
       progress: { bytes in
-        locks.release()
+        began()
         reporter.advance(bytes: bytes)
       })
     let start = ContinuousClock.now

@@ -62,23 +62,44 @@ struct DirectoryRestore {
     let ordered = tables.sorted { ($0.1.rawBytes ?? $0.1.bytes) > ($1.1.rawBytes ?? $1.1.bytes) }
     let loads = [Load.rest] + ordered.map { Load.table($0.0, file: $0.1) }
     let pool = SessionPool(surroundings.connector, target, purpose: "restore", settings: RowLoad.settings(manifest))
+    let done = DoneLoads()
     do throws(Failure) {
       _ = try inParallel(loads, threads: surroundings.cores, cancellation: surroundings.cancellation) {
         (load) throws(Failure) in
         switch load {
-        case .rest: try rest()
+        case .rest:
+          try rest()
+          done.add("")
         case .table(let entry, let file):
           try pool.with { (session) throws(Failure) in try fill(entry.target, from: file, session) }
+          done.add(entry.file)
         }
       }
     } catch {
       // A check that looks into other tables, which the server does not forbid, may need the order of the dump.
-      guard error.why.hasPrefix("23514:") || error.why.hasPrefix("P0001:") else { throw error }
+      guard Self.isOfRows(error), done.has("") else { throw error }
       surroundings.log.info("rows are loaded again, in the order of the dump: \(error.why)")
-      try pool.with { (session) throws(Failure) in
-        for (entry, _) in tables { try session.query(bytes: Array("TRUNCATE ".utf8) + entry.target.nameBytes) }
-        for (entry, file) in tables { try fill(entry.target, from: file, session) }
-      }
+      try pool.with { (session) throws(Failure) in try loadInOrder(tables, done, session) }
+    }
+  }
+
+  /// An error of the server's about what it was given, and not about itself, the connection, or a stop.
+  private static func isOfRows(_ failure: Failure) -> Bool {
+    guard failure.code == "server_error", failure.why.prefixMatch(of: /[0-9A-Z]{5}:/) != nil else { return false }
+    return !["08", "53", "54", "57", "58", "XX"].contains { failure.why.hasPrefix($0) }
+  }
+
+  /// An extension's table has rows of the extension's own: it is never emptied.
+  private func loadInOrder(
+    _ tables: [(ArchiveContents.Entry, StoredFile)], _ done: DoneLoads, _ session: Session
+  ) throws(Failure) {
+    var own: Set<String> = []
+    for (entry, _) in tables where try !RowLoad.isExtensions(entry.target, session) {
+      own.insert(entry.file)
+      try session.query(bytes: Array("TRUNCATE ".utf8) + entry.target.nameBytes)
+    }
+    for (entry, file) in tables where own.contains(entry.file) || !done.has(entry.file) {
+      try fill(entry.target, from: file, session)
     }
   }
 
@@ -99,4 +120,12 @@ struct DirectoryRestore {
     }
     try session.query("COMMIT")
   }
+}
+
+/// Which loads have come to their end, by their files; the one that is no table's has none.
+private final class DoneLoads: @unchecked Sendable {
+  private let lock = NSLock()
+  private var files: Set<String> = []
+  func add(_ file: String) { lock.withLock { _ = files.insert(file) } }
+  func has(_ file: String) -> Bool { lock.withLock { files.contains(file) } }
 }

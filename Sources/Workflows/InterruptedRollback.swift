@@ -51,11 +51,21 @@ struct InterruptedRollback {
       try journal.append(DeployEvent(.rolledBack, at: now))
       return rollback.keptAs
     }
+    try refuseAnother()
     // From the beginning: a database that is whole already is restored again, which costs time and risks nothing.
     let plan = try work.plan(again: record)
     try drop(temporary)
     let outcome = try work.execute(plan, holding: live)
     return plan.liveExists ? outcome.plan.keptAs : nil
+  }
+
+  /// - Throws: `another_database`: somebody has put one in the place of that which was to be replaced.
+  private func refuseAnother() throws(Failure) {
+    guard let live = rollback.live, let found = try work.swap.oid(of: rollback.database), found != live else { return }
+    throw Failure(
+      "another_database", exit: .failed, what: "resume of \(record.id)",
+      why: "\(rollback.database) is another database than when the rollback began (oid \(found), then \(live))",
+      nextStep: "give that rollback up: holdfast abandon; then look which of them is to be kept")
   }
 
   func abandonRollback() throws(Failure) {

@@ -75,7 +75,7 @@ package struct RollBackDeploy {
     var done = plan
     switch plan.mode {
     case .resolveOnly:
-      try journal.append(began(plan))
+      try journal.append(try began(plan))
       try resolveOnly(plan.undoes, journal)
     case .restore:
       let counted = try prepare(plan, journal)
@@ -113,10 +113,10 @@ package struct RollBackDeploy {
     try journal.append(DeployEvent(.rolledBack, at: surroundings.now()))
   }
 
-  private func began(_ plan: RollbackPlan) -> DeployEvent {
+  private func began(_ plan: RollbackPlan) throws(Failure) -> DeployEvent {
     DeployEvent(
       .rollbackBegan, at: surroundings.now(), migrations: plan.undoes, backup: plan.backup.id, database: plan.database,
-      temporary: plan.mode == .restore ? plan.temporary : nil)
+      temporary: plan.mode == .restore ? plan.temporary : nil, identity: try swap.oid(of: plan.database))
   }
 
   // MARK: Beside
@@ -140,7 +140,7 @@ package struct RollBackDeploy {
     let toolbox = try surroundings.toolbox(
       forMajor: max(facts.major, plan.backup.manifest.dumpMajor), demanded: policy.tools)
     let verified = try VerifyBackup(surroundings: surroundings).run(plan.backup, level: .checksum, toolbox: toolbox)
-    try journal.append(began(plan))
+    try journal.append(try began(plan))
     do throws(Failure) {
       try restoreBeside(plan, verified.backup, toolbox)
       try journal.append(DeployEvent(.restored, at: surroundings.now()))
@@ -152,7 +152,7 @@ package struct RollBackDeploy {
 
   /// The same with a copy that is there already, was proven when it was made, and that nobody could write to since.
   private func prepareCopy(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) -> Counted {
-    try journal.append(began(plan))
+    try journal.append(try began(plan))
     do throws(Failure) {
       try standby.open(plan.temporary)
       if plan.liveExists { try reconcileHistory(plan) }

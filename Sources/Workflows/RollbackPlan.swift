@@ -181,18 +181,26 @@ struct RollbackPlanner {
     let known = Set(plan.backup.manifest.migrations?.applied.map(\.name) ?? [])
     do throws(Failure) {
       let live = try surroundings.connector.connect(target, purpose: "rollback")
-      let rows = try HistoryTable(live, schema: target.schema).rows()
-      plan.undoes = rows.filter { $0.isLive && !known.contains($0.name) }.map(\.name)
+      let history = try HistoryTable(live, schema: target.schema)
+      let rows = try history.rows()
+      // One that is gone tells nothing either.
+      plan.undoes =
+        history.isThere
+        ? rows.filter { $0.isLive && !known.contains($0.name) }.map(\.name) : journaled(deploys, besides: known)
     } catch {
       try surroundings.cancellation.check()
       plan.unreadable = error.why
-      var names: [String] = []
-      for name in deploys.reversed().flatMap({ $0.applied + [$0.failed].compactMap { $0 } })
-      where !known.contains(name) && !names.contains(name) {
-        names.append(name)
-      }
-      plan.undoes = names
+      plan.undoes = journaled(deploys, besides: known)
     }
+  }
+
+  private func journaled(_ deploys: [DeployRecord], besides known: Set<String>) -> [String] {
+    var names: [String] = []
+    for name in deploys.reversed().flatMap({ $0.applied + [$0.failed].compactMap { $0 } })
+    where !known.contains(name) && !names.contains(name) {
+      names.append(name)
+    }
+    return names
   }
 
   private func count(_ target: ConnectionTarget, all: Bool, _ plan: inout RollbackPlan) throws(Failure) {

@@ -25,20 +25,30 @@ enum RowLoad {
 
   private static let leastToFreeze: UInt64 = 1 << 20
 
-  /// An extension's table has rows of the extension's own; and what goes to a partitioned table may come from several files.
+  /// What goes to a partitioned table may come from several files.
   private static func empties(_ table: CopyTarget, _ session: Session) throws(Failure) -> Bool {
-    // The name is spelled in the bytes of the dump, so it goes as they do.
-    let name = table.nameBytes
-    let literal = name.flatMap { $0 == UInt8(ascii: "'") ? [$0, $0] : [$0] }
-    let found = try session.query(
-      bytes: Array(
-        """
-        SELECT FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
-          AND c.oid = '
-        """.utf8) + literal + Array("'::pg_catalog.regclass".utf8))
-    guard !found.isEmpty else { return false }
-    try session.query(bytes: Array("TRUNCATE ONLY ".utf8) + name)
+    guard try !isExtensions(table, session), try !find(table, "c.relkind = 'r'", session).isEmpty else { return false }
+    try session.query(bytes: Array("TRUNCATE ONLY ".utf8) + table.nameBytes)
     return true
+  }
+
+  /// An extension's table has rows of the extension's own.
+  static func isExtensions(_ table: CopyTarget, _ session: Session) throws(Failure) -> Bool {
+    try !find(
+      table,
+      """
+      EXISTS (SELECT FROM pg_catalog.pg_depend d
+        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+      """, session
+    ).isEmpty
+  }
+
+  private static func find(
+    _ table: CopyTarget, _ condition: String, _ session: Session
+  ) throws(Failure) -> [[String?]] {
+    // The name is spelled in the bytes of the dump, so it goes as they do.
+    let literal = table.nameBytes.flatMap { $0 == UInt8(ascii: "'") ? [$0, $0] : [$0] }
+    let query = "SELECT FROM pg_catalog.pg_class c WHERE \(condition) AND c.oid = '"
+    return try session.query(bytes: Array(query.utf8) + literal + Array("'::pg_catalog.regclass".utf8))
   }
 }

@@ -9,8 +9,8 @@ import StreamPipeline
 struct StreamDump {
   let command: DumpCommand
   let surroundings: Surroundings
-  /// Given back as soon as pg_dump prints: it has locked every table before.
-  let locks: TableLocks
+  /// Called when pg_dump prints: it has locked every table before.
+  let began: @Sendable () -> Void
 
   private var format: BackupFormat { command.settings.format }
   private var compression: Compression { command.settings.compression }
@@ -56,7 +56,7 @@ struct StreamDump {
     let start = ContinuousClock.now
     let reporter = surroundings.reporter
     let exit = try surroundings.runner.run(command.command(format)) { (piece) throws(Failure) in
-      locks.release()
+      began()
       try take(piece)
       reporter.advance(bytes: UInt64(piece.count))
     }

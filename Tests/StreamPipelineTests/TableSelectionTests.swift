@@ -113,6 +113,20 @@ import Testing
     #expect(try included(["s.a"], of: all) == [all[0], all[1], all[4], all[6], all[7], all[9]])
   }
 
+  @Test func `a default operator class goes with its type, and what a function's comment quotes is no quote`() throws {
+    let all = [
+      "CREATE TYPE s.c AS (\n\ta integer\n)",
+      "CREATE FUNCTION s.cmp(s.c, s.c) RETURNS integer\n    LANGUAGE sql\n    AS $$ $$",
+      "CREATE OPERATOR CLASS s.ops\n    DEFAULT FOR TYPE s.c USING btree AS\n    FUNCTION 1 s.cmp(s.c, s.c)",
+      "CREATE FUNCTION s.helper() RETURNS integer\n    LANGUAGE sql\n    AS $$ $$",
+      "CREATE FUNCTION s.f() RETURNS trigger\n    LANGUAGE plpgsql\n    AS $$ -- don't\n s.helper() $$",
+      "CREATE TABLE s.a (\n    c s.c,\n    n integer DEFAULT nextval(('s.q'::text)::regclass)\n)",
+      "CREATE SEQUENCE s.q\n    START WITH 1",
+      "CREATE TRIGGER t BEFORE UPDATE ON s.a FOR EACH ROW EXECUTE FUNCTION s.f()",
+    ]
+    #expect(try included(["s.a"], of: all) == all)
+  }
+
   @Test func `a sequence that a table owns goes with it, whether a default names it or not`() throws {
     let sequence = [
       "CREATE SEQUENCE s.q\n    START WITH 1", "ALTER TABLE s.q OWNER TO x", "ALTER SEQUENCE s.q OWNED BY s.a.i",

@@ -133,6 +133,22 @@ import Testing
     }
   }
 
+  @Test func `a database that somebody has put in the live one's place is not swapped away`() throws {
+    try withDeploy { bench in
+      try bench.stand("rollback", at: CrashPoint(lines: 1, isWritten: false)).kill()
+      let aside = "\(bench.database)__aside"
+      try bench.maintain("ALTER DATABASE \(bench.database) RENAME TO \(aside)")
+      try bench.maintain("CREATE DATABASE \(bench.database)")
+      let run = try bench.confirmed("resume")
+      #expect(run.exit == 1)
+      #expect(run.json.string("error", "code") == "another_database", "\(run.stdout)")
+      #expect(try bench.confirmed("abandon").exit == 0)
+      try bench.maintain("DROP DATABASE \(bench.database)")
+      try bench.maintain("ALTER DATABASE \(aside) RENAME TO \(bench.database)")
+      #expect(try bench.seen() == .after)
+    }
+  }
+
   /// The names are exchanged, and the journal does not say so yet.
   private static let exchanged = CrashPoint(lines: 3, isWritten: false)
 

@@ -5,6 +5,25 @@ import Testing
 
 /// A table that is truncated or rewritten beside a backup is in it as it was before, or as it is after, never as nothing.
 @Suite struct TableLockTests {
+  /// It gets its lock in the moment in which pg_dump ends.
+  @Test(arguments: ["directory", "plain", "custom"])
+  func `a statement that waits for the dump to end does not spoil it`(format: String) throws {
+    let sql =
+      "CREATE TABLE big AS SELECT repeat(md5(i::text), 20) FROM generate_series(1, 30000) i; CREATE TABLE z AS SELECT 1 AS a"
+    try Workbench.with(sql: sql, policy: "backup: {format: \(format), globals: false}") { bench in
+      let run = try ChildProcess(
+        starting: ProgramRun.command(["backup", "--policies", bench.policies]), capturesOutput: false)
+      let copying = "SELECT count(*) FROM pg_stat_activity WHERE datname = '\(bench.database)' AND query ~ '^COPY'"
+      try waitUntil("pg_dump copies") { try bench.cluster.psql(copying) != "0" }
+      try bench.cluster.psql("TRUNCATE z; INSERT INTO z VALUES (2), (3)", database: bench.database)
+      let end = try run.end()
+      #expect(end.code == 0, "\(end.standardError)")
+      let copy = bench.newDatabaseName()
+      try bench.restore("latest", into: copy)
+      #expect(try bench.cluster.psql("SELECT sum(a) FROM z", database: copy) == "1")
+    }
+  }
+
   /// The server's room for locks is shared: ours have to go when pg_dump has its own.
   @Test func `a database with as many tables as pg_dump alone can lock is backed up`() throws {
     let cluster = try TestCluster(settings: [
