@@ -95,10 +95,16 @@ private struct Choice {
         : "give it with its schema")
   }
 
-  /// pg_dump writes the rows of some partitions as rows of their root.
-  private func checkRows(of table: QualifiedName) throws(Failure) {
+  /// The table whose partition of a partition it is, or itself.
+  private func root(of table: QualifiedName) -> QualifiedName {
     var root = table
     while let above = partitions.first(where: { $0.value.contains(root) })?.key { root = above }
+    return root
+  }
+
+  /// pg_dump writes the rows of some partitions as rows of their root.
+  private func checkRows(of table: QualifiedName) throws(Failure) {
+    let root = root(of: table)
     guard root != table, partitions[table] == nil, haveRows.contains(root), !chosen.contains(root) else { return }
     throw Failure(
       "table_needs", exit: .usage, what: "table \(table)",
@@ -279,7 +285,8 @@ private struct Choice {
       else { return nil }
       return "\(statements[index].line): it needs \(needed)"
     }
-    let without = chosen.subtracting(haveRows).filter { partitions[$0] == nil }.map(\.description).sorted()
+    let without = chosen.subtracting(haveRows).filter { partitions[$0] == nil && !haveRows.contains(root(of: $0)) }
+      .map(\.description).sorted()
     return belongings + without.map { "the rows of \($0): the backup was taken without them" }
   }
 
