@@ -22,7 +22,7 @@ package final class PolicyLock {
     let path = "\(folder)/\(kind.rawValue)"
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw cannotWrite(path, errno) }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+    guard Self.taken(descriptor) else {
       // A file system that knows no locks is nobody's lock.
       guard errno == EWOULDBLOCK else {
         let failure = cannotWrite(path, errno)
@@ -41,6 +41,29 @@ package final class PolicyLock {
   }
 
   deinit { close(descriptor) }
+
+  /// Asks a few times: whoever only looks has the lock for an instant.
+  private static func taken(_ descriptor: Int32) -> Bool {
+    for _ in 0..<5 {
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+      guard errno == EWOULDBLOCK else { return false }
+      usleep(20_000)
+    }
+    errno = EWOULDBLOCK
+    return false
+  }
+
+  /// Who holds the lock just now, in its own words.
+  ///
+  /// - Returns: nil when nobody does, or it cannot be told.
+  package static func holder(of kind: Kind, policy: String, in repository: Repository) -> String? {
+    let path = "\(repository.folder(of: policy))/\(kind.rawValue)"
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    guard flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK else { return nil }
+    return holder(path)
+  }
 
   private static func holder(_ path: String) -> String {
     let text = FileManager.default.contents(atPath: path).map { String(decoding: $0.prefix(500), as: UTF8.self) } ?? ""

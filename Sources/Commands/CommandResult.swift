@@ -30,7 +30,7 @@ struct CommandResult {
           value: [
             "code": .string(failure.code), "what": .string(failure.what), "why": .string(failure.why),
             "next_step": .string(failure.nextStep), "exit": .integer(UInt64(failure.exit.rawValue)),
-            "details": .array(failure.details.map { .string($0) }),
+            "details": .strings(failure.details),
           ]))
     }
     return .object(members)

@@ -88,7 +88,7 @@ extension DeployMigrations.Outcome {
     CommandResult(
       json: [
         "deploy": .optional(deploy), "snapshot": .optional(snapshot), "state": .string(state.rawValue),
-        "applied": .array(applied.map { .string($0) }), "failed": .optional(failed), "rehearsal": .null,
+        "applied": .strings(applied), "failed": .optional(failed), "rehearsal": .null,
         "rolled_back": .bool(state == .rolledBack),
       ],
       text: text, failure: failure)

@@ -25,7 +25,7 @@ struct InitCommand {
     let json: JSONValue = [
       "policy": .string(name), "file": .string(file), "repository": .string(policy.repository),
       "prisma_migrations": .optional(prisma?.migrations), "check": check.document,
-      "next": .array(next.map { .string($0) }),
+      "next": .strings(next),
     ]
     var lines = [
       "DATABASE_URL comes from \(found.origin): database \(target.database) on \(target.endpoint)",

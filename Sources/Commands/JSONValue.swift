@@ -22,6 +22,7 @@ enum JSONValue: Equatable {
   }
 
   static func optional(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
+  static func strings(_ texts: [String]) -> JSONValue { .array(texts.map { .string($0) }) }
   static func time(_ date: Date) -> JSONValue { .string(timestamp(date)) }
 
   /// On one line.

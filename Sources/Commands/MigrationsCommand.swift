@@ -15,7 +15,9 @@ struct MigrationsCommand {
       return CommandResult(json: status.json, text: Self.nothingAtAll, exit: .attention)
     }
     return CommandResult(
-      json: status.json, text: text(status, try books.history.rows()),
+      json: status.json,
+      // A migration that runs looks like a failed one: only its lock tells them apart.
+      text: text(status, try books.history.rows(), worker: status.failed.isEmpty ? nil : try books.worker()),
       exit: status.isClean ? .done : .attention)
   }
 
@@ -26,21 +28,25 @@ struct MigrationsCommand {
 
     """
 
-  private func text(_ status: MigrationStatus, _ rows: [HistoryRow]) -> String {
+  private func text(_ status: MigrationStatus, _ rows: [HistoryRow], worker: String?) -> String {
+    let failed = worker == nil ? "failed" : "unfinished"
     let groups = [
-      ("failed", status.failed), ("pending", status.pending), ("edited", status.edited), ("missing", status.missing),
+      (failed, status.failed), ("pending", status.pending), ("edited", status.edited), ("missing", status.missing),
       ("rolled back", status.rolledBack),
     ]
     var lines = ["\(counted(status.applied.count, "migration")) applied" + (status.isClean ? "; nothing pends." : ".")]
     for (word, names) in groups {
       for name in names {
         lines.append("  \(padded(word, 12))\(name)")
-        guard word == "failed", let row = rows.last(where: { $0.name == name && $0.isFailed }) else { continue }
+        guard word == failed, let row = rows.last(where: { $0.name == name && $0.isFailed }) else { continue }
         lines.append("              began \(row.startedAt)")
         lines += (row.logs ?? "").split(whereSeparator: \.isNewline).prefix(12).map { "              \($0)" }
       }
     }
-    return (lines + nextSteps(status)).joined(separator: "\n") + "\n"
+    let next =
+      worker.map { ["next: wait. A session holds the migration lock, and may be running it now: \($0)"] }
+      ?? nextSteps(status)
+    return (lines + next).joined(separator: "\n") + "\n"
   }
 
   private func nextSteps(_ status: MigrationStatus) -> [String] {
@@ -56,10 +62,10 @@ struct MigrationsCommand {
 
 extension MigrationStatus {
   var json: JSONValue {
-    func names(_ list: [String]) -> JSONValue { .array(list.map { .string($0) }) }
-    return [
-      "pending": names(pending), "applied": names(applied), "failed": names(failed), "rolled_back": names(rolledBack),
-      "edited": names(edited), "missing": names(missing),
+    [
+      "pending": .strings(pending), "applied": .strings(applied), "failed": .strings(failed),
+      "rolled_back": .strings(rolledBack),
+      "edited": .strings(edited), "missing": .strings(missing),
     ]
   }
 }
@@ -94,7 +100,7 @@ struct ResolveCommand {
     func marked() throws(Failure) -> CommandResult {
       let names = try books(policy).resolving { (history) throws(Failure) in try history.baseline(upTo: last) }
       return CommandResult(
-        json: ["applied": .array(names.map { .string($0) })],
+        json: ["applied": .strings(names)],
         text: names.map { "\($0) marked as applied.\n" }.joined()
           + "\(counted(names.count, "migration")) recorded, none was run.\n")
     }

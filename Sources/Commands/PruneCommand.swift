@@ -19,7 +19,7 @@ struct PruneCommand {
     CommandResult(
       json: [
         "keep": json(outcome.plan.keep), "remove": json(outcome.plan.remove),
-        "removed": .array(outcome.removed.map { .string($0) }), "in_use": .array(outcome.inUse.map { .string($0) }),
+        "removed": .strings(outcome.removed), "in_use": .strings(outcome.inUse),
         "kept_databases": .array(
           kept.map { ["database": .string($0.name), "bytes": .integer($0.bytes), "since": .time($0.since)] }),
       ], text: text(outcome, isDry: isDry) + offer(kept))

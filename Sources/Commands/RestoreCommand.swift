@@ -96,10 +96,9 @@ struct RestoreCommand {
 
   private func tableMembers(_ outcome: RestoreBackup.Outcome) -> [JSONValue.Member] {
     guard let selection = outcome.tables else { return [] }
-    func list(_ names: [String]) -> JSONValue { .array(names.map { .string($0) }) }
     return JSONValue.members([
-      "tables": list(selection.tables.map(\.description)), "with": list(selection.companions),
-      "left_out": list(selection.leftOut),
+      "tables": .strings(selection.tables.map(\.description)), "with": .strings(selection.companions),
+      "left_out": .strings(selection.leftOut),
     ])
   }
 

@@ -47,7 +47,7 @@ struct RollbackCommand {
       json: [
         "deploy": .string(plan.deploy), "database": .string(plan.database), "kept_as": .string(plan.keptAs),
         "newer_deploys": .array(plan.newer.map { .string($0.id) }),
-        "undoes": .array((plan.undoes ?? []).map { .string($0) }),
+        "undoes": .strings(plan.undoes ?? []),
       ],
       text: "\(plan.database) is as it was before the rollback. What was undone is kept as \(plan.keptAs).\n")
   }
@@ -72,7 +72,7 @@ struct RollbackCommand {
       "deploy": .string(plan.deploy), "mode": .string(plan.mode.rawValue), "database": .string(plan.database),
       "kept_as": plan.mode == .restore && plan.liveExists ? .string(plan.keptAs) : .null,
       "seconds": seconds.map { .number($0) } ?? .null, "backup": .string(plan.backup.id),
-      "undoes": .array(plan.undoes.map { .string($0) }),
+      "undoes": .strings(plan.undoes),
       "lost_writes": .array(
         plan.lostWrites.map { write in
           [
@@ -164,12 +164,16 @@ struct RollbackCommand {
     if plan.mode == .resolveOnly {
       return "\(plan.undoes.joined(separator: ", ")) is marked as rolled back; mend it, then: holdfast deploy\n"
     }
-    // What only came with the one that failed needs no mending.
-    let toMend = plan.failed.map { [$0] } ?? plan.undoes
     let kept = plan.liveExists ? " The writes since are in \(plan.keptAs)." : ""
     return
       "\(plan.database) is back at \(minuteText(plan.backup.manifest.createdAt)) UTC, in \(secondsText(outcome.seconds)).\(kept)\n"
-      + (toMend.isEmpty ? "" : "next: mend \(toMend.joined(separator: ", ")), then: holdfast deploy\n")
+      + next(plan)
+  }
+
+  /// What only came with the one that failed needs no mending.
+  private func next(_ plan: RollbackPlan) -> String {
+    if let failed = plan.failed { return "next: mend \(failed), then: holdfast deploy\n" }
+    return plan.undoes.isEmpty ? "" : "next: what was undone pends again, and holdfast deploy applies it\n"
   }
 }
 

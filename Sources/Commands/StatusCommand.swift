@@ -29,7 +29,14 @@ struct StatusCommand {
     }
     if report.damaged > 0 { add("damaged", "\(counted(report.damaged, "backup"))   -> holdfast list") }
     if let open = report.openDeploy {
-      add("deploy", "\(open.id) is \(open.state.rawValue)   -> holdfast resume, or holdfast abandon")
+      add(
+        "deploy",
+        "\(open.id) "
+          + (report.worker.map { "is under way: \($0)" }
+            ?? "was interrupted (\(open.state.rawValue))   -> holdfast resume, or holdfast abandon"))
+    }
+    for (index, deploy) in report.deploys.prefix(3).enumerated() {
+      add(index == 0 ? "deploys" : "", deployText(deploy))
     }
     if let text = rollbackText(report, policy.name) { add("rollback", text) }
     if let migrations = report.migrations { add("migrations", migrationsText(migrations)) }
@@ -44,6 +51,13 @@ struct StatusCommand {
       "space",
       "\(sizeText(report.storedBytes)) in \(counted(report.backups, "backup")), \(sizeText(report.freeBytes)) free")
     return rows.map { $0.joined() + "\n" }.joined()
+  }
+
+  private func deployText(_ deploy: DeployRecord) -> String {
+    let names = deploy.pending.first.map {
+      $0 + (deploy.pending.count > 1 ? " and \(deploy.pending.count - 1) more" : "")
+    }
+    return "\(deploy.id)  \(minuteText(deploy.startedAt)) UTC  \(padded(deploy.state.rawValue, 12))  \(names ?? "-")"
   }
 
   private func rollbackText(_ report: StatusReport, _ policy: String) -> String? {
@@ -83,11 +97,21 @@ struct StatusCommand {
       "damaged": .integer(UInt64(report.damaged)), "backups": .integer(UInt64(report.backups)),
       "bytes": .integer(report.storedBytes), "free_bytes": .integer(report.freeBytes),
       "migrations": report.migrations?.json ?? .null,
-      "open_deploy": .optional(report.openDeploy?.id),
-      "rollback": rollbackJSON(report),
+      "open_deploy": .optional(report.openDeploy?.id), "open_deploy_runs": .bool(report.worker != nil),
+      "deploys": .array(report.deploys.map(\.json)), "rollback": rollbackJSON(report),
       "kept": .array(
         report.kept.map { ["database": .string($0.name), "bytes": .integer($0.bytes), "since": .time($0.since)] }),
       "problem": .optional(report.serverProblem?.why),
+    ]
+  }
+}
+
+extension DeployRecord {
+  fileprivate var json: JSONValue {
+    [
+      "deploy": .string(id), "started_at": .time(startedAt), "state": .string(state.rawValue),
+      "database": .string(database), "snapshot": .optional(backup), "pending": .strings(pending),
+      "applied": .strings(applied), "failed": .optional(failed),
     ]
   }
 }

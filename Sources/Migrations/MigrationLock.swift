@@ -44,7 +44,10 @@ package struct AdvisoryLock: Sendable {
     try session.query("SELECT pg_catalog.pg_advisory_unlock(\(arguments))")
   }
 
-  private func held(_ session: Session) throws(Failure) -> Failure {
+  /// Who has the lock of the session's database.
+  ///
+  /// - Returns: its pid, name and age; nil when nobody has it.
+  package func holder(_ session: Session) throws(Failure) -> String? {
     let holders = try session.query(
       """
       SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unnamed'),
@@ -53,14 +56,17 @@ package struct AdvisoryLock: Sendable {
       WHERE l.locktype = 'advisory' AND l.granted AND \(condition)
         AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
       """)
-    let holder = try holders.first.map { (values) throws(Failure) in
+    return try holders.first.map { (values) throws(Failure) in
       let row = try Row(values)
       // An ordinary role does not see since when another one's session is there.
       return "pid \(try row.text(0)) (\(try row.text(1)))\(row[2] ?? "")"
     }
-    return Failure(
+  }
+
+  private func held(_ session: Session) throws(Failure) -> Failure {
+    Failure(
       "locked", exit: .locked, what: "\(what) of \(session.target.database)",
-      why: "another session holds it: \(holder ?? "it has just let go")",
+      why: "another session holds it: \(try holder(session) ?? "it has just let go")",
       nextStep: "wait until it has ended, then run the same command again")
   }
 }

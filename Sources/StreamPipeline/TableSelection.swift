@@ -96,10 +96,12 @@ private struct Choice {
   }
 
   /// The table whose partition of a partition it is, or itself.
-  private func root(of table: QualifiedName) -> QualifiedName {
-    var root = table
-    while let above = partitions.first(where: { $0.value.contains(root) })?.key { root = above }
-    return root
+  private func root(of table: QualifiedName) -> QualifiedName { ancestors(of: table).last ?? table }
+
+  /// The tables whose partition it is, directly and above.
+  private func ancestors(of table: QualifiedName) -> [QualifiedName] {
+    guard let above = partitions.first(where: { $0.value.contains(table) })?.key else { return [] }
+    return [above] + ancestors(of: above)
   }
 
   /// pg_dump writes the rows of some partitions as rows of their root.
@@ -287,7 +289,20 @@ private struct Choice {
     }
     let without = chosen.subtracting(haveRows).filter { partitions[$0] == nil && !haveRows.contains(root(of: $0)) }
       .map(\.description).sorted()
-    return belongings + without.map { "the rows of \($0): the backup was taken without them" }
+    return belongings + ofAncestors + without.map { "the rows of \($0): the backup was taken without them" }
+  }
+
+  /// Foreign keys and triggers that partitions have from the tables above them, and only from there.
+  private var ofAncestors: [String] {
+    let above = Set(chosen.flatMap { ancestors(of: $0) }).subtracting(chosen)
+    return statements.indices.compactMap { index in
+      let statement = statements[index]
+      guard statement.role == .belonging, let part = statement.namedPart, let anchor = anchor(of: index),
+        case .table(let table) = statements[anchor].role, above.contains(table),
+        part.hasPrefix("TRIGGER ") || statement.text.contains(" FOREIGN KEY ")
+      else { return nil }
+      return "\(statement.line): it is of \(table)"
+    }
   }
 
   /// A partition that becomes a table of its own.

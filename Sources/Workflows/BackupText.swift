@@ -7,12 +7,13 @@ import StreamPipeline
 /// A backup as the SQL text of its dump, whatever its format.
 struct BackupText {
   private let backup: Backup
-  private let toolbox: Toolbox
+  private let toolbox: Toolbox?
   private let surroundings: Surroundings
 
+  /// - Parameter toolbox: nil will do for a plain dump.
   /// - Throws: `wrapped_directory`.
-  init(_ backup: Backup, toolbox: Toolbox, surroundings: Surroundings) throws(Failure) {
-    try toolbox.requireFiles(of: backup.manifest.format, what: "backup \(backup.id)")
+  init(_ backup: Backup, toolbox: Toolbox?, surroundings: Surroundings) throws(Failure) {
+    try toolbox?.requireFiles(of: backup.manifest.format, what: "backup \(backup.id)")
     self.backup = backup
     self.toolbox = toolbox
     self.surroundings = surroundings
@@ -30,11 +31,16 @@ struct BackupText {
     case .plain: try expandFile(take)
     case .custom:
       let exit = try surroundings.runner.run(
-        toolbox.command("pg_restore", ["-Fc", "-f", "-"]),
+        reader(["-Fc", "-f", "-"]),
         feed: { (put) throws(Failure) in try expandFile(put) }, take: take)
       try check(exit)
     case .directory: try readDirectory(skips, take)
     }
+  }
+
+  private func reader(_ arguments: [String]) throws(Failure) -> ChildCommand {
+    guard let toolbox else { throw .internalError("an archive is to be read, and nobody said by what") }
+    return toolbox.command("pg_restore", arguments)
   }
 
   /// The one file of a streamed format, as pg_dump printed it.
@@ -56,7 +62,7 @@ struct BackupText {
     let folder = try ArchiveFolder(backup, surroundings: surroundings, marker: { "\(mark)\($0)\n" })
     let files = Dictionary(backup.manifest.dataFiles.map { ($0.rawName, $0.stored) }) { first, _ in first }
     var text = MarkedText(mark: mark)
-    let exit = try surroundings.runner.run(toolbox.command("pg_restore", ["-Fd", "-f", "-", folder.path])) {
+    let exit = try surroundings.runner.run(reader(["-Fd", "-f", "-", folder.path])) {
       (piece) throws(Failure) in
       try text.take(piece, pass: take) { (name) throws(Failure) in
         guard let file = files[name] else { throw .internalError("the mark names \(name), which is no file") }

@@ -31,6 +31,7 @@ package struct CheckPolicy {
   package func run() throws(Failure) -> [CheckFinding] {
     var findings: [CheckFinding] = []
     try collect(into: &findings) { () throws(Failure) in try RepositoryCheck(policy: policy).findings() }
+    try collect(into: &findings) { () throws(Failure) in try migrationsFindings() }
     var session: Session?
     try collect(into: &findings) { () throws(Failure) in
       let opened = try connect()
@@ -54,6 +55,12 @@ package struct CheckPolicy {
       findings.append(CheckFinding(kind: .problem, text: "\(error.what): \(error.why)", fix: error.nextStep))
       findings += error.details.map { CheckFinding(kind: .problem, text: $0) }
     }
+  }
+
+  private func migrationsFindings() throws(Failure) -> [CheckFinding] {
+    guard let directory = policy.migrations.directory else { return [] }
+    let count = try MigrationBooks.folder(of: policy).migrations.count
+    return [CheckFinding(kind: .fine, text: "\(counted(count, "migration")) in \(directory)")]
   }
 
   private func connect() throws(Failure) -> Session {
@@ -141,24 +148,18 @@ package struct CheckPolicy {
   private func wayBackFindings(_ session: Session) throws(Failure) -> [CheckFinding] {
     let deploys = policy.migrations.directory != nil
     let database = session.target.database
-    let (role, missing) = try WayBack.needs(of: database, session)
-    var findings = missing.filter { deploys || $0.fix.hasSuffix("CREATEDB") }.map { need in
-      let text =
-        need.fix.hasSuffix("CREATEDB")
-        ? "role \(role) may not create databases: it can back up, but not restore"
-        : "role \(role) does not own \(database)"
-      return CheckFinding(
-        kind: .warning, text: deploys ? "\(text); holdfast deploy and rollback will refuse" : text, fix: need.fix)
+    let needs = try WayBack.needs(of: database, session)
+    let role = needs.role
+    var findings: [CheckFinding] = []
+    func add(_ text: String, _ need: MissingPrivilege) {
+      let text = deploys ? "\(text); holdfast deploy and rollback will refuse" : text
+      findings.append(CheckFinding(kind: .warning, text: text, fix: need.fix))
     }
-    if deploys {
-      findings += try WayBack.unrestorable(session).map {
-        CheckFinding(
-          kind: .warning,
-          text: "role \(role) lacks a privilege \($0.problem); holdfast deploy and rollback will refuse",
-          fix: $0.fix)
-      }
-    }
-    let others = deploys ? try WayBack.unstoppable(session) : []
+    if let need = needs.toCreate { add("role \(role) may not create databases: it can back up, but not restore", need) }
+    guard deploys else { return findings }
+    if let need = needs.toRename { add("role \(role) does not own \(database)", need) }
+    for need in try WayBack.unrestorable(session) { add("role \(role) lacks a privilege \(need.problem)", need) }
+    let others = try WayBack.unstoppable(session)
     if !others.isEmpty {
       findings.append(
         CheckFinding(

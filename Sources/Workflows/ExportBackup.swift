@@ -42,9 +42,9 @@ package struct ExportBackup {
   private func write(_ backup: Backup, to file: FileDescriptor) throws(Failure) -> UInt64 {
     let use = BackupUse(backup)
     defer { withExtendedLifetime(use) {} }
-    let toolbox = try surroundings.toolbox(forMajor: backup.manifest.dumpMajor, demanded: tools)
+    let toolbox = try surroundings.archiveReader(of: backup, demanded: tools)
     let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
-    _ = try VerifyBackup(surroundings: surroundings).run(backup, level: .checksum, toolbox: toolbox)
+    _ = try VerifyBackup(surroundings: surroundings).run(backup, level: .checksum)
     let reporter = surroundings.reporter
     let scanner = SharedScanner()
     let written = ByteCount()
@@ -59,10 +59,7 @@ package struct ExportBackup {
       }
     }
     // What was written is what was backed up, to its last row.
-    var found = try scanner.finish()
-    let isWorded = backup.manifest.format != .plain && toolbox.installation.version.major != backup.manifest.dumpMajor
-    if isWorded { found.schema = backup.manifest.digests.schema }
-    guard backup.manifest.digests.differences(from: found).isEmpty else {
+    guard backup.manifest.differences(from: try scanner.finish(), readBy: toolbox).isEmpty else {
       throw Failure(
         "export_differs", exit: .dataDamaged, what: "export of \(backup.id)",
         why: "what was written differs from the backup's digests", nextStep: "holdfast verify \(backup.id)")

@@ -44,6 +44,9 @@ package struct MigrationBooks {
     return try MigrationStatus(folder: folder, rows: try history.rows())
   }
 
+  /// The session that is applying or resolving migrations just now, of whatever program; nil: none.
+  package func worker() throws(Failure) -> String? { try AdvisoryLock.prisma.holder(history.session) }
+
   /// Does something to the history under Prisma's own lock.
   package func resolving<Result>(
     _ body: (ResolveHistory) throws(Failure) -> Result

@@ -16,7 +16,10 @@ package struct StatusReport: Sendable {
   /// Nil when the policy has no migrations, or the server cannot be asked.
   package var migrations: MigrationStatus?
   package var serverProblem: Failure?
-  package var openDeploy: DeployRecord?
+  /// Newest first.
+  package var deploys: [DeployRecord]
+  /// Who is at work on it just now; nil: nobody, it was interrupted.
+  package var worker: String?
   /// The deploy that a rollback would undo, if it is one that does.
   package var lastDeploy = LastDeploy.none
   /// How long that takes, by estimate; nil when its snapshot is damaged or gone.
@@ -24,8 +27,11 @@ package struct StatusReport: Sendable {
   /// Databases that rollbacks have kept: name, bytes, since when.
   package var kept: [KeptDatabase]
 
+  package var openDeploy: DeployRecord? { deploys.first(where: \.isUnfinished) }
+
   package var needsAttention: Bool {
-    lastGood == nil || damaged > 0 || serverProblem != nil || openDeploy != nil || !(migrations?.isClean ?? true)
+    lastGood == nil || damaged > 0 || serverProblem != nil || openDeploy != nil
+      || !(migrations?.isClean ?? true)
   }
 }
 
@@ -48,7 +54,10 @@ package struct ReadStatus {
     var report = StatusReport(
       lastGood: good.first, damaged: listing.backups.count - good.count + listing.broken.count,
       backups: listing.backups.count, storedBytes: listing.backups.reduce(0) { $0 + $1.manifest.storedBytes },
-      freeBytes: freeBytes(policy.repository), openDeploy: deploys.first(where: \.isUnfinished), kept: [])
+      freeBytes: freeBytes(policy.repository), deploys: deploys, kept: [])
+    if let repository, report.openDeploy != nil {
+      report.worker = PolicyLock.holder(of: .deploy, policy: policy.name, in: repository)
+    }
     report.lastDeploy = deploys.last(in: listing, live: nil)
     if case .stands(let last) = report.lastDeploy, let snapshot = good.first(where: { $0.id == last.backup }) {
       report.secondsBack = Self.estimate(snapshot.manifest)

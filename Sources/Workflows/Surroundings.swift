@@ -1,4 +1,5 @@
 import BackupModel
+import BackupRepository
 import Diagnostics
 import Foundation
 import Planning
@@ -40,6 +41,14 @@ package struct Surroundings: Sendable {
         "PostgreSQL client \(chosen.version) has known security holes in pg_dump and pg_restore; install \(floor)")
     }
     return Toolbox(installation: chosen)
+  }
+
+  /// The pg_restore that reads a backup's archive. The archive's own version decides: a newer one reads it, an older one may not.
+  ///
+  /// - Returns: nil for a plain dump, which is text already.
+  func archiveReader(of backup: Backup, demanded: ToolSettings) throws(Failure) -> Toolbox? {
+    guard backup.manifest.format != .plain else { return nil }
+    return try toolbox(forMajor: backup.manifest.dumpMajor, demanded: demanded)
   }
 
   /// Runs a phase: tells the reporter of its begin and end, and how long it took.

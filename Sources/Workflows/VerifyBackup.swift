@@ -35,8 +35,8 @@ package struct VerifyBackup {
       // Hashes before any parser: a damaged or planted archive is never fed to pg_restore.
       let damaged = try checksumProblems(backup)
       guard damaged.isEmpty, level == .archive else { return damaged }
-      let toolbox = if let toolbox { toolbox } else { try archiveTools(backup.manifest, demanded: tools) }
-      return try archiveProblems(backup, toolbox)
+      let reader = if let toolbox { toolbox } else { try surroundings.archiveReader(of: backup, demanded: tools) }
+      return try archiveProblems(backup, reader)
     }
     let problems = try surroundings.phase(
       "verify", total: total, summary: { Self.summary($0, level, backup) }, prove
@@ -57,7 +57,7 @@ package struct VerifyBackup {
   ///
   /// - Throws: `backup_damaged`, after the result was recorded where that can be done.
   func run(
-    _ backup: Backup, level: VerificationLevel, toolbox: Toolbox
+    _ backup: Backup, level: VerificationLevel, toolbox: Toolbox? = nil
   ) throws(Failure) -> Outcome {
     let outcome = try examine(backup, level: level, toolbox: toolbox)
     if let damage = outcome.damage(insteadUse: nil) { throw damage }
@@ -72,22 +72,14 @@ package struct VerifyBackup {
       threads: surroundings.cores, cancellation: surroundings.cancellation, progress: { reporter.advance(bytes: $0) })
   }
 
-  private func archiveTools(_ manifest: Manifest, demanded: ToolSettings) throws(Failure) -> Toolbox {
-    // The archive's own version decides: a newer pg_restore reads it, an older one may not.
-    return try surroundings.toolbox(forMajor: manifest.dumpMajor, demanded: demanded)
-  }
-
   /// Reads every data file to its end and the table of contents, and compares all digests with the manifest's.
-  private func archiveProblems(_ backup: Backup, _ toolbox: Toolbox) throws(Failure) -> [Problem] {
+  private func archiveProblems(_ backup: Backup, _ toolbox: Toolbox?) throws(Failure) -> [Problem] {
     do throws(Failure) {
-      var found =
-        backup.manifest.format == .directory
-        ? try ArchiveDigest(backup, toolbox: toolbox, surroundings: surroundings).compute()
-        : try textDigest(backup, toolbox)
-      // Another major's pg_restore words the same entries otherwise (ALTER VIEW … OWNER from 16 on); their bytes are known to be right.
-      let isWorded = backup.manifest.format != .plain && toolbox.installation.version.major != backup.manifest.dumpMajor
-      if isWorded { found.schema = backup.manifest.digests.schema }
-      return backup.manifest.digests.differences(from: found)
+      let found =
+        if backup.manifest.format == .directory, let toolbox {
+          try ArchiveDigest(backup, toolbox: toolbox, surroundings: surroundings).compute()
+        } else { try textDigest(backup, toolbox) }
+      return backup.manifest.differences(from: found, readBy: toolbox)
     } catch {
       guard error.exit == .dataDamaged else { throw error }
       return [Problem(problem: "\(error.what): \(error.why)")]
@@ -95,7 +87,7 @@ package struct VerifyBackup {
   }
 
   /// Digests the one file of a streamed format again.
-  private func textDigest(_ backup: Backup, _ toolbox: Toolbox) throws(Failure) -> DatabaseDigest {
+  private func textDigest(_ backup: Backup, _ toolbox: Toolbox?) throws(Failure) -> DatabaseDigest {
     let scanner = SharedScanner()
     try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
       .read { (piece) throws(Failure) in try scanner.scan(piece) }
@@ -155,6 +147,16 @@ struct ArchiveDigest {
 }
 
 extension Manifest {
+  /// What a backup's content differs in from what was dumped.
+  ///
+  /// - Parameter toolbox: whose pg_restore read it; nil: a plain dump needs none.
+  func differences(from found: DatabaseDigest, readBy toolbox: Toolbox?) -> [Problem] {
+    var found = found
+    // Another major's pg_restore words the same entries otherwise (ALTER VIEW … OWNER from 16 on); their bytes are known to be right.
+    if format != .plain, let toolbox, toolbox.installation.version.major != dumpMajor { found.schema = digests.schema }
+    return digests.differences(from: found)
+  }
+
   /// The data files with the names that pg_dump gave them.
   var dataFiles: [(stored: StoredFile, rawName: String)] {
     files.compactMap { file in

@@ -20,10 +20,20 @@ struct WayBack {
       nextStep: "grant it, then run the same command again", details: Array(missing.dropFirst()))
   }
 
-  /// The session's role, quoted, and what it lacks: what for, and the statement that gives it.
-  static func needs(
-    of database: String, _ session: Session
-  ) throws(Failure) -> (role: String, missing: [MissingPrivilege]) {
+  /// What a role lacks: what for, and the statement that gives it.
+  struct Needs {
+    /// Quoted.
+    var role: String
+    /// To restore at all.
+    var toCreate: MissingPrivilege?
+    /// To exchange the restored database with the live one.
+    var toRename: MissingPrivilege?
+
+    var missing: [MissingPrivilege] { [toCreate, toRename].compactMap { $0 } }
+  }
+
+  /// What the session's role lacks.
+  static func needs(of database: String, _ session: Session) throws(Failure) -> Needs {
     let row = try Row(
       try session.query(
         """
@@ -34,10 +44,10 @@ struct WayBack {
         """, [database]
       ).first)
     let role = quoteIdentifier(try row.text(0))
-    var missing: [MissingPrivilege] = []
-    guard try !row.flag(1) else { return (role, missing) }
+    var needs = Needs(role: role)
+    guard try !row.flag(1) else { return needs }
     if try !row.flag(2) {
-      missing.append(MissingPrivilege(problem: "to restore beside", fix: "ALTER ROLE \(role) CREATEDB"))
+      needs.toCreate = MissingPrivilege(problem: "to restore beside", fix: "ALTER ROLE \(role) CREATEDB")
     }
     if try !row.flag(3) {
       // Nobody is to become a superuser for that.
@@ -45,9 +55,9 @@ struct WayBack {
         try row.flag(5)
         ? "ALTER DATABASE \(quoteIdentifier(database)) OWNER TO \(role)"
         : "GRANT \(quoteIdentifier(try row.text(4))) TO \(role)"
-      missing.append(MissingPrivilege(problem: "to rename \(database)", fix: fix))
+      needs.toRename = MissingPrivilege(problem: "to rename \(database)", fix: fix)
     }
-    return (role, missing)
+    return needs
   }
 
   /// What a restore would give to roles that the session's may not give anything to.

@@ -163,4 +163,25 @@ import Testing
     #expect(try included(["\"a.b\".c"], of: all) == [all[1]])
     #expect(try included(["c"], of: all) == [all[1]])
   }
+
+  @Test func `a partition alone says what it had from its root`() throws {
+    let ofRoot = [
+      "ALTER TABLE s.r\n    ADD CONSTRAINT k FOREIGN KEY (i) REFERENCES s.x(i)",
+      "CREATE TRIGGER touch BEFORE UPDATE ON s.r FOR EACH ROW EXECUTE FUNCTION s.f()",
+    ]
+    let rest = [
+      "CREATE TABLE s.r (\n    i integer\n)\nPARTITION BY RANGE (i)", "CREATE TABLE s.p (\n    i integer\n)",
+      "CREATE TABLE s.x (\n    i integer\n)",
+      "CREATE FUNCTION s.f() RETURNS trigger\n    LANGUAGE plpgsql\n    AS $$ $$",
+      "ALTER TABLE ONLY s.r ATTACH PARTITION s.p FOR VALUES FROM (1) TO (9)", "COPY s.p (i) FROM stdin",
+      "COPY s.x (i) FROM stdin",
+      "CREATE INDEX i ON ONLY s.r USING btree (i)", "CREATE POLICY y ON s.r USING ((i = 1))",
+    ]
+    let read = (rest + ofRoot).map { DumpedStatement(Array($0.utf8)) }
+    let alone = try TableSelection(of: read, tables: ["s.p"]).leftOut
+    #expect(alone.count == 3, "\(alone)")
+    #expect(alone.contains { $0.contains("FOREIGN KEY") && $0.hasSuffix("it is of s.r") })
+    #expect(alone.contains { $0.contains("CREATE TRIGGER touch") })
+    #expect(try TableSelection(of: read, tables: ["s.r", "s.x"]).leftOut.isEmpty)
+  }
 }

@@ -43,6 +43,18 @@ import Testing
     }
   }
 
+  @Test func `migrations that are not where the policy says are a problem`() throws {
+    try Workbench.with { bench in
+      let folder = "\(bench.folder)/migrations"
+      try bench.writePolicy(more: "migrations: {directory: \(folder)}")
+      let missing = try bench.holdfast("check", "--json")
+      #expect(missing.exit == 2)
+      #expect(missing.json.string("problems", 0, "problem")?.contains(folder) == true, "\(missing.stdout)")
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+      #expect(try bench.holdfast("check").stdout.contains("✓ 0 migrations in \(folder)"))
+    }
+  }
+
   @Test func `with --wait a server that comes up later is in order`() throws {
     let cluster = try TestCluster()
     defer { cluster.stop() }

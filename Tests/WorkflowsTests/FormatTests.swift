@@ -31,6 +31,18 @@ import Testing
     }
   }
 
+  @Test(arguments: [("plain", 0), ("custom", 69)])
+  func `a plain dump is verified and exported without any PostgreSQL program`(format: String, exit: Int32) throws {
+    try Workbench.with(sql: Self.sql, policy: "backup: {format: \(format)}") { bench in
+      let id = try bench.backUp()
+      try bench.writePolicy(more: "tools: {directory: \(bench.folder)}")
+      #expect(try bench.holdfast("verify", id, "--level", "archive").exit == exit)
+      let text = try bench.holdfast("export", id)
+      #expect(text.exit == exit)
+      #expect(text.stdout.contains("row 5000") == (exit == 0))
+    }
+  }
+
   @Test(arguments: ["directory", "custom", "plain"])
   func `what export writes is restored by psql to an equal database`(format: String) throws {
     try Workbench.with(sql: Self.sql, policy: "backup: {format: \(format)}") { bench in

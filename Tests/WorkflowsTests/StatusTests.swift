@@ -1,0 +1,52 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What `status` and `migrations` say while a deploy runs, and after one was killed.
+@Suite struct StatusTests {
+  @Test func `a deploy that runs is not told to be interrupted, and one that was killed is`() throws {
+    try DeployBench.with { bench in
+      let name = "20240201000000_more"
+      try bench.migration(name, "CREATE TABLE more (a int);\nSELECT pg_sleep(600);")
+      let deploy = try bench.start("deploy")
+      try bench.waitUntilAsleep()
+
+      let running = try bench.run("status", "--json").json
+      #expect(running.flag("open_deploy_runs") == true)
+      #expect(running.string("deploys", 0, "deploy") == running.string("open_deploy"))
+      #expect(running.string("deploys", 0, "state") == "open")
+      #expect(running.array("deploys", 0, "pending") as? [String] == [name])
+      let screen = try bench.run("status").stdout
+      #expect(screen.contains(/is under way: deploy, pid \d+ on \S+/), "\(screen)")
+      #expect(!screen.contains("holdfast resume"))
+      let list = try bench.run("migrations").stdout
+      #expect(list.contains("unfinished  \(name)"), "\(list)")
+      #expect(list.contains(/may be running it now: pid \d+ \(holdfast deploy\)/), "\(list)")
+      #expect(!list.contains("holdfast resolve"))
+
+      _ = try deploy.end(bySending: SIGKILL)
+      let killed = try bench.run("status", "--json").json
+      #expect(killed.flag("open_deploy_runs") == false)
+      #expect(try bench.run("status").stdout.contains("was interrupted (open)   -> holdfast resume"))
+      try waitUntil("its sessions are gone") {
+        try bench.run("migrations").stdout.contains("holdfast resolve \(name) --rolled-back")
+      }
+      #expect(try bench.confirmed("abandon").exit == 0)
+      #expect(try bench.run("status", "--json").json.string("deploys", 0, "state") == "abandoned")
+      try bench.expectNothingLeft()
+    }
+  }
+
+  @Test func `looking at a policy keeps nobody from its lock`() throws {
+    try DeployBench.with { bench in
+      try bench.migration("20240201000000_more", "SELECT pg_sleep(600);")
+      let deploy = try bench.start("deploy")
+      try bench.waitUntilAsleep()
+      _ = try deploy.end(bySending: SIGKILL)
+      // What is open makes each status look at the lock, for an instant.
+      let lookers = try (0..<4).map { _ in try bench.start("status") }
+      #expect(try bench.confirmed("abandon").exit == 0)
+      for looker in lookers { _ = try looker.end() }
+    }
+  }
+}
