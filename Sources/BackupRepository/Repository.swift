@@ -86,7 +86,7 @@ package struct Repository: Sendable {
     Failure(
       "unmarked_repository", exit: .dataDamaged, what: "repository \(path)",
       why: "its holdfast.json is missing, though backups lie there (\(backup))",
-      nextStep: "if it is the right folder, put the file back, or let holdfast backup do it: "
+      nextStep: "if it is the right folder, put the file back, or a new one: "
         + "echo '{\"version\":1,\"id\":\"\(UUID().uuidString.lowercased())\"}' > '\(path)/holdfast.json'")
   }
 

@@ -16,11 +16,17 @@ extension Backup {
 
   /// Without it the person who reads cannot tell whether the backup is worth anything.
   func proofText(now: Date) -> String {
+    guard state == .complete, let verification else { return shortProofText }
+    return "\(shortProofText), \(ageText(verification.at, now: now)) ago"
+  }
+
+  /// For tables: without when.
+  var shortProofText: String {
     guard let verification else { return "not yet" }
     if state == .damaged {
       return "DAMAGED: " + (verification.problems.first.map { $0.file ?? $0.sentence } ?? "verification failed")
     }
-    return "\(verification.level.rawValue), \(ageText(verification.at, now: now)) ago"
+    return verification.level.rawValue
   }
 }
 

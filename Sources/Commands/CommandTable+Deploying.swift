@@ -47,7 +47,8 @@ extension CommandTable {
     examples: [Example("holdfast rollback --plan", comment: "what is restored, and what is lost?")])
 
   private static let undo = Command(
-    "undo", summary: "swap the last rollback back", operands: [policyOperand], options: [confirmOption],
+    "undo", summary: "swap the last rollback back", operands: [policyOperand],
+    options: [Option("deploy", value: "ID", help: "the rollback of this deploy, not the last one"), confirmOption],
     examples: [Example("holdfast undo --confirm app", comment: "the database before the rollback is live again")])
 
   private static let resume = Command(

@@ -63,12 +63,24 @@ struct DeployCommand {
     let open = try work.interrupted()
     let changedNothing = open.state == .open && open.applied.isEmpty
     if !changedNothing, !context.console.json { context.console.say(open.abandonText(of: policy)) }
+    if open.state == .open, !changedNothing {
+      do throws(Failure) { try RollbackCommand(context: context).showPlan(policy, abandoning: open) } catch {
+        // To give up is right also where the rollback has to wait for something.
+        try context.cancellation.check()
+        guard error.exit != .locked else { throw error }
+        context.console.say("  that rollback cannot be planned yet: \(error.what): \(error.why)")
+      }
+    }
     try context.confirm(open.database, unless: changedNothing)
-    let (record, needsRollback) = try work.abandon()
-    guard needsRollback else {
+    let (record, ending) = try work.abandon()
+    guard ending == .needsRollback else {
+      let state =
+        ending == .asBefore
+        ? "the database is as it was before"
+        : "\(record.database) is another database now than it was deployed to, and was left as it is"
       return CommandResult(
         json: ["deploy": .string(record.id), "state": .string("abandoned")],
-        text: "\(record.id) is given up; the database is as it was before.\n")
+        text: "\(record.id) is given up; \(state).\n")
     }
     let isConfirmed = !(open.state == .open && open.applied.isEmpty)
     do throws(Failure) {

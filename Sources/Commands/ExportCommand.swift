@@ -9,7 +9,8 @@ struct ExportCommand {
 
   func run() throws(Failure) -> CommandResult {
     let output = context.invocation.value("output")
-    let (backup, policy, _) = try context.backup()
+    let (backup, policy, listing) = try context.backup()
+    let good = listing.backups.first { $0.id != backup.id && $0.state == .complete }
     guard output != nil || !context.console.json else {
       throw CommandTable.holdfast.usageFailure(
         command: "export", what: "--json", why: "stdout is for one document: the SQL needs a file, --output FILE")
@@ -17,10 +18,10 @@ struct ExportCommand {
     let export = ExportBackup(policy: policy, surroundings: context.surroundings)
     func write() throws(Failure) -> CommandResult {
       guard let output else {
-        _ = try export.toStandardOutput(backup)
+        _ = try export.toStandardOutput(backup, insteadUse: good)
         return CommandResult(json: [:], text: "")
       }
-      let bytes = try export.run(backup, to: output)
+      let bytes = try export.run(backup, to: output, insteadUse: good)
       return CommandResult(
         json: ["backup": .string(backup.id), "output": .string(output), "bytes": .integer(bytes)],
         text: "\(output) holds the SQL of \(backup.id), \(sizeText(bytes)).\n")

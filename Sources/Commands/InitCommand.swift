@@ -83,7 +83,7 @@ struct InitCommand {
     let folder = context.policiesFolder.path
     let file = "\(folder)/\(name).yaml"
     do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
-      throw cannotWrite(folder, "the folder cannot be made")
+      throw cannotWrite(folder, "the folder cannot be made: \(String(cString: strerror(errno)))")
     }
     let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {

@@ -27,7 +27,7 @@ struct ListCommand {
       [
         backup.id, minuteText(backup.manifest.createdAt), ageText(backup.manifest.createdAt, now: now),
         sizeText(backup.manifest.storedBytes), backup.hold.map { shortened($0.reason) } ?? "-",
-        backup.proofText(now: now),
+        backup.shortProofText,
       ]
     }
     guard severalPolicies else { return tableText([header] + rows, rightAligned: [2, 3]) }
@@ -36,7 +36,7 @@ struct ListCommand {
   }
 
   private func shortened(_ reason: String) -> String {
-    reason.count > 24 ? reason.prefix(23) + "…" : reason
+    reason.count > 15 ? reason.prefix(14) + "…" : reason
   }
 }
 
@@ -62,6 +62,7 @@ struct ShowCommand {
       JSONValue.Member(key: "wal_lsn", value: .string(manifest.snapshot.walLsn)),
       JSONValue.Member(key: "rows", value: .integer(manifest.digests.rows)),
       JSONValue.Member(key: "tables", value: .integer(UInt64(manifest.digests.tables.count))),
+      JSONValue.Member(key: "table_names", value: .strings(manifest.digests.tables.map(\.qualifiedName))),
     ]
     return .object(members + more)
   }

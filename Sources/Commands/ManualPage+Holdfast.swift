@@ -40,7 +40,8 @@ extension ManualPage {
     examples: [
       Example("holdfast init", comment: "set up, in the folder of a project with a DATABASE_URL"),
       Example(
-        "15 2 * * *  cd /srv/shop && holdfast backup --quiet", comment: "back up every night, as a line for cron"),
+        "15 2 * * *  cd /srv/shop && /usr/local/bin/holdfast backup --quiet >/dev/null",
+        comment: "back up every night, as a line for cron, which mails errors"),
       Example(
         "holdfast deploy && npm run start || holdfast rollback --plan",
         comment: "deploy, or see what a rollback would do"),

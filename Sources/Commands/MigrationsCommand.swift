@@ -1,4 +1,5 @@
 import BackupModel
+import BackupRepository
 import CommandSyntax
 import Diagnostics
 import Migrations
@@ -8,17 +9,21 @@ struct MigrationsCommand {
   let context: CommandContext
 
   func run() throws(Failure) -> CommandResult {
-    let books = try MigrationBooks(
-      policy: try context.policy(), purpose: "migrations", surroundings: context.surroundings)
+    let policy = try context.policy()
+    let books = try MigrationBooks(policy: policy, purpose: "migrations", surroundings: context.surroundings)
     let status = try books.status()
     guard books.history.isThere || !books.folder.migrations.isEmpty else {
       return CommandResult(json: status.json, text: Self.nothingAtAll, exit: .attention)
     }
+    let rows = try books.history.rows()
     return CommandResult(
-      json: status.json,
-      // A migration that runs looks like a failed one: only its lock tells them apart.
-      text: text(status, try books.history.rows(), worker: status.failed.isEmpty ? nil : try books.worker()),
+      json: status.json, text: text(status, rows, nextSteps(status, try books.worker(), try interrupted(policy))),
       exit: status.isClean ? .done : .attention)
+  }
+
+  /// A deploy that has no end yet.
+  private func interrupted(_ policy: Policy) throws(Failure) -> DeployRecord? {
+    try Repository.openIfThere(policy.repository)?.deploys(of: policy.name).first(where: \.isUnfinished)
   }
 
   /// More often a wrong path than a project without migrations.
@@ -28,28 +33,29 @@ struct MigrationsCommand {
 
     """
 
-  private func text(_ status: MigrationStatus, _ rows: [HistoryRow], worker: String?) -> String {
-    let failed = worker == nil ? "failed" : "unfinished"
+  private func text(_ status: MigrationStatus, _ rows: [HistoryRow], _ next: [String]) -> String {
     let groups = [
-      (failed, status.failed), ("pending", status.pending), ("edited", status.edited), ("missing", status.missing),
+      ("running", status.running), ("failed", status.failed), ("pending", status.pending), ("edited", status.edited),
+      ("missing", status.missing),
       ("rolled back", status.rolledBack),
     ]
     var lines = ["\(counted(status.applied.count, "migration")) applied" + (status.isClean ? "; nothing pends." : ".")]
     for (word, names) in groups {
       for name in names {
         lines.append("  \(padded(word, 12))\(name)")
-        guard word == failed, let row = rows.last(where: { $0.name == name && $0.isFailed }) else { continue }
+        guard word == "failed", let row = rows.last(where: { $0.name == name && $0.isFailed }) else { continue }
         lines.append("              began \(row.startedAt)")
         lines += (row.logs ?? "").split(whereSeparator: \.isNewline).prefix(12).map { "              \($0)" }
       }
     }
-    let next =
-      worker.map { ["next: wait. A session holds the migration lock, and may be running it now: \($0)"] }
-      ?? nextSteps(status)
     return (lines + next).joined(separator: "\n") + "\n"
   }
 
-  private func nextSteps(_ status: MigrationStatus) -> [String] {
+  private func nextSteps(_ status: MigrationStatus, _ worker: String?, _ interrupted: DeployRecord?) -> [String] {
+    if !status.running.isEmpty, let worker { return ["next: wait; a session holds the migration lock: \(worker)"] }
+    if !status.failed.isEmpty, let interrupted {
+      return ["next: deploy \(interrupted.id) was interrupted: holdfast resume, or holdfast abandon"]
+    }
     if let name = status.failed.first {
       return [
         "next: if nothing of it is left:     holdfast resolve \(name) --rolled-back",
@@ -64,6 +70,7 @@ extension MigrationStatus {
   var json: JSONValue {
     [
       "pending": .strings(pending), "applied": .strings(applied), "failed": .strings(failed),
+      "running": .strings(running),
       "rolled_back": .strings(rolledBack),
       "edited": .strings(edited), "missing": .strings(missing),
     ]
@@ -83,8 +90,14 @@ struct ResolveCommand {
     }
     let policy = try policy()
     func marked() throws(Failure) -> CommandResult {
-      try books(policy).resolving { (history) throws(Failure) in
-        if applied { try history.markApplied(name) } else { try history.markRolledBack(name) }
+      let hasChanged = try books(policy).resolving { (history) throws(Failure) in
+        if applied { try history.markApplied(name) } else { return try history.markRolledBack(name) }
+        return true
+      }
+      guard hasChanged else {
+        return CommandResult(
+          json: ["migration": .string(name), "state": .string("unchanged")],
+          text: "Nothing was changed: no failed row of \(name) is left. holdfast migrations tells its state.\n")
       }
       let state = applied ? "applied" : "rolled back"
       return CommandResult(

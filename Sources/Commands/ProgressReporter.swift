@@ -13,6 +13,7 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
 
   private struct Phase {
     var name: String
+    var subject: String
     var total: UInt64?
     var done: UInt64 = 0
     let start = ContinuousClock.now
@@ -38,8 +39,8 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
     console.raw(String(decoding: bytes, as: UTF8.self))
   }
 
-  func begin(_ name: String, totalBytes: UInt64?) {
-    lock.withLock { phase = Phase(name: name, total: totalBytes) }
+  func begin(_ name: String, about subject: String, totalBytes: UInt64?) {
+    lock.withLock { phase = Phase(name: name, subject: subject, total: totalBytes) }
   }
 
   func advance(bytes: UInt64) { lock.withLock { phase?.done += bytes } }
@@ -77,6 +78,7 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
     let exact = max(0.05, (ContinuousClock.now - phase.start) / .seconds(1))
     let rate = UInt64(Double(phase.done) / exact)
     var parts = ["  \(padded(phase.name, 10))"]
+    if !phase.subject.isEmpty { parts.append(padded(phase.subject, 52)) }
     if let total = phase.total, total > 0 {
       // The total is that of the last run: never claim to be done before the end.
       let share = min(0.99, Double(phase.done) / Double(total))

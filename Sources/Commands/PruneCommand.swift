@@ -9,26 +9,33 @@ struct PruneCommand {
   func run() throws(Failure) -> CommandResult {
     let policy = try context.policy()
     let work = PruneBackups(policy: policy, surroundings: context.surroundings)
-    let kept = try work.databasesToOffer()
+    let kept = Kept(databases: try work.databasesToOffer(), policy: policy)
     guard context.invocation.flag("confirm") else { return result(try work.plan(), kept, isDry: true) }
     return try context.audited(
       policy, { () throws(Failure) in result(try work.run(), kept, isDry: false) }, subject: { _ in nil })
   }
 
-  private func result(_ outcome: PruneBackups.Outcome, _ kept: [KeptDatabase], isDry: Bool) -> CommandResult {
+  private struct Kept {
+    var databases: [KeptDatabase]
+    var policy: Policy
+  }
+
+  private func result(_ outcome: PruneBackups.Outcome, _ kept: Kept, isDry: Bool) -> CommandResult {
     CommandResult(
       json: [
         "keep": json(outcome.plan.keep), "remove": json(outcome.plan.remove),
         "removed": .strings(outcome.removed), "in_use": .strings(outcome.inUse),
         "kept_databases": .array(
-          kept.map { ["database": .string($0.name), "bytes": .integer($0.bytes), "since": .time($0.since)] }),
+          kept.databases.map { ["database": .string($0.name), "bytes": .integer($0.bytes), "since": .time($0.since)] }),
       ], text: text(outcome, isDry: isDry) + offer(kept))
   }
 
   /// Holdfast drops no database: whoever does knows better than a rule whether the way forward is still wanted.
-  private func offer(_ kept: [KeptDatabase]) -> String {
-    guard !kept.isEmpty else { return "" }
-    let rows = kept.map { [dropText($0.name), sizeText($0.bytes), "kept since \(minuteText($0.since)) UTC"] }
+  private func offer(_ kept: Kept) -> String {
+    guard !kept.databases.isEmpty else { return "" }
+    let rows = kept.databases.map {
+      [dropText($0.name, kept.policy), sizeText($0.bytes), "kept since \(minuteText($0.since)) UTC"]
+    }
     return "Kept by a rollback for longer than migrations.hold_for; when nobody wants them back:\n"
       + tableText(rows, rightAligned: [1])
   }

@@ -25,10 +25,19 @@ struct RollbackCommand {
     if onlyPlans {
       return CommandResult(json: json(plan, seconds: nil), text: screen)
     }
-    if !context.console.json { context.console.say(screen) }
+    if !context.console.json, !confirmed { context.console.say(screen) }
     try context.confirm(plan.database, unless: confirmed)
     let outcome = try work.execute(plan)
     return CommandResult(json: json(outcome.plan, seconds: outcome.seconds), text: done(outcome))
+  }
+
+  /// What giving a deploy up comes to, for whoever has to confirm it.
+  ///
+  /// - Throws: `locked` when it still runs.
+  func showPlan(_ policy: Policy, abandoning record: DeployRecord) throws(Failure) {
+    let work = try RollBackDeploy(policy: policy, purpose: "abandon", surroundings: context.surroundings)
+    let plan = try work.plan(abandoning: record)
+    if !context.console.json { context.console.say(text(plan, policy)) }
   }
 
   func undo() throws(Failure) -> CommandResult {
@@ -39,7 +48,7 @@ struct RollbackCommand {
 
   private func undo(_ policy: Policy) throws(Failure) -> CommandResult {
     let work = try UndoRollback(policy: policy, surroundings: context.surroundings)
-    let plan = try work.plan()
+    let plan = try work.plan(context.invocation.value("deploy"))
     if !context.console.json { context.console.say(text(plan, policy)) }
     try context.confirm(plan.database, unless: false)
     try work.execute(plan)
@@ -109,7 +118,11 @@ struct RollbackCommand {
     }
     add("you lose", lossText(plan))
     add("interrupts", sessionsText(plan.sessions))
-    if plan.liveExists { add("keeps", "the database of now as \(plan.keptAs); holdfast undo brings it back") }
+    if !plan.unstoppable.isEmpty {
+      add("blocked by", "sessions of \(plan.unstoppable.joined(separator: ", ")), which this role may not end")
+      add("", "as a superuser: GRANT pg_signal_backend TO it; a superuser's sessions have to end by themselves")
+    }
+    if plan.liveExists { add("keeps", "the database of now as \(plan.keptAs) (holdfast undo)") }
     if !plan.staying.isEmpty { add("stays there", plan.staying.joined(separator: ", ")) }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -141,22 +154,33 @@ struct RollbackCommand {
   }
 
   private func lossText(_ plan: RollbackPlan) -> String {
-    let writes = plan.lostWrites
-    let rest = plan.countedAll ? "" : " · tables not counted yet (holdfast rollback --plan counts them all)"
     if let reason = plan.unreadable {
       return "what was written since: it cannot be told, since the database cannot be read (\(reason))"
     }
-    guard !writes.isEmpty else {
-      return plan.countedAll ? "nothing: no row of a table was written since" : "what was written since\(rest)"
-    }
-    let tables = writes.prefix(6).map { write in
+    let rest = plan.countedAll ? [] : ["tables not counted yet (holdfast rollback --plan counts them all)"]
+    let parts = losses(plan, uncounted: "deletions counted after the restore") + rest
+    return parts.isEmpty
+      ? "nothing: no row of a table was written since" : "what was written since · " + parts.joined(separator: " · ")
+  }
+
+  /// The tables that were written most.
+  private func losses(_ plan: RollbackPlan, uncounted: String) -> [String] {
+    let tables = plan.lostWrites.prefix(6).map { write in
       let changed = write.changed > 0 ? "\(write.changed) new or changed" : nil
       let perhaps = write.perhaps > 0 ? "\(write.perhaps) perhaps (the restore tells)" : nil
-      let deleted = write.deleted.map { $0 > 0 ? "\($0) deleted" : nil } ?? "deletions counted after the restore"
-      return "\(write.schema).\(write.name): " + [changed, perhaps, deleted].compactMap { $0 }.joined(separator: ", ")
+      let deleted = write.deleted.map { $0 > 0 ? "\($0) deleted" : "" } ?? uncounted
+      return "\(write.schema).\(write.name): "
+        + [changed, perhaps, deleted.isEmpty ? nil : deleted].compactMap { $0 }.joined(separator: ", ")
     }
-    let more = writes.count > 6 ? " · and \(writes.count - 6) more tables" : ""
-    return "what was written since · " + tables.joined(separator: " · ") + more + rest
+    return tables + (plan.lostWrites.count > 6 ? ["and \(plan.lostWrites.count - 6) more tables"] : [])
+  }
+
+  /// What the kept database has and the restored one has not, once that is known.
+  private func lost(_ plan: RollbackPlan) -> String {
+    guard plan.liveExists, plan.unreadable == nil else { return "" }
+    let parts =
+      losses(plan, uncounted: "deletions not counted") + (plan.countedAll ? [] : ["tables that were not counted"])
+    return "lost: \(parts.isEmpty ? "no row" : parts.joined(separator: " · "))\n"
   }
 
   private func done(_ outcome: RollBackDeploy.Outcome) -> String {
@@ -167,7 +191,7 @@ struct RollbackCommand {
     let kept = plan.liveExists ? " The writes since are in \(plan.keptAs)." : ""
     return
       "\(plan.database) is back at \(minuteText(plan.backup.manifest.createdAt)) UTC, in \(secondsText(outcome.seconds)).\(kept)\n"
-      + next(plan)
+      + lost(plan) + next(plan)
   }
 
   /// What only came with the one that failed needs no mending.
@@ -186,7 +210,12 @@ extension CommandContext {
     var given = invocation.value("confirm")
     if given == nil, isatty(0) == 1, !console.json {
       console.raw("Type the name of the database to go on: ")
-      given = try typedLine()
+      do throws(Failure) { given = try typedLine() } catch {
+        console.raw("\n")
+        var failure = error
+        failure.why = "nothing was done"
+        throw failure
+      }
     }
     guard given == database else {
       throw Failure(

@@ -27,7 +27,7 @@ struct StatusCommand {
     } else {
       add("backup", "none that is good                     -> holdfast backup")
     }
-    if report.damaged > 0 { add("damaged", "\(counted(report.damaged, "backup"))   -> holdfast list") }
+    if report.damaged > 0 { add("damaged", "\(counted(report.damaged, "backup"))   -> holdfast check") }
     if let open = report.openDeploy {
       add(
         "deploy",
@@ -35,17 +35,27 @@ struct StatusCommand {
           + (report.worker.map { "is under way: \($0)" }
             ?? "was interrupted (\(open.state.rawValue))   -> holdfast resume, or holdfast abandon"))
     }
-    for (index, deploy) in report.deploys.prefix(3).enumerated() {
-      add(index == 0 ? "deploys" : "", deployText(deploy))
+    // A restore --swap has a journal too, and is none.
+    for (index, deploy) in report.deploys.filter({ !$0.pending.isEmpty }).prefix(3).enumerated() {
+      add(index == 0 ? "deploys" : "", deployText(deploy, now: now))
     }
     if let text = rollbackText(report, policy.name) { add("rollback", text) }
     if let migrations = report.migrations { add("migrations", migrationsText(migrations)) }
-    if let problem = report.serverProblem { add("server", "\(problem.why)   -> holdfast check") }
+    if let problem = report.serverProblem {
+      add(problem.code == "no_migrations_folder" ? "migrations" : "server", "\(problem.why)   -> holdfast check")
+    }
     for kept in report.kept {
       add(
         "kept",
-        "\(kept.name), \(sizeText(kept.bytes)), since \(minuteText(kept.since)) UTC; when not needed: \(dropText(kept.name))"
+        "\(kept.name), \(sizeText(kept.bytes)), \(ageText(kept.since, now: now))\(kept.isWayBack ? ": the way back" : "")"
       )
+    }
+    if report.kept.contains(where: { !$0.isWayBack }) {
+      add("", "Holdfast drops none of them. When nobody needs it: \(dropText("NAME", policy))")
+    }
+    guard report.hasRepository else {
+      add("space", "there is no repository \(policy.repository) yet; is its disk mounted?")
+      return rows.map { $0.joined() + "\n" }.joined()
     }
     add(
       "space",
@@ -53,16 +63,20 @@ struct StatusCommand {
     return rows.map { $0.joined() + "\n" }.joined()
   }
 
-  private func deployText(_ deploy: DeployRecord) -> String {
-    let names = deploy.pending.first.map {
-      $0 + (deploy.pending.count > 1 ? " and \(deploy.pending.count - 1) more" : "")
-    }
-    return "\(deploy.id)  \(minuteText(deploy.startedAt)) UTC  \(padded(deploy.state.rawValue, 12))  \(names ?? "-")"
+  private func deployText(_ deploy: DeployRecord, now: Date) -> String {
+    let ago = padded("\(ageText(deploy.startedAt, now: now)) ago", 10)
+    return "\(deploy.id)  \(padded(deploy.state.rawValue, 13))\(ago)  \(counted(deploy.pending.count, "migration"))"
   }
 
   private func rollbackText(_ report: StatusReport, _ policy: String) -> String? {
+    if report.openDeploy != nil {
+      return report.worker == nil
+        ? "not before that deploy is settled: holdfast resume, or abandon" : "when that deploy has ended"
+    }
     switch report.lastDeploy {
     case .none: return nil
+    case .stands(let deploy) where report.isCopied:
+      return "ready: a rename, to before deploy \(deploy.id)"
     case .stands(let deploy):
       guard let seconds = report.secondsBack else {
         return "NOT POSSIBLE to before deploy \(deploy.id): its snapshot is damaged or gone   -> holdfast list"
@@ -84,7 +98,8 @@ struct StatusCommand {
 
   private func migrationsText(_ status: MigrationStatus) -> String {
     let groups = [
-      ("failed", status.failed), ("pending", status.pending), ("edited", status.edited), ("missing", status.missing),
+      ("running", status.running), ("failed", status.failed), ("pending", status.pending), ("edited", status.edited),
+      ("missing", status.missing),
     ].filter { !$0.1.isEmpty }
     guard !groups.isEmpty else { return "\(status.applied.count) applied, nothing pends" }
     return groups.map { "\($0.1.count) \($0.0)" }.joined(separator: ", ") + "   -> holdfast migrations"

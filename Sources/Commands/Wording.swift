@@ -1,6 +1,7 @@
 import BackupModel
 import BackupRepository
 import Foundation
+import PostgresTools
 
 /// `4 s`, `0.3 s`, `2 m 05 s`, `1 h 10 m`.
 func secondsText(_ seconds: Double) -> String {
@@ -49,8 +50,15 @@ func tableText(_ cells: [[String]], rightAligned: Set<Int> = []) -> String {
   return lines.map { line in String(line.reversed().drop { $0 == " " }.reversed()) + "\n" }.joined()
 }
 
-/// A command for a shell. Where the server is the operator knows; the URL has a password, and may have what only Prisma takes.
-func dropText(_ name: String) -> String {
-  let statement = "DROP DATABASE \"\(name.replacing("\"", with: "\"\""))\""
-  return "psql -d postgres -c '\(statement.replacing("'", with: "'\\''"))'"
+/// A command for a shell, on the policy's server.
+func dropText(_ name: String, _ policy: Policy) -> String {
+  func quoted(_ text: String) -> String {
+    text.wholeMatch(of: /[A-Za-z0-9_.\/-]+/) != nil ? text : "'\(text.replacing("'", with: "'\\''"))'"
+  }
+  // Not the URL: it has a password, and may have what only Prisma takes.
+  let target = try? ConnectionURL.parse(policy.databaseURL)
+  let options = [("host", "-h"), ("port", "-p"), ("user", "-U")].compactMap { key, option in
+    target?.parameters[key].map { " \(option) \(quoted($0))" }
+  }
+  return "dropdb\(options.joined()) -- \(quoted(name))"
 }

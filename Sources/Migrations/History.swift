@@ -39,6 +39,8 @@ package struct MigrationStatus: Sendable, Equatable {
   package var pending: [String]
   package var applied: [String]
   package var failed: [String]
+  /// Begun and not ended, while a session holds the migration lock: such rows look like failed ones.
+  package private(set) var running: [String] = []
   /// Every row of it is rolled back.
   package var rolledBack: [String]
   /// Applied, and its file is another one now.
@@ -47,7 +49,7 @@ package struct MigrationStatus: Sendable, Equatable {
   package var missing: [String]
 
   /// Nothing pends and nothing is wrong.
-  package var isClean: Bool { pending.isEmpty && failed.isEmpty && edited.isEmpty && missing.isEmpty }
+  package var isClean: Bool { (pending + failed + running + edited + missing).isEmpty }
 
   /// - Parameter rows: ordered by their start.
   package init(folder: MigrationFolder, rows: [HistoryRow]) throws(Failure) {
@@ -66,6 +68,13 @@ package struct MigrationStatus: Sendable, Equatable {
       else { continue }
       edited.append(name)
     }
+  }
+
+  /// Tells what runs from what failed: whoever fails leaves what the server said.
+  package mutating func tellRunning(by rows: [HistoryRow]) {
+    let begun = Set(rows.filter { $0.isFailed && ($0.logs ?? "").isEmpty }.map(\.name))
+    running = failed.filter(begun.contains)
+    failed.removeAll(where: begun.contains)
   }
 
   private static func unique(_ names: [String]) -> [String] {

@@ -22,6 +22,8 @@ package final class HistoryTable {
     self.session = session
     // Times are read as text, whatever the role is used to.
     try session.query("SET DateStyle = 'ISO'")
+    // What the journal says about a row is so, also after a crash of the server.
+    try session.query(Session.durableCommits(local: false))
     wanted = schema
     self.schema = schema ?? "public"
     try look()
@@ -56,7 +58,7 @@ package final class HistoryTable {
   package func rows() throws(Failure) -> [HistoryRow] {
     try look()
     guard exists else { return [] }
-    return try session.query(
+    return try impatiently(
       """
       SELECT id, migration_name, checksum, started_at AT TIME ZONE 'UTC', finished_at AT TIME ZONE 'UTC',
         rolled_back_at AT TIME ZONE 'UTC', logs, applied_steps_count
@@ -68,6 +70,21 @@ package final class HistoryTable {
       return HistoryRow(
         id: try row.text(0), name: try row.text(1), checksum: try row.text(2), startedAt: try row.text(3) + " UTC",
         finishedAt: row[4], rolledBackAt: row[5], logs: row[6], steps: Int(try row.text(7)) ?? 0)
+    }
+  }
+
+  /// Who holds the table may do so for hours, and be the very session that a rollback is to end.
+  private func impatiently(_ sql: String) throws(Failure) -> [[String?]] {
+    try session.query("SET lock_timeout = '3s'")
+    let outcome = session.attempt(sql)
+    try session.query("RESET lock_timeout")
+    switch outcome {
+    case .success(let rows): return rows
+    case .failure(let error) where error.sqlState == "55P03":
+      throw Failure(
+        "history_locked", exit: .locked, what: "history of \(session.target.database)",
+        why: "another session keeps \(name) locked", nextStep: "wait until it has ended, or end it (pg_locks names it)")
+    case .failure(let error): throw error.failure
     }
   }
 

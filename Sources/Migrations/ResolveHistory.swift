@@ -35,8 +35,9 @@ package struct ResolveHistory {
 
   /// The database has nothing of what the migration began.
   ///
+  /// - Returns: whether a row was marked; one that was marked before, and stands beside an applied one, is not marked again.
   /// - Throws: `no_history`, `P3011`, `P3012`.
-  package func markRolledBack(_ name: String) throws(Failure) {
+  package func markRolledBack(_ name: String) throws(Failure) -> Bool {
     let rows = try table.rows().filter { $0.name == name }
     guard table.isThere else {
       throw Failure(
@@ -56,6 +57,7 @@ package struct ResolveHistory {
         nextStep: "to undo a migration that succeeded, restore the backup from before it")
     }
     try table.rollBackFailed(name)
+    return rows.contains(where: \.isFailed)
   }
 
   /// Marks every migration of the folder as applied, in a database that has no history yet.

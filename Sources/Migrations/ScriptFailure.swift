@@ -1,3 +1,4 @@
+import BackupModel
 import Diagnostics
 import PostgresTools
 
@@ -35,7 +36,11 @@ package struct ScriptFailure: Sendable {
     if let position = error.position, let place = Self.place(position, in: script) {
       details.insert("migration.sql line \(place.line + linesBefore): \(place.text)", at: 0)
     }
-    if statementsDone > 0 { details.append("\(statementsDone) statements before it were committed and stay.") }
+    if statementsDone > 0 {
+      details.append(
+        "\(counted(statementsDone, "statement")) before it \(statementsDone == 1 ? "was committed and stays" : "were committed and stay")."
+      )
+    }
     self.init(
       name: name, sqlState: error.sqlState, message: error.message, details: details, isAtomic: isAtomic,
       stopped: error.stopFailure)

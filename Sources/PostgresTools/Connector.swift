@@ -183,7 +183,10 @@ struct ConnectionError: Error {
       case "28000":
         ("login_refused", .noPermission, "let role \(user) in by pg_hba.conf, or change database.url")
       case "3D000":
-        ("no_such_database", .unavailable, "check the name in database.url: \(target.database)")
+        (
+          "no_such_database", .unavailable,
+          "check the name in database.url: \(target.database); or, if it is lost, holdfast restore latest --into \(target.database)"
+        )
       case "57P03": ("server_starting", .unavailable, "wait until the server is up: holdfast check --wait 60s")
       case "53300":
         ("too_many_connections", .unavailable, "free connections on the server, then run the same command again")
@@ -201,7 +204,9 @@ struct ConnectionError: Error {
         (
           "server_unreachable", .unavailable,
           sqlState == nil
-            ? "check host and port in database.url, and that the server runs"
+            ? message.contains("SSL")
+              ? "set sslmode in database.url to what the server offers"
+              : "check host and port in database.url (special characters of a password as %XX), and that the server runs"
             : "the server runs, and lets nobody in so: mend what it says"
         )
       }

@@ -143,6 +143,14 @@ package final class Session: @unchecked Sendable {
     try endCopy()
   }
 
+  /// A statement after which commits outlast a crash of the server, also where that is told not to wait for its disk.
+  ///
+  /// - Parameter local: for the transaction only.
+  package static func durableCommits(local: Bool) -> String {
+    "SELECT pg_catalog.set_config('synchronous_commit', 'local', \(local)) "
+      + "WHERE pg_catalog.current_setting('synchronous_commit') = 'off'"
+  }
+
   /// Begins a `COPY … FROM STDIN`, for rows that come from elsewhere: `putRows` has to follow, and `endCopy`, and nothing else.
   ///
   /// - Throws: as `copyIn`.

@@ -91,7 +91,7 @@ private struct Choice {
         ? "the backup has no such table"
         : "several tables are called so: \(matching.map(\.description).joined(separator: ", "))",
       nextStep: matching.isEmpty
-        ? near.map { "is it \($0)?" } ?? "give it as SCHEMA.TABLE; holdfast show tells the backup's tables"
+        ? near.map { "is it \($0)?" } ?? "give it as SCHEMA.TABLE; holdfast show ID --json lists the backup's tables"
         : "give it with its schema")
   }
 

@@ -28,7 +28,7 @@ struct BuiltInDeploy {
   ) throws(Failure) {
     try journal.append(DeployEvent(.applying, at: surroundings.now(), migration: migration.name))
     let result = try surroundings.phase(
-      "apply", summary: { "\(migration.name)\(Self.suffix($0))" }
+      "apply", about: migration.name, summary: { "\(migration.name)\(Self.suffix($0))" }
     ) { () throws(Failure) in try applier.apply(migration) }.value
     switch result {
     case .applied(let invalid):

@@ -20,6 +20,12 @@ struct DatabaseSwap {
     try session.query("SELECT oid FROM pg_catalog.pg_database WHERE datname = $1", [name]).first?.first ?? nil
   }
 
+  /// Nil: there is no such database any more.
+  func name(ofOID oid: String) throws(Failure) -> String? {
+    try session.query("SELECT datname FROM pg_catalog.pg_database WHERE oid = $1::pg_catalog.oid", [oid])
+      .first?.first ?? nil
+  }
+
   /// `app__before_3f9a7c`, or with a number behind it where that is taken.
   func freeName(_ base: String, _ ending: String) throws(Failure) -> String {
     for number in 1...99 {

@@ -63,6 +63,10 @@ struct DeployBooks {
       details: (row.logs ?? "").split(separator: "\n").prefix(20).map(String.init))
   }
 
+  func isOnServer(of snapshot: Backup) -> Bool {
+    snapshot.manifest.source.systemIdentifier == facts.systemIdentifier
+  }
+
   /// The snapshot is one of the very database that is deployed to.
   ///
   /// - Throws: `snapshot_of_another`.

@@ -17,13 +17,14 @@ package struct ExportBackup {
 
   /// Writes the SQL to a new file, which appears under its name when it is whole.
   ///
+  /// - Parameter good: another backup, to name where this one is damaged.
   /// - Returns: its bytes.
   /// - Throws: `backup_damaged`, `cannot_write` also when there is such a file, `no_space`.
-  package func run(_ backup: Backup, to path: String) throws(Failure) -> UInt64 {
+  package func run(_ backup: Backup, to path: String, insteadUse good: Backup?) throws(Failure) -> UInt64 {
     guard access(path, F_OK) != 0 else { throw cannotWrite(path, EEXIST) }
     let folder = (path as NSString).deletingLastPathComponent
     let file = try UnnamedFile(in: folder.isEmpty ? "." : folder)
-    let bytes = try write(backup, to: file.descriptor)
+    let bytes = try write(backup, to: file.descriptor, insteadUse: good)
     try file.descriptor.synchronize()
     step("publish the export")
     try file.publish(as: path)
@@ -35,16 +36,19 @@ package struct ExportBackup {
   /// Writes the SQL to stdout.
   ///
   /// - Returns: its bytes.
-  package func toStandardOutput(_ backup: Backup) throws(Failure) -> UInt64 {
-    try write(backup, to: FileDescriptor(adopting: dup(1), path: "stdout"))
+  package func toStandardOutput(_ backup: Backup, insteadUse good: Backup?) throws(Failure) -> UInt64 {
+    try write(backup, to: FileDescriptor(adopting: dup(1), path: "stdout"), insteadUse: good)
   }
 
-  private func write(_ backup: Backup, to file: FileDescriptor) throws(Failure) -> UInt64 {
+  private func write(
+    _ backup: Backup, to file: FileDescriptor, insteadUse good: Backup?
+  ) throws(Failure) -> UInt64 {
     let use = BackupUse(backup)
     defer { withExtendedLifetime(use) {} }
     let toolbox = try surroundings.archiveReader(of: backup, demanded: tools)
     let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
-    _ = try VerifyBackup(surroundings: surroundings).run(backup, level: .checksum)
+    let verified = try VerifyBackup(surroundings: surroundings).examine(backup, level: .checksum)
+    if let damage = verified.damage(insteadUse: good) { throw damage }
     let reporter = surroundings.reporter
     let scanner = SharedScanner()
     let written = ByteCount()

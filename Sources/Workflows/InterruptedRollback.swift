@@ -20,7 +20,9 @@ struct InterruptedRollback {
     self.record = record
     self.rollback = rollback
     journal = try DeployJournal(work.repository, policy: work.policy.name, id: record.id)
-    for name in [rollback.database, rollback.keptAs].compactMap({ $0 }) where try work.swap.exists(name) {
+    // Somebody may have given the replaced one another name in the midst of it.
+    let moved: String? = if let oid = rollback.live { try work.swap.name(ofOID: oid) } else { nil }
+    for name in Set([rollback.database, rollback.keptAs, moved].compactMap { $0 }) where try work.swap.exists(name) {
       try work.swap.openFence(name)
     }
     live = try work.swap.exists(rollback.database) ? try work.lockLive() : nil
@@ -54,7 +56,8 @@ struct InterruptedRollback {
     try refuseAnother()
     // From the beginning: a database that is whole already is restored again, which costs time and risks nothing.
     let plan = try work.plan(again: record)
-    try drop(temporary)
+    // A standby copy that nobody has opened yet is still what was proven.
+    if plan.copy == nil { try drop(temporary) }
     let outcome = try work.execute(plan, holding: live)
     return plan.liveExists ? outcome.plan.keptAs : nil
   }

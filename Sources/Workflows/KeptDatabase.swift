@@ -9,6 +9,8 @@ package struct KeptDatabase: Sendable {
   package var name: String
   package var bytes: UInt64
   package var since: Date
+  /// The standby copy of a deploy that can be rolled back.
+  package var isWayBack: Bool
 
   static func all(of deploys: [DeployRecord], _ session: Session) throws(Failure) -> [KeptDatabase] {
     var found: [KeptDatabase] = []
@@ -18,7 +20,10 @@ package struct KeptDatabase: Sendable {
           "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = $1", [name])
         guard let size = rows.first?.first ?? nil else { continue }
         let since = deploy.keptSince[name] ?? deploy.startedAt
-        found.append(KeptDatabase(name: name, bytes: UInt64(size) ?? 0, since: since))
+        found.append(
+          KeptDatabase(
+            name: name, bytes: UInt64(size) ?? 0, since: since,
+            isWayBack: deploy.canBeRolledBack && deploy.copy?.isWhole == true && deploy.copy?.name == name))
       }
     }
     return found

@@ -75,3 +75,17 @@ extension LastDeploy {
     }
   }
 }
+
+extension DeployRecord {
+  /// What belongs to one database is not done to another that the policy names by now.
+  ///
+  /// - Throws: `deploy_of_another`.
+  func refuseOther(than name: String) throws(Failure) {
+    let own = rollback?.database ?? database
+    guard own != name else { return }
+    throw Failure(
+      "deploy_of_another", exit: .notFound, what: "deploy \(id)",
+      why: "it is of database \(own), and database.url names \(name) now",
+      nextStep: "correct database.url, then run the same command again")
+  }
+}

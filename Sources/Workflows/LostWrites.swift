@@ -124,9 +124,10 @@ struct LostWrites {
     let (total, changed, perhaps) = try (row.number(0), row.number(1), row.number(2))
     var deleted: UInt64?
     if let rowsBefore, changed + perhaps == 0 {
-      // Without changed rows, what is missing was deleted.
-      let before = rowsBefore["\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"] ?? 0
-      deleted = before > total ? before - total : 0
+      // Without changed rows, what is missing was deleted. Of a table that was renamed nobody knows.
+      let before =
+        rowsBefore["\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"] ?? (total > 0 ? nil : 0)
+      deleted = before.map { $0 > total ? $0 - total : 0 }
     } else if rowsBefore == nil, changed + perhaps == 0 {
       // Of a copy nobody counted the rows.
       return nil
@@ -263,10 +264,11 @@ struct LostWrites {
     return complete
   }
 
-  /// Rows that a table without changed ones has lost.
-  private func missing(_ table: TableWrites) throws(Failure) -> UInt64 {
+  /// Rows that a table without changed ones has lost; nil for one that the backup does not have by this name.
+  private func missing(_ table: TableWrites) throws(Failure) -> UInt64? {
+    guard let before = tableRows[table.qualifiedName] else { return nil }
     let count = try query("SELECT pg_catalog.count(*) FROM ONLY \(table.qualifiedName)")
-    let (before, now) = (rows(table), try Row(count.first).number(0))
+    let now = try Row(count.first).number(0)
     return before > now ? before - now : 0
   }
 

@@ -41,7 +41,10 @@ package struct MigrationBooks {
   /// - Throws: `P3019`.
   package func status() throws(Failure) -> MigrationStatus {
     try folder.checkProvider()
-    return try MigrationStatus(folder: folder, rows: try history.rows())
+    let rows = try history.rows()
+    var status = try MigrationStatus(folder: folder, rows: rows)
+    if !status.failed.isEmpty, try worker() != nil { status.tellRunning(by: rows) }
+    return status
   }
 
   /// The session that is applying or resolving migrations just now, of whatever program; nil: none.

@@ -21,12 +21,14 @@ extension DatabaseSwap {
   func tryExchange(live: String, keptAs: String, replacement: String) throws(Failure) {
     let liveExists = try exists(live)
     let exchange = renaming(live: liveExists ? live : nil, keptAs: keptAs, replacement: replacement, as: live)
-    let fenced = liveExists ? [replacement, live] : [replacement]
+    var closed: Set<String> = []
     do throws(Failure) {
       for attempt in 1... {
-        for name in fenced {
+        for name in liveExists ? [replacement, live] : [replacement] {
           step("close the fence")
-          try fence(name)
+          try session.query("ALTER DATABASE \(quoteIdentifier(name)) ALLOW_CONNECTIONS false")
+          closed.insert(name)
+          try endSessions(on: name)
         }
         step("exchange the names")
         guard let error = unseen(exchange) else { return step("exchanged the names") }
@@ -36,17 +38,16 @@ extension DatabaseSwap {
       }
     } catch {
       if error.code == "connection_lost" { return try settleAnew(error, live, keptAs, replacement) }
-      throw opened(fenced, after: error)
+      throw opened(closed.sorted(), after: error)
     }
   }
 
   private static let attempts = 4
 
-  /// Lets nobody in and ends every session.
+  /// Ends every session behind a closed fence.
   ///
-  /// - Throws: `fence_failed` when sessions stay; the fence is then still closed.
-  private func fence(_ name: String) throws(Failure) {
-    try session.query("ALTER DATABASE \(quoteIdentifier(name)) ALLOW_CONNECTIONS false")
+  /// - Throws: `fence_failed` when sessions stay.
+  private func endSessions(on name: String) throws(Failure) {
     let start = Date()
     var refusal: String?
     while true {
@@ -89,7 +90,7 @@ extension DatabaseSwap {
     for _ in 0..<10 {
       let outcome = session.attempt(
         """
-        BEGIN; SET LOCAL lock_timeout = '100ms'; LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE;
+        BEGIN; \(Session.durableCommits(local: true)); SET LOCAL lock_timeout = '100ms'; LOCK TABLE pg_catalog.pg_database IN ACCESS EXCLUSIVE MODE;
         \(exchange) COMMIT
         """)
       guard case .failure(let error) = outcome else { return nil }
@@ -101,7 +102,9 @@ extension DatabaseSwap {
       }
       usleep(100_000)
     }
-    guard case .failure(let error) = session.attempt("BEGIN; \(exchange) COMMIT") else { return nil }
+    guard
+      case .failure(let error) = session.attempt("BEGIN; \(Session.durableCommits(local: true)); \(exchange) COMMIT")
+    else { return nil }
     _ = session.attempt("ROLLBACK")
     return error
   }

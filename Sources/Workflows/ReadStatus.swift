@@ -24,6 +24,12 @@ package struct StatusReport: Sendable {
   package var lastDeploy = LastDeploy.none
   /// How long that takes, by estimate; nil when its snapshot is damaged or gone.
   package var secondsBack: Double?
+  /// The standby copy of that deploy is there: a rollback is a rename.
+  package var isCopied: Bool {
+    guard case .stands(let deploy) = lastDeploy, let copy = deploy.copy else { return false }
+    return kept.contains { $0.name == copy.name && $0.isWayBack }
+  }
+  package var hasRepository: Bool
   /// Databases that rollbacks have kept: name, bytes, since when.
   package var kept: [KeptDatabase]
 
@@ -54,7 +60,7 @@ package struct ReadStatus {
     var report = StatusReport(
       lastGood: good.first, damaged: listing.backups.count - good.count + listing.broken.count,
       backups: listing.backups.count, storedBytes: listing.backups.reduce(0) { $0 + $1.manifest.storedBytes },
-      freeBytes: freeBytes(policy.repository), deploys: deploys, kept: [])
+      freeBytes: freeBytes(policy.repository), deploys: deploys, hasRepository: repository != nil, kept: [])
     if let repository, report.openDeploy != nil {
       report.worker = PolicyLock.holder(of: .deploy, policy: policy.name, in: repository)
     }

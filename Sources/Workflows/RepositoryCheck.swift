@@ -31,7 +31,9 @@ struct RepositoryCheck {
       + listing.backups.filter { $0.state == .damaged }.map {
         CheckFinding(
           kind: .problem, text: "backup \($0.id) is damaged",
-          fix: "take a new one if it was the newest: holdfast backup; this one stays until somebody removes \($0.path)")
+          fix:
+            "take a new one if it was the newest: holdfast backup; this one stays until somebody removes it: rm -r '\($0.path)'"
+        )
       }
   }
 

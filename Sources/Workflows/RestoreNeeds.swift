@@ -12,7 +12,8 @@ enum RestoreNeeds {
       "restore_needs", exit: .unavailable, what: "restore of \(backup.id)",
       why:
         "the server lacks \(missing.count == 1 ? "something" : "\(missing.count) things") that the database refers to; nothing was created",
-      nextStep: "make them, then run the same command again; the backup's globals.sql has its roles",
+      nextStep:
+        "make them, then run the same command again; the backup's roles: psql -X -d postgres -f \(backup.path)/globals.sql",
       details: missing.map { "\($0.what): \($0.fix)" })
   }
 }

@@ -21,7 +21,7 @@ package struct ResumeDeploy {
 
   /// What was interrupted.
   ///
-  /// - Throws: `nothing_interrupted`.
+  /// - Throws: `nothing_interrupted`; `deploy_of_another` when `database.url` names another database by now.
   package func interrupted() throws(Failure) -> DeployRecord {
     let records = try Repository.open(policy.repository).deploys(of: policy.name)
     guard let open = records.first(where: \.isUnfinished) else {
@@ -29,6 +29,7 @@ package struct ResumeDeploy {
         "nothing_interrupted", exit: .notFound, what: "policy \(policy.name)", why: "no deploy and no rollback is open",
         nextStep: "holdfast status shows what can be done")
     }
+    try open.refuseOther(than: try ConnectionURL.parse(policy.databaseURL).database)
     return open
   }
 
@@ -112,33 +113,61 @@ package struct ResumeDeploy {
 
   // MARK: Abandon
 
-  /// - Returns: whether a rollback has to follow, as only that brings back the state before.
+  /// What giving up has come to.
+  package enum GivenUp: Sendable {
+    case asBefore
+    /// Only a rollback brings back the state before.
+    case needsRollback
+    /// Another database has the name now: there is nothing of the deploy in it to take back.
+    case ofReplaced
+  }
+
   /// - Throws: `rows_in_doubt` when nobody but a person can tell whether there is anything to go back from.
-  package func abandon() throws(Failure) -> (record: DeployRecord, needsRollback: Bool) {
+  package func abandon() throws(Failure) -> (record: DeployRecord, GivenUp) {
     let record = try interrupted()
     switch record.state {
     case .rollingBack: try interruptedRollback("abandon").abandonRollback()
     case .undoing: try interruptedRollback("abandon").abandonUndo()
     default: return (record, try abandonDeploy())
     }
-    return (record, false)
+    return (record, .asBefore)
   }
 
-  private func abandonDeploy() throws(Failure) -> Bool {
+  private func abandonDeploy() throws(Failure) -> GivenUp {
     let turn = try DeployTurn(policy: policy, purpose: "abandon", waiting: 5, surroundings: surroundings)
     defer { withExtendedLifetime(turn) {} }
     let record = try interrupted()
     let journal = try DeployJournal(turn.repository, policy: policy.name, id: record.id)
     if record.backup == nil { try sweepSnapshot(turn) }
+    if try isReplaced(record, turn) {
+      try journal.append(DeployEvent(.finished, at: surroundings.now(), error: "given up"))
+      return .ofReplaced
+    }
     let changed = try mayHaveChanged(record, turn, journal)
     if !changed, record.byCommand { try refuseDoubt(record, turn, journal) }
     guard changed else {
       try DeployStandby(policy: policy, turn: turn, journal: journal, surroundings: surroundings).discard(record)
       try journal.append(DeployEvent(.abandoned, at: surroundings.now()))
-      return false
+      return .asBefore
     }
     try journal.append(DeployEvent(.finished, at: surroundings.now(), error: "given up"))
-    return true
+    return .needsRollback
+  }
+
+  /// Another policy may have rolled the same database back meanwhile.
+  ///
+  /// - Throws: `snapshot_of_another` where it is on another server.
+  private func isReplaced(_ record: DeployRecord, _ turn: DeployTurn) throws(Failure) -> Bool {
+    guard let id = record.backup,
+      let source = try turn.repository.listing(of: policy.name).backups.first(where: { $0.id == id })
+    else { return false }
+    do throws(Failure) {
+      try turn.books.checkIdentity(of: source)
+      return false
+    } catch {
+      guard turn.books.isOnServer(of: source) else { throw error }
+      return true
+    }
   }
 
   /// Rows that were written since the snapshot may be the other program's as well as anybody's.

@@ -56,6 +56,12 @@ package struct RollBackDeploy {
       .plan(again: record)
   }
 
+  /// What it would come to when a deploy that is open is given up.
+  package func plan(abandoning record: DeployRecord) throws(Failure) -> RollbackPlan {
+    try RollbackPlanner(policy: policy, repository: repository, maintenance: maintenance, surroundings: surroundings)
+      .plan(abandoning: record)
+  }
+
   /// A name beside the database's that is not taken.
   func freeName(_ ending: String) throws(Failure) -> String { try swap.freeName(target.database, ending) }
 
@@ -108,7 +114,7 @@ package struct RollBackDeploy {
   func resolveOnly(_ names: [String], _ journal: DeployJournal) throws(Failure) {
     let books = try MigrationBooks(policy: policy, purpose: "rollback", surroundings: surroundings)
     try books.resolving { (history) throws(Failure) in
-      for name in names { try history.markRolledBack(name) }
+      for name in names { _ = try history.markRolledBack(name) }
     }
     try journal.append(DeployEvent(.rolledBack, at: surroundings.now()))
   }
@@ -139,7 +145,9 @@ package struct RollBackDeploy {
     let facts = try ServerReader(maintenance).facts()
     let toolbox = try surroundings.toolbox(
       forMajor: max(facts.major, plan.backup.manifest.dumpMajor), demanded: policy.tools)
-    let verified = try VerifyBackup(surroundings: surroundings).run(plan.backup, level: .checksum, toolbox: toolbox)
+    let verified = try VerifyBackup(surroundings: surroundings)
+      .examine(plan.backup, level: .checksum, toolbox: toolbox)
+    if let damage = verified.damage(insteadUse: nil) { throw try furtherBack(plan, damage) }
     try journal.append(try began(plan))
     do throws(Failure) {
       try restoreBeside(plan, verified.backup, toolbox)
@@ -148,6 +156,21 @@ package struct RollBackDeploy {
       try readyToSwap(plan)
       return writes
     } catch { throw givenUp(plan, journal, error) }
+  }
+
+  /// The snapshot is damaged: what leads to before the deploy now is an older backup.
+  private func furtherBack(_ plan: RollbackPlan, _ damage: Failure) throws(Failure) -> Failure {
+    var failure = damage
+    let older = try repository.listing(of: policy.name).backups.first {
+      $0.state == .complete && $0.manifest.createdAt < plan.backup.manifest.createdAt
+    }
+    failure.nextStep =
+      older.map {
+        "go further back, and see first what that loses: holdfast rollback \(policy.name) --plan --to \($0.id)"
+      }
+      ?? "there is no older good backup: look at what is left of this one by holdfast show \(plan.backup.id)"
+    failure.details.append("\(plan.database) was not touched.")
+    return failure
   }
 
   /// The same with a copy that is there already, was proven when it was made, and that nobody could write to since.
@@ -188,12 +211,15 @@ package struct RollBackDeploy {
       // Also a standby copy: once opened it is no more what was proven.
       try NewDatabase.endMaking(of: plan.temporary, session: maintenance)
       try NewDatabase.drop(plan.temporary, session: maintenance)
-      try journal.append(DeployEvent(.abandoned, at: surroundings.now(), error: "\(cause.code): \(cause.why)"))
-      failure.details.append("The live database was not touched.")
     } catch {
       failure.details.append("The live database was not touched; \(plan.temporary) is left: holdfast abandon drops it.")
       failure.nextStep = "when the server answers again: holdfast resume; or give it up: holdfast abandon"
+      return failure
     }
+    failure.details.append("The live database was not touched.")
+    do throws(Failure) {
+      try journal.append(DeployEvent(.abandoned, at: surroundings.now(), error: "\(cause.code): \(cause.why)"))
+    } catch { failure = failure.followed(by: "holdfast abandon; or try again: holdfast resume") }
     return failure
   }
 
@@ -249,6 +275,10 @@ package struct RollBackDeploy {
       return (LostWrites.advanced(counted.completed, from: counted.raw, to: raw), isComplete)
     } catch {
       // The rollback itself is done.
+      guard surroundings.cancellation.signal == nil else {
+        surroundings.log.warning("the rollback is done; what was written until its end was not counted: it was to stop")
+        return (counted.completed, false)
+      }
       surroundings.log.warning("what was written until the end could not be counted: \(error.why)")
       return (counted.completed, false)
     }
@@ -260,16 +290,29 @@ package struct RollBackDeploy {
     guard let replacement = try swap.oid(of: plan.temporary) else {
       throw .internalError("the restored database \(plan.temporary) is gone")
     }
-    try journal.append(
-      DeployEvent(
-        .swapping, at: surroundings.now(), identity: replacement, keptAs: plan.liveExists ? plan.keptAs : nil))
+    let event = DeployEvent(
+      .swapping, at: surroundings.now(), identity: replacement, keptAs: plan.liveExists ? plan.keptAs : nil)
+    try note([event], journal, orElse: "\(plan.database) was not touched; \(plan.temporary) is whole, and left.")
     let ended = plan.sessions.reduce(0) { $0 + $1.count }
     func exchange() throws(Failure) {
       try swap.exchange(live: plan.database, keptAs: plan.keptAs, replacement: plan.temporary)
     }
     _ = try surroundings.phase(
       "swap", summary: { "\(counted(ended, "session")) ended, names exchanged" }, exchange)
-    try journal.append(DeployEvent(.swapped, at: surroundings.now()))
-    try journal.append(DeployEvent(.rolledBack, at: surroundings.now()))
+    try note(
+      [DeployEvent(.swapped, at: surroundings.now()), DeployEvent(.rolledBack, at: surroundings.now())], journal,
+      orElse: "The names are exchanged: \(plan.database) is rolled back"
+        + (plan.liveExists ? ", and the database before is \(plan.keptAs)." : "."))
+  }
+
+  /// Journals what `resume` has to know.
+  ///
+  /// - Parameter state: what is so where that cannot be written.
+  private func note(_ events: [DeployEvent], _ journal: DeployJournal, orElse state: String) throws(Failure) {
+    do throws(Failure) { for event in events { try journal.append(event) } } catch {
+      var failure = error.followed(by: "holdfast resume")
+      failure.details.append(state)
+      throw failure
+    }
   }
 }

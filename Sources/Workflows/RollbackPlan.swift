@@ -40,6 +40,8 @@ package struct RollbackPlan: Sendable {
   /// Every table was looked at for them.
   package var countedAll = true
   package var sessions: [(application: String, count: Int)]
+  /// Roles whose sessions this one may not end: while they are connected, the names cannot be exchanged.
+  package var unstoppable: [String] = []
   /// What stays with the old database.
   package var staying: [String]
   package var liveExists: Bool
@@ -60,11 +62,6 @@ struct RollbackPlanner {
     if let open = records.first(where: \.isUnfinished) { throw unfinished(open) }
     let listing = try repository.listing(of: policy.name)
     let (record, backup) = try choose(choice, records, listing)
-    guard backup.state == .complete else {
-      throw Failure(
-        "backup_damaged", exit: .dataDamaged, what: "rollback to \(backup.id)", why: "the backup is damaged",
-        nextStep: "choose another one: holdfast rollback --to ID; holdfast list shows them")
-    }
     // Where other deploys stand behind it, their rows have to go too.
     let isLast = record.map { records.standing(in: listing).first?.id == $0.id } ?? false
     return try plan(record, backup, isLast ? nil : .restore, countsAll: countsAll)
@@ -76,7 +73,23 @@ struct RollbackPlanner {
     return try plan(record, backup, .restore, countsAll: false)
   }
 
+  /// A plan for giving up a deploy that is open.
+  func plan(abandoning record: DeployRecord) throws(Failure) -> RollbackPlan {
+    let backup = try snapshot(of: record, try repository.listing(of: policy.name))
+    return try plan(record, backup, .restore, countsAll: false)
+  }
+
   // MARK: Choosing
+
+  /// - Throws: `no_such_backup`.
+  private func snapshot(of record: DeployRecord, _ listing: Listing) throws(Failure) -> Backup {
+    do throws(Failure) { return try BackupFinder(listing).find(record.backup ?? "") } catch {
+      throw Failure(
+        error.code, exit: error.exit, what: "rollback of \(policy.name)",
+        why: "snapshot \(record.backup ?? "") of deploy \(record.id) is gone",
+        nextStep: "go back to another backup: holdfast list, then holdfast rollback \(policy.name) --plan --to ID")
+    }
+  }
 
   private func choose(
     _ choice: RollbackChoice, _ records: [DeployRecord], _ listing: Listing
@@ -91,13 +104,21 @@ struct RollbackPlanner {
         standing.last { $0.applied.contains(migration) } ?? standing.last { $0.failed == migration }
       }
     if let chosen { try refuseAnother(chosen) }
-    guard let chosen, let id = chosen.backup else {
-      throw Failure(
-        "no_such_deploy", exit: .notFound, what: "rollback of \(policy.name)",
-        why: records.isEmpty ? "there was no deploy yet" : "no deploy that can be undone fits",
-        nextStep: "go back to a backup instead: holdfast rollback --to ID; holdfast list shows them")
+    guard let chosen, chosen.backup != nil else { throw noSuchDeploy(choice, records) }
+    return (chosen, try snapshot(of: chosen, listing))
+  }
+
+  private func noSuchDeploy(_ choice: RollbackChoice, _ records: [DeployRecord]) -> Failure {
+    if choice == .lastDeploy, let last = records.first(where: { !$0.pending.isEmpty }), last.state == .rolledBack {
+      return Failure(
+        "already_rolled_back", exit: .notFound, what: "rollback of \(policy.name)",
+        why: "the last deploy, \(last.id), is rolled back already, and there is none before it",
+        nextStep: "nothing is left to do (holdfast status); to an older backup leads holdfast rollback --plan --to ID")
     }
-    return (chosen, try BackupFinder(listing).find(id))
+    return Failure(
+      "no_such_deploy", exit: .notFound, what: "rollback of \(policy.name)",
+      why: records.isEmpty ? "there was no deploy yet" : "no deploy that can be undone fits",
+      nextStep: "go back to a backup instead: holdfast rollback --to ID; holdfast list shows them")
   }
 
   /// - Throws: `deploy_of_another`.
@@ -159,38 +180,65 @@ struct RollbackPlanner {
       plan.copy = copy
       plan.temporary = copy.name
     }
+    guard plan.copy != nil || backup.state == .complete else {
+      throw Failure(
+        "backup_damaged", exit: .dataDamaged, what: "rollback to \(backup.id)", why: "the backup is damaged",
+        nextStep: "choose another one: holdfast rollback --to ID; holdfast list shows them")
+    }
     if exists {
-      try look(into: target, others, &plan)
-      if mode == nil, let record, plan.unreadable == nil, try nothingChanged(record, backup, target) {
+      try refuseWithoutRight(to: plan)
+      let beyond = try look(into: target, others, &plan)
+      if mode == nil, let record, plan.unreadable == nil,
+        beyond.allSatisfy({ $0.isFailed && $0.name == record.failed }),
+        try nothingChanged(record, backup, target)
+      {
         plan.mode = .resolveOnly
         plan.copy = nil
         plan.undoes = [record.failed].compactMap { $0 }
         return plan
       }
       try count(target, all: countsAll, &plan)
+    } else {
+      plan.countedAll = false
+      plan.unreadable = "there is no \(target.database)"
     }
     // What is missing is better known now than when the restore stumbles over it.
     if plan.copy == nil { try RestoreNeeds.check(backup, maintenance) }
     return plan
   }
 
+  /// What the restore would do in vain.
+  ///
+  /// - Throws: `no_way_back`.
+  private func refuseWithoutRight(to plan: RollbackPlan) throws(Failure) {
+    let needs = try WayBack.needs(of: plan.database, maintenance)
+    guard let need = (plan.copy == nil ? needs.toCreate : nil) ?? needs.toRename else { return }
+    throw Failure(
+      "no_way_back", exit: .noPermission, what: "rollback of \(plan.database)",
+      why: "role \(needs.role) lacks a privilege \(need.problem): \(need.fix)",
+      nextStep: "grant it, then run the same command again")
+  }
+
   /// Reads what there is to undo. Where the live history cannot be read, a rollback may be the only way out: the journals tell it then.
+  ///
+  /// - Returns: the live rows that the backup has not.
   private func look(
     into target: ConnectionTarget, _ deploys: [DeployRecord], _ plan: inout RollbackPlan
-  ) throws(Failure) {
+  ) throws(Failure) -> [HistoryRow] {
     let known = Set(plan.backup.manifest.migrations?.applied.map(\.name) ?? [])
     do throws(Failure) {
       let live = try surroundings.connector.connect(target, purpose: "rollback")
+      plan.unstoppable = try WayBack.unstoppable(live, amongThem: .everybody)
       let history = try HistoryTable(live, schema: target.schema)
-      let rows = try history.rows()
+      let beyond = try history.rows().filter { $0.isLive && !known.contains($0.name) }
       // One that is gone tells nothing either.
-      plan.undoes =
-        history.isThere
-        ? rows.filter { $0.isLive && !known.contains($0.name) }.map(\.name) : journaled(deploys, besides: known)
+      plan.undoes = history.isThere ? beyond.map(\.name) : journaled(deploys, besides: known)
+      return beyond
     } catch {
       try surroundings.cancellation.check()
       plan.unreadable = error.why
       plan.undoes = journaled(deploys, besides: known)
+      return []
     }
   }
 

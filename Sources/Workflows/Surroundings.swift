@@ -32,13 +32,14 @@ package struct Surroundings: Sendable {
   var connector: Connector { Connector(cancellation: cancellation, log: log) }
   var runner: ChildRunner { ChildRunner(cancellation: cancellation) }
 
-  /// The client for a server, with a warning when it is below the safe minor version.
+  /// The client for a server, with a warning when it is below the safe minor version: every night's quiet run need not tell what `check` tells.
   func toolbox(forMajor major: Int, demanded: ToolSettings) throws(Failure) -> Toolbox {
     let installed = try Toolbox.installed(demanded: demanded, runner: runner)
     let chosen = try chooseClient(for: major, among: installed, demanded: demanded.place)
     if let floor = chosen.version.floor {
-      log.warning(
-        "PostgreSQL client \(chosen.version) has known security holes in pg_dump and pg_restore; install \(floor)")
+      reporter.note(
+        "warning: PostgreSQL client \(chosen.version) has known security holes in pg_dump and pg_restore; install \(floor)"
+      )
     }
     return Toolbox(installation: chosen)
   }
@@ -53,11 +54,12 @@ package struct Surroundings: Sendable {
 
   /// Runs a phase: tells the reporter of its begin and end, and how long it took.
   func phase<Result>(
-    _ name: String, total: UInt64? = nil, summary: (Result) -> String, _ body: () throws(Failure) -> Result
+    _ name: String, about: String = "", total: UInt64? = nil, summary: (Result) -> String,
+    _ body: () throws(Failure) -> Result
   ) throws(Failure) -> (value: Result, timing: Manifest.Timing) {
     try cancellation.check()
     let start = ContinuousClock.now
-    reporter.begin(name, totalBytes: total)
+    reporter.begin(name, about: about, totalBytes: total)
     do throws(Failure) {
       let value = try body()
       let seconds = (ContinuousClock.now - start).seconds
@@ -74,7 +76,8 @@ package struct Surroundings: Sendable {
 package protocol Reporter: Sendable {
   /// What is about to be done, on what.
   func headline(_ text: String)
-  func begin(_ phase: String, totalBytes: UInt64?)
+  /// - Parameter subject: what the phase works on, where its name does not say so.
+  func begin(_ phase: String, about subject: String, totalBytes: UInt64?)
   /// Some more bytes of the phase are done.
   func advance(bytes: UInt64)
   func end(_ phase: String, _ summary: String, seconds: Double)
@@ -88,7 +91,7 @@ package protocol Reporter: Sendable {
 package struct SilentReporter: Reporter {
   package init() {}
   package func headline(_ text: String) {}
-  package func begin(_ phase: String, totalBytes: UInt64?) {}
+  package func begin(_ phase: String, about subject: String, totalBytes: UInt64?) {}
   package func advance(bytes: UInt64) {}
   package func end(_ phase: String, _ summary: String, seconds: Double) {}
   package func abort(_ phase: String) {}

@@ -31,25 +31,22 @@ package struct UndoRollback {
     package var sessions: [(application: String, count: Int)]
   }
 
-  /// - Throws: `nothing_to_undo`, `deploy_interrupted`.
-  package func plan() throws(Failure) -> Plan {
+  /// - Parameter id: of a deploy, or so much of it that only one begins or ends so; nil: the last rollback.
+  /// - Throws: `nothing_to_undo`, `already_undone`, `deploy_interrupted`, `deploy_of_another`, `another_database`.
+  package func plan(_ id: String? = nil) throws(Failure) -> Plan {
     let records = try rollback.repository.deploys(of: rollback.policy.name)
     if let open = records.first(where: \.isUnfinished) {
       throw Failure(
         "deploy_interrupted", exit: .failed, what: "undo", why: "deploy \(open.id) is \(open.state.rawValue)",
         nextStep: "finish it: holdfast resume; or give it up: holdfast abandon")
     }
-    // Those that did exchange databases: one that only resolved the history replaced none.
-    let undoable = records.filter { $0.state == .rolledBack && $0.rollback?.temporaryName != nil }.sorted {
-      ($0.rollback?.at ?? $0.startedAt) > ($1.rollback?.at ?? $1.startedAt)
-    }
-    guard let record = undoable.first, let last = record.rollback, let kept = last.keptAs,
-      try rollback.swap.exists(kept)
-    else {
+    let (record, last, kept) = try choose(id, among: records)
+    try record.refuseOther(than: rollback.target.database)
+    if let oid = last.live, try rollback.swap.oid(of: kept) != oid {
       throw Failure(
-        "nothing_to_undo", exit: .notFound, what: "undo of \(rollback.policy.name)",
-        why: "there is no rollback whose replaced database is still there",
-        nextStep: "holdfast status shows what is kept")
+        "another_database", exit: .failed, what: "undo of \(record.id)",
+        why: "\(kept) is another database than the rollback has kept",
+        nextStep: "look at both, and rename by hand what is to be kept")
     }
     for name in [last.database, kept] { try rollback.swap.refuseBlocked(name) }
     let newer = records.filter { $0.startedAt >= last.at && $0.id > record.id && $0.state != .abandoned }
@@ -62,6 +59,36 @@ package struct UndoRollback {
       plan.bringsBack = then.filter { !now.contains($0) }
     }
     return plan
+  }
+
+  /// The last rollback that exchanged databases: one that only resolved the history replaced none.
+  private func choose(
+    _ id: String?, among records: [DeployRecord]
+  ) throws(Failure) -> (DeployRecord, DeployRecord.Rollback, kept: String) {
+    let exchanged = records.filter { record in
+      guard let rollback = record.rollback, rollback.temporaryName != nil else { return false }
+      return record.state == .rolledBack || rollback.undone
+    }.sorted { ($0.rollback?.at ?? $0.startedAt) > ($1.rollback?.at ?? $1.startedAt) }
+    let named = exchanged.filter { record in id.map { record.id.hasPrefix($0) || record.id.hasSuffix($0) } ?? true }
+    // The same command once more must not go one rollback further.
+    if let last = named.first, last.rollback?.undone == true {
+      let next = exchanged.first { $0.state == .rolledBack }
+      throw Failure(
+        "already_undone", exit: .notFound, what: "undo of \(rollback.policy.name)",
+        why: "the \(id == nil ? "last rollback" : "rollback of \(last.id)") is undone already",
+        nextStep: next.map {
+          "nothing is left to do; to undo an older one: holdfast undo \(rollback.policy.name) --deploy \($0.id)"
+        } ?? "nothing is left to do: holdfast status")
+    }
+    guard id == nil || named.count < 2, let record = named.first, let last = record.rollback, let kept = last.keptAs,
+      try rollback.swap.exists(kept)
+    else {
+      throw Failure(
+        "nothing_to_undo", exit: .notFound, what: "undo of \(rollback.policy.name)",
+        why: "there is no \(id == nil ? "" : "such ")rollback whose replaced database is still there",
+        nextStep: "holdfast status shows what is kept")
+    }
+    return (record, last, kept)
   }
 
   /// For the plan only: a history that cannot be read is no reason not to go back.

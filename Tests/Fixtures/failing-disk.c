@@ -1,5 +1,6 @@
 /* A disk that fails: loaded into a program (LD_PRELOAD) it lets its calls fail with the error FAIL_WITH, for whatever lies below the folder
-   FAIL_BELOW, as long as there is a file FAIL_WHEN. EIO comes from writing and syncing, any other error from making, renaming and removing. */
+   FAIL_BELOW, as long as there is a file FAIL_WHEN. EIO and ENOSPC come from writing and syncing, any other error from making, renaming and
+   removing. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,7 +16,7 @@ static int fails(const char *path, int writing) {
   const char *when = getenv("FAIL_WHEN"), *below = getenv("FAIL_BELOW"), *with = getenv("FAIL_WITH");
   if (!when || !below || !with || !path || strncmp(path, below, strlen(below)) || access(when, F_OK)) return 0;
   int number = atoi(with);
-  if ((number == EIO) != writing) return 0;
+  if ((number == EIO || number == ENOSPC) != writing) return 0;
   errno = number;
   return 1;
 }

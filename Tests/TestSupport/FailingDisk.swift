@@ -10,7 +10,7 @@ package final class FailingDisk {
   private let number: Int32
 
   /// - Parameters:
-  ///   - number: `EIO` for writing and syncing; any other for making, renaming and removing.
+  ///   - number: `EIO` and `ENOSPC` for writing and syncing; any other for making, renaming and removing.
   ///   - folder: for what is needed meanwhile.
   package init(below path: String, number: Int32, folder: String) throws {
     self.path = path

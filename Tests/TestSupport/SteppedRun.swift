@@ -37,6 +37,12 @@ package final class SteppedRun {
     return reached
   }
 
+  /// Kills it as soon as it stands at its stop.
+  package func killAtStop() throws {
+    guard try reach() != nil else { throw Failure.internalError("the run ended before its stop") }
+    try kill()
+  }
+
   /// Lets it go on to its next stop.
   package func pass() { kill(process.pid, SIGCONT) }
 

@@ -3,46 +3,13 @@ import PostgresTools
 import TestSupport
 import Testing
 
-/// Every step of a workflow, one after the other: the run is killed there, or its disk is full from there on. Afterwards only whole states are
-/// there, nothing is left that the next run does not sweep, and the next run succeeds.
+/// Every step of a workflow, one after the other: the run is killed there. Afterwards only whole states are there, nothing is left that the next
+/// run does not sweep, and the next run succeeds.
 @Suite struct CrashTableTests {
   private static let sql = """
     CREATE TABLE customers (id serial PRIMARY KEY, name text);
     INSERT INTO customers (name) SELECT 'customer ' || i FROM generate_series(1, 50) i; SELECT lo_from_bytea(0, 'one');
     """
-
-  /// Runs a command to its end and notes its steps; then starts it anew for each of them, and has `body` do something when it stands there.
-  ///
-  /// - Parameters:
-  ///   - reset: takes back what the first run did.
-  ///   - body: has to end the run, or let it go.
-  /// - Returns: the steps at which runs stood.
-  @discardableResult
-  private func walk(
-    _ command: ChildCommand, notesIn folder: String, reset: () throws -> Void = {},
-    _ body: (_ run: SteppedRun, _ step: String) throws -> Void
-  ) throws -> [String] {
-    let whole = try SteppedRun(command, at: "*", notesIn: folder)
-    let end = try whole.end()
-    try #require(end.succeeded, "\(end.standardError)")
-    try #require(!whole.stops.isEmpty, "a build without steps proves nothing")
-    try reset()
-    var walked: [String] = []
-    for step in whole.stops {
-      let run = try SteppedRun(command, at: step, notesIn: folder)
-      guard try run.reach() != nil else {
-        // There is not always something to prune, or left to drop.
-        #expect(step.contains(" the backup#") || step.hasPrefix("drop "), "\(step) is not reached")
-        _ = try run.process.end()
-        try reset()
-        continue
-      }
-      walked.append(step)
-      try body(run, step)
-    }
-    #expect(!walked.isEmpty)
-    return walked
-  }
 
   @Test(arguments: ["directory", "custom", "plain"]) func `a backup killed at any step`(format: String) throws {
     try CrashBench.with(
@@ -195,57 +162,6 @@ import Testing
         }
       }
       #expect(steps.contains("publish the export#1") && steps.contains("published the export#1"), "\(steps)")
-    }
-  }
-
-  @Test(arguments: [EIO, EACCES, EROFS]) func `a disk that fails from any step on`(number: Int32) throws {
-    try CrashBench.with(sql: Self.sql, policy: "retention: {keep_last: 2, minimum_verified: 1}") { crash in
-      let disk = try FailingDisk(below: crash.bench.repository, number: number, folder: crash.bench.folder)
-      for _ in 0..<2 { try crash.backUp() }
-      var failed = 0
-      try walk(disk.command(crash.command(["backup"])), notesIn: crash.bench.folder) { stopped, step in
-        try disk.fail()
-        let end = try stopped.end()
-        disk.mend()
-        #expect(end.succeeded || end.code == 73, "failing at \(step): \(end.standardError)")
-        failed += end.succeeded ? 0 : 1
-        let list = try crash.run("list", "--json").json
-        #expect(list.array("broken")?.isEmpty == true, "failing at \(step)")
-        #expect((list.array("backups")?.count ?? 0) >= 2, "failing at \(step)")
-        #expect(try crash.run("verify", "--all").exit == 0, "failing at \(step)")
-      }
-      #expect(failed > 10, "the disk does fail")
-      try crash.backUp()
-      #expect(crash.leavings().isEmpty)
-    }
-  }
-
-  /// A whole backup or none, and what is there already stays.
-  @Test(
-    .enabled(if: SmallDisk.isToBeTested, "needs root, or name spaces for users"), arguments: ["directory", "plain"])
-  func `a disk that is full from any step on`(format: String) throws {
-    try CrashBench.with(
-      sql: Self.sql, policy: "backup: {format: \(format)}\nretention: {keep_last: 2, minimum_verified: 1}"
-    ) { crash in
-      try FileManager.default.createDirectory(atPath: crash.bench.repository, withIntermediateDirectories: true)
-      let disk = try SmallDisk(at: crash.bench.repository, bytes: 8 << 20)
-      func run(_ arguments: String...) throws -> ProgramRun {
-        try ProgramRun(running: disk.command(crash.command(arguments)), within: 60)
-      }
-      for _ in 0..<2 { #expect(try run("backup").exit == 0) }
-      try walk(disk.command(crash.command(["backup"])), notesIn: crash.bench.folder) { stopped, step in
-        try disk.fill(leaving: 0)
-        let end = try stopped.end()
-        disk.makeRoom()
-        #expect(end.succeeded || end.code == 73, "full at \(step): \(end.standardError)")
-        let list = try run("list", "--json").json
-        #expect(list.array("broken")?.isEmpty == true, "full at \(step)")
-        #expect((list.array("backups")?.count ?? 0) >= 2, "full at \(step)")
-        #expect(try run("verify", "--all").exit == 0, "full at \(step)")
-        let names = try FileManager.default.contentsOfDirectory(atPath: "\(disk.path)/app")
-        #expect(!names.contains { $0.hasPrefix(".partial") }, "full at \(step): \(names)")
-      }
-      #expect(try run("backup").exit == 0)
     }
   }
 }

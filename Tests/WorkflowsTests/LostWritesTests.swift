@@ -205,4 +205,14 @@ import Testing
         ])
     }
   }
+
+  @Test func `deletions from a table that was renamed are not told to be none`() throws {
+    try DeployBench.with { bench in
+      try bench.deploy("20240201000000_a", "ALTER TABLE orders RENAME TO purchases;")
+      try bench.psql("DELETE FROM purchases WHERE id < 40")
+      let plan = try bench.run("rollback", "--plan", "--json").json
+      #expect(plan.string("lost_writes", 0, "name") == "purchases")
+      #expect(plan.value(["lost_writes", 0, "deleted"]) is NSNull)
+    }
+  }
 }

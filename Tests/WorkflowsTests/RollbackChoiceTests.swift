@@ -40,7 +40,7 @@ import Testing
       #expect(try tables(bench) == "")
       let run = try bench.confirmed("rollback")
       #expect(run.exit == 66)
-      #expect(run.json.string("error", "code") == "no_such_deploy")
+      #expect(run.json.string("error", "code") == "already_rolled_back")
     }
   }
 

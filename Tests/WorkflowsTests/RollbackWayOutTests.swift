@@ -151,4 +151,41 @@ import Testing
       #expect(try bench.seen() == .after)
     }
   }
+
+  @Test func `out of a history that a session keeps locked`() throws {
+    try DeployBench.with { bench in
+      try bench.deploy(Self.name, "CREATE TABLE t (a int);")
+      try bench.cluster.holding("LOCK TABLE _prisma_migrations", database: bench.database) {
+        #expect(try bench.run("migrations", "--json").json.string("error", "code") == "history_locked")
+        let status = try bench.run("status").stdout
+        #expect(status.contains("\"_prisma_migrations\" locked"), "\(status)")
+        let run = try bench.confirmed("rollback")
+        #expect(run.exit == 0, "\(run.stdout)\(run.stderr)")
+      }
+      #expect(try bench.psql("SELECT to_regclass('t') IS NULL") == "t")
+    }
+  }
+
+  @Test func `what is lost with a database that is gone is not told to be nothing`() throws {
+    try DeployBench.with { bench in
+      try bench.deploy(Self.name, "CREATE TABLE t (a int);")
+      try bench.maintain("DROP DATABASE \(bench.database)")
+      let plan = try bench.run("rollback", "--plan", "--json").json
+      #expect(plan.flag("lost_writes_complete") == false)
+      #expect(try bench.run("rollback", "--plan").stdout.contains("it cannot be told"))
+      #expect(try bench.confirmed("rollback").exit == 0)
+    }
+  }
+
+  @Test func `a failed migration that was applied by another program since is not only resolved`() throws {
+    try DeployBench.with { bench in
+      try bench.migration(Self.name, "INSERT INTO orders (id, note) VALUES (9000, 'x'); SELECT 1/0;")
+      #expect(try bench.run("deploy").exit == 1)
+      #expect(try bench.run("resolve", Self.name, "--applied").exit == 0)
+      try bench.psql("UPDATE orders SET note = 'by hand' WHERE id = 1")
+      let run = try bench.confirmed("rollback")
+      #expect(run.json.string("mode") == "restore", "\(run.stdout)")
+      #expect(try bench.psql("SELECT count(*) FROM orders WHERE note = 'by hand'") == "0")
+    }
+  }
 }

@@ -194,4 +194,32 @@ import Testing
       }
     }
   }
+
+  @Test func `a killed rollback is resumed with the copy, or without it`() throws {
+    for stop in ["appended journal.jsonl#1", "appended journal.jsonl#2"] {
+      try DeployBench.with(settings: ["standby_copy: restored"]) { bench in
+        let before = try bench.copy("was")
+        try bench.deploy(Self.name, Self.script)
+        try bench.startStepping("rollback", "--confirm", bench.database, at: stop).killAtStop()
+        let run = try bench.confirmed("resume")
+        #expect(run.exit == 0, "\(stop): \(run.stdout)")
+        try bench.expectEqual(to: before)
+        #expect(try copies(bench) == [])
+        try bench.expectNothingLeft()
+      }
+    }
+  }
+
+  @Test func `the copy is the way back when the files of its snapshot are damaged`() throws {
+    try DeployBench.with(settings: ["standby_copy: restored"]) { bench in
+      let before = try bench.copy("was")
+      try bench.deploy(Self.name, Self.script)
+      let id = try #require(try bench.deploys().first?.backup)
+      try Data().write(to: URL(fileURLWithPath: "\(bench.bench.path(of: id))/database.sql"))
+      #expect(try bench.run("verify", id).exit == 65)
+      #expect(try bench.run("status").stdout.contains("ready: a rename"))
+      #expect(try bench.confirmed("rollback").exit == 0)
+      try bench.expectEqual(to: before)
+    }
+  }
 }

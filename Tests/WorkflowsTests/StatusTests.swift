@@ -20,8 +20,9 @@ import Testing
       #expect(screen.contains(/is under way: deploy, pid \d+ on \S+/), "\(screen)")
       #expect(!screen.contains("holdfast resume"))
       let list = try bench.run("migrations").stdout
-      #expect(list.contains("unfinished  \(name)"), "\(list)")
-      #expect(list.contains(/may be running it now: pid \d+ \(holdfast deploy\)/), "\(list)")
+      #expect(list.contains("running     \(name)"), "\(list)")
+      #expect(list.contains(/holds the migration lock: pid \d+ \(holdfast deploy\)/), "\(list)")
+      #expect(try bench.run("migrations", "--json").json.array("running") as? [String] == [name])
       #expect(!list.contains("holdfast resolve"))
 
       _ = try deploy.end(bySending: SIGKILL)
@@ -29,7 +30,7 @@ import Testing
       #expect(killed.flag("open_deploy_runs") == false)
       #expect(try bench.run("status").stdout.contains("was interrupted (open)   -> holdfast resume"))
       try waitUntil("its sessions are gone") {
-        try bench.run("migrations").stdout.contains("holdfast resolve \(name) --rolled-back")
+        try bench.run("migrations").stdout.contains("was interrupted: holdfast resume, or holdfast abandon")
       }
       #expect(try bench.confirmed("abandon").exit == 0)
       #expect(try bench.run("status", "--json").json.string("deploys", 0, "state") == "abandoned")

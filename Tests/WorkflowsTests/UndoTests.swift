@@ -50,4 +50,22 @@ import Testing
       try bench.expectNothingLeft()
     }
   }
+
+  @Test func `typed again it goes no rollback further`() throws {
+    try DeployBench.with { bench in
+      let first = try bench.deploy(Self.names[0], "CREATE TABLE a (x int);")
+      #expect(try bench.confirmed("rollback").exit == 0)
+      try bench.deploy(Self.names[1], "CREATE TABLE b (x int);")
+      #expect(try bench.confirmed("rollback").exit == 0)
+      #expect(try bench.confirmed("undo").exit == 0)
+      let again = try bench.confirmed("undo")
+      #expect(again.exit == 66)
+      #expect(again.json.string("error", "code") == "already_undone")
+      #expect(again.json.string("error", "next_step")?.hasSuffix("--deploy \(first)") == true, "\(again.stdout)")
+      #expect(try bench.psql("SELECT to_regclass('b') IS NOT NULL") == "t")
+      #expect(try bench.confirmed("undo", "--deploy", first).exit == 0)
+      #expect(try bench.psql("SELECT to_regclass('a') IS NOT NULL, to_regclass('b') IS NULL") == "t|t")
+      try bench.expectNothingLeft()
+    }
+  }
 }
