@@ -36,8 +36,7 @@ struct MigrationsCommand {
   private func text(_ status: MigrationStatus, _ rows: [HistoryRow], _ next: [String]) -> String {
     let groups = [
       ("running", status.running), ("failed", status.failed), ("pending", status.pending), ("edited", status.edited),
-      ("missing", status.missing),
-      ("rolled back", status.rolledBack),
+      ("missing", status.missing), ("rolled back", status.rolledBack),
     ]
     var lines = ["\(counted(status.applied.count, "migration")) applied" + (status.isClean ? "; nothing pends." : ".")]
     for (word, names) in groups {
@@ -69,10 +68,9 @@ struct MigrationsCommand {
 extension MigrationStatus {
   var json: JSONValue {
     [
-      "pending": .strings(pending), "applied": .strings(applied), "failed": .strings(failed),
-      "running": .strings(running),
-      "rolled_back": .strings(rolledBack),
-      "edited": .strings(edited), "missing": .strings(missing),
+      "pending": .strings(pending), "applied": .strings(applied), "running": .strings(running),
+      "failed": .strings(failed), "rolled_back": .strings(rolledBack), "edited": .strings(edited),
+      "missing": .strings(missing),
     ]
   }
 }

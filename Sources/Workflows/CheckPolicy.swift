@@ -31,7 +31,7 @@ package struct CheckPolicy {
   package func run() throws(Failure) -> [CheckFinding] {
     var findings: [CheckFinding] = []
     try collect(into: &findings) { () throws(Failure) in try RepositoryCheck(policy: policy).findings() }
-    try collect(into: &findings) { () throws(Failure) in try migrationsFindings() }
+    findings += migrationsFindings()
     var session: Session?
     try collect(into: &findings) { () throws(Failure) in
       let opened = try connect()
@@ -57,10 +57,17 @@ package struct CheckPolicy {
     }
   }
 
-  private func migrationsFindings() throws(Failure) -> [CheckFinding] {
+  /// A new project has no folder yet; it keeps no backup from being taken.
+  private func migrationsFindings() -> [CheckFinding] {
     guard let directory = policy.migrations.directory else { return [] }
-    let count = try MigrationBooks.folder(of: policy).migrations.count
-    return [CheckFinding(kind: .fine, text: "\(counted(count, "migration")) in \(directory)")]
+    do throws(Failure) {
+      let count = try MigrationBooks.folder(of: policy).migrations.count
+      return [CheckFinding(kind: .fine, text: "\(counted(count, "migration")) in \(directory)")]
+    } catch {
+      return [
+        CheckFinding(kind: .warning, text: "\(error.why); holdfast deploy will refuse", fix: error.nextStep)
+      ]
+    }
   }
 
   private func connect() throws(Failure) -> Session {

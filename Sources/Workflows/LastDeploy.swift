@@ -82,7 +82,7 @@ extension DeployRecord {
   /// - Throws: `deploy_of_another`.
   func refuseOther(than name: String) throws(Failure) {
     let own = rollback?.database ?? database
-    guard own != name else { return }
+    guard !own.isEmpty, own != name else { return }
     throw Failure(
       "deploy_of_another", exit: .notFound, what: "deploy \(id)",
       why: "it is of database \(own), and database.url names \(name) now",

@@ -212,7 +212,7 @@ struct RollbackPlanner {
   /// - Throws: `no_way_back`.
   private func refuseWithoutRight(to plan: RollbackPlan) throws(Failure) {
     let needs = try WayBack.needs(of: plan.database, maintenance)
-    guard let need = (plan.copy == nil ? needs.toCreate : nil) ?? needs.toRename else { return }
+    guard let need = needs.missing.first else { return }
     throw Failure(
       "no_way_back", exit: .noPermission, what: "rollback of \(plan.database)",
       why: "role \(needs.role) lacks a privilege \(need.problem): \(need.fix)",

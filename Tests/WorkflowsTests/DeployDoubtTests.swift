@@ -49,15 +49,18 @@ import Testing
 
   @Test func `a deploy is not resumed on another database than its snapshot is of`() throws {
     try withInterrupted { bench in
-      let other = bench.bench.newDatabaseName("other")
-      try bench.maintain("CREATE DATABASE \(other)")
-      let (url, mine) = (bench.cluster.url(other), bench.database)
-      try bench.writePolicy(url: url)
+      let (mine, away) = (bench.database, bench.bench.newDatabaseName("away"))
+      try waitUntil("the killed run's sessions are gone") {
+        try bench.maintain("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '\(mine)'")
+        return (try? bench.maintain("ALTER DATABASE \(mine) RENAME TO \(away)")) != nil
+      }
+      try bench.maintain("CREATE DATABASE \(mine)")
       let resume = try bench.run("resume", "--json")
       #expect(resume.exit == 1)
       #expect(resume.json.string("error", "code") == "snapshot_of_another", "\(resume.stdout)")
-      #expect(try bench.psql("SELECT to_regclass('more')", database: other).isEmpty)
-      try bench.writePolicy(url: bench.cluster.url(mine))
+      #expect(try bench.psql("SELECT to_regclass('more')").isEmpty)
+      try bench.maintain("DROP DATABASE \(mine)")
+      try bench.maintain("ALTER DATABASE \(away) RENAME TO \(mine)")
       #expect(try bench.run("resume").exit == 0)
       #expect(try bench.psql("SELECT to_regclass('more')") == "more")
     }
