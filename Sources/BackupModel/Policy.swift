@@ -180,8 +180,8 @@ package enum Compression: Sendable, Equatable {
   /// Level 2: on dumps of application databases it is as small as 3 and a fifth faster (docs/design.md).
   package static let auto = Compression.zstd(level: 2)
 
-  /// Level 5: a tenth to a sixth less work than gzip's own default, 6, for a quarter percent more bytes (docs/performance.md).
-  package static let gzip = Compression.gzip(level: 5)
+  /// Level 4: a quarter less work than gzip's own default, 6, for two to four percent more bytes (docs/performance.md).
+  package static let gzip = Compression.gzip(level: 4)
 
   /// As a policy writes it.
   package var name: String {

@@ -118,7 +118,7 @@ import Testing
         #expect(run.json.string("error", "what") == "pg_dump", "\(run.stdout)")
       }
       #expect(bench.shelfContents() == [])
-      #expect(try bench.sessions() == 0)
+      #expect(try eventually { try bench.sessions() == 0 })
     }
   }
 
