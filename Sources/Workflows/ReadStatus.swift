@@ -24,11 +24,8 @@ package struct StatusReport: Sendable {
   package var lastDeploy = LastDeploy.none
   /// How long that takes, by estimate; nil when its snapshot is damaged or gone.
   package var secondsBack: Double?
-  /// The standby copy of that deploy is there: a rollback is a rename.
-  package var isCopied: Bool {
-    guard case .stands(let deploy) = lastDeploy, let copy = deploy.copy else { return false }
-    return kept.contains { $0.name == copy.name && $0.isWayBack }
-  }
+  /// Its standby copy is there, and nobody was in it: a rollback is a rename.
+  package var isCopied = false
   package var hasRepository: Bool
   /// Databases that rollbacks have kept: name, bytes, since when.
   package var kept: [KeptDatabase]
@@ -36,8 +33,7 @@ package struct StatusReport: Sendable {
   package var openDeploy: DeployRecord? { deploys.first(where: \.isUnfinished) }
 
   package var needsAttention: Bool {
-    lastGood == nil || damaged > 0 || serverProblem != nil || openDeploy != nil
-      || !(migrations?.isClean ?? true)
+    lastGood == nil || damaged > 0 || serverProblem != nil || openDeploy != nil || !(migrations?.isClean ?? true)
   }
 }
 
@@ -73,6 +69,10 @@ package struct ReadStatus {
       let session = try surroundings.connector.maintenanceSession(of: target)
       report.kept = try KeptDatabase.all(of: deploys, session)
       report.lastDeploy = deploys.last(in: listing, live: try DatabaseIdentity.of(target.database, session))
+      if case .stands(let deploy) = report.lastDeploy, let copy = deploy.copy, copy.isWhole {
+        report.isCopied = try StandbyDatabase(target: target, maintenance: session, surroundings: surroundings)
+          .isUntouched(copy)
+      }
       if policy.migrations.directory != nil {
         report.migrations = try MigrationBooks(policy: policy, purpose: "status", surroundings: surroundings).status()
       }

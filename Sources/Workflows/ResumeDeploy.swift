@@ -165,7 +165,7 @@ package struct ResumeDeploy {
       try turn.books.checkIdentity(of: source)
       return false
     } catch {
-      guard turn.books.isOnServer(of: source) else { throw error }
+      guard error.code == "snapshot_of_another", turn.books.isOnServer(of: source) else { throw error }
       return true
     }
   }

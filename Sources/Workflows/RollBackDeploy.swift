@@ -162,7 +162,8 @@ package struct RollBackDeploy {
   private func furtherBack(_ plan: RollbackPlan, _ damage: Failure) throws(Failure) -> Failure {
     var failure = damage
     let older = try repository.listing(of: policy.name).backups.first {
-      $0.state == .complete && $0.manifest.createdAt < plan.backup.manifest.createdAt
+      $0.state == .complete && $0.id != plan.backup.id
+        && BackupMoment($0.manifest) <= BackupMoment(plan.backup.manifest)
     }
     failure.nextStep =
       older.map {

@@ -117,4 +117,33 @@ extension DeployBench {
       try body(point)
     }
   }
+
+  /// Brings a deploy that was broken off to its end, and the database back to before it.
+  func settleDeploy(_ comment: Comment) throws {
+    #expect([.before, .half, .after].contains(try seen()), comment)
+    if try deploys().first?.isUnfinished == true {
+      let resume = try run("resume", "--json")
+      #expect(resume.exit == 0, "\(comment): \(resume.stdout)")
+    }
+    if try seen() == .before { #expect(try run("deploy").exit == 0, comment) }
+    #expect(try seen() == .after, comment)
+    try expectNothingLeft(comment)
+    try resetCrash()
+  }
+
+  /// Brings a rollback that was broken off to its end, and undoes it.
+  func settleRollback(_ comment: Comment) throws {
+    #expect([.before, .after, .closed].contains(try seen()), comment)
+    if try #require(try deploys().first).isUnfinished {
+      let resume = try confirmed("resume")
+      #expect(resume.exit == 0, "\(comment): \(resume.stdout)")
+    }
+    if try deploys().first?.state == .rolledBack {
+      #expect(try seen() == .before, comment)
+      #expect(try confirmed("undo").exit == 0, comment)
+    }
+    #expect(try seen() == .after, comment)
+    try expectNothingLeft(comment)
+    dropCopies()
+  }
 }

@@ -141,15 +141,7 @@ import Testing
         bench.command(["deploy"]), below: bench.bench.repository, with: number, notesIn: bench.bench.folder,
         reset: { try bench.resetCrash() }
       ) { _, step in
-        #expect([.before, .half, .after].contains(try bench.seen()), "failing at \(step)")
-        if try bench.deploys().first?.isUnfinished == true {
-          let resume = try bench.run("resume", "--json")
-          #expect(resume.exit == 0, "\(step): \(resume.stdout)")
-        }
-        if try bench.seen() == .before { #expect(try bench.run("deploy").exit == 0, "failing at \(step)") }
-        #expect(try bench.seen() == .after, "failing at \(step)")
-        try bench.expectNothingLeft("failing at \(step)")
-        try bench.resetCrash()
+        try bench.settleDeploy("failing at \(step)")
       }
       #expect(told > 0, "the disk does fail")
     }
@@ -167,22 +159,11 @@ import Testing
         bench.command(["rollback", "--confirm", bench.database]), below: bench.bench.repository, with: number,
         notesIn: bench.bench.folder, reset: undo
       ) { end, step in
-        #expect([.before, .after, .closed].contains(try bench.seen()), "failing at \(step)")
         if !end.succeeded, try bench.seen() == .before {
           #expect(end.standardError.contains("The names are exchanged"), "failing at \(step): \(end.standardError)")
           #expect(end.standardError.contains("holdfast resume"), "failing at \(step): \(end.standardError)")
         }
-        if try #require(try bench.deploys().first).isUnfinished {
-          let resume = try bench.confirmed("resume")
-          #expect(resume.exit == 0, "\(step): \(resume.stdout)")
-        }
-        if try bench.deploys().first?.state == .rolledBack {
-          #expect(try bench.seen() == .before, "failing at \(step)")
-          #expect(try bench.confirmed("undo").exit == 0)
-        }
-        #expect(try bench.seen() == .after, "failing at \(step)")
-        try bench.expectNothingLeft("failing at \(step)")
-        bench.dropCopies()
+        try bench.settleRollback("failing at \(step)")
       }
       #expect(told > 0, "the disk does fail")
     }

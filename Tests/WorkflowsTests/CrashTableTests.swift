@@ -82,18 +82,7 @@ import Testing
         bench.command(["rollback", "--confirm", bench.database]), notesIn: bench.bench.folder, reset: undo
       ) { run, step in
         try run.kill()
-        #expect([.before, .after, .closed].contains(try bench.seen()), "killed at \(step)")
-        if try #require(try bench.deploys().first).isUnfinished {
-          let resume = try bench.confirmed("resume")
-          #expect(resume.exit == 0, "\(step): \(resume.stdout)")
-        }
-        if try bench.deploys().first?.state == .rolledBack {
-          #expect(try bench.seen() == .before, "killed at \(step)")
-          #expect(try bench.confirmed("undo").exit == 0)
-        }
-        #expect(try bench.seen() == .after, "killed at \(step)")
-        try bench.expectNothingLeft("killed at \(step)")
-        bench.dropCopies()
+        try bench.settleRollback("killed at \(step)")
       }
       #expect(try bench.confirmed("rollback").exit == 0)
       #expect(try bench.seen() == .before)
@@ -106,15 +95,7 @@ import Testing
       #expect(try bench.run("backup").exit == 0, "makes the repository")
       try walk(bench.command(["deploy"]), notesIn: bench.bench.folder, reset: { try bench.resetCrash() }) { run, step in
         try run.kill()
-        #expect([.before, .half, .after].contains(try bench.seen()), "killed at \(step)")
-        if try bench.deploys().first?.isUnfinished == true {
-          let resume = try bench.run("resume", "--json")
-          #expect(resume.exit == 0, "\(step): \(resume.stdout)")
-        }
-        if try bench.seen() == .before { #expect(try bench.run("deploy").exit == 0, "killed at \(step)") }
-        #expect(try bench.seen() == .after, "killed at \(step)")
-        try bench.expectNothingLeft("killed at \(step)")
-        try bench.resetCrash()
+        try bench.settleDeploy("killed at \(step)")
       }
     }
   }

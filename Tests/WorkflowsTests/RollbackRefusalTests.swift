@@ -63,6 +63,7 @@ import Testing
 
   @Test func `a damaged snapshot is noticed before anything is done`() throws {
     try DeployBench.with { bench in
+      let older = try bench.bench.backUp()
       try bench.deploy(Self.name, "CREATE TABLE more (a int);")
       let snapshot = try #require(try bench.deploys().first?.backup)
       let data = "\(bench.bench.path(of: snapshot))/data"
@@ -72,10 +73,11 @@ import Testing
       var bytes = try Data(contentsOf: url)
       bytes[bytes.count / 2] ^= 1
       try bytes.write(to: url)
-      for _ in 0..<2 {
+      for isFirst in [true, false] {
         let run = try bench.confirmed("rollback")
         #expect(run.exit == 65)
         #expect(run.json.string("error", "code") == "backup_damaged", "\(run.stdout)")
+        #expect(!isFirst || run.json.string("error", "next_step")?.hasSuffix("--plan --to \(older)") == true)
         try expectUntouched(bench)
       }
       try bench.expectNothingLeft()
@@ -122,6 +124,29 @@ import Testing
       #expect(try rollback.end(bySending: SIGTERM).exit.code == 143)
       tools.disarm(StoppableTools.Moment(moment))
       try expectUntouched(bench)
+    }
+  }
+
+  @Test func `what the role may not do is said before anything is restored`() throws {
+    try DeployBench.with { bench in
+      try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      let role = "roller_\(bench.database)"
+      try bench.maintain("CREATE ROLE \(role) LOGIN CREATEDB")
+      defer { _ = try? bench.maintain("DROP ROLE \(role)") }
+      try bench.psql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO \(role)")
+      try bench.maintain("ALTER DATABASE \(bench.database) OWNER TO \(role)")
+      try bench.writePolicy(url: bench.cluster.url(bench.database, user: role))
+      try bench.cluster.holding("SELECT 1", database: bench.database) {
+        let plan = try bench.run("rollback", "--plan")
+        #expect(plan.stdout.contains(/blocked by +sessions of postgres/), "\(plan.stdout)\(plan.stderr)")
+      }
+      try bench.maintain("ALTER DATABASE \(bench.database) OWNER TO postgres")
+      let run = try bench.confirmed("rollback")
+      #expect(run.exit == 77)
+      #expect(run.json.string("error", "code") == "no_way_back", "\(run.stdout)")
+      try bench.writePolicy()
+      try bench.psql("DROP OWNED BY \(role)")
+      try bench.expectNothingLeft()
     }
   }
 }

@@ -50,4 +50,16 @@ import Testing
       for looker in lookers { _ = try looker.end() }
     }
   }
+
+  @Test func `to resolve what has no failed row says that nothing was changed`() throws {
+    try DeployBench.with { bench in
+      let name = "20240201000000_more"
+      try bench.migration(name, "SELECT 1/0;")
+      #expect(try bench.run("deploy").exit == 1)
+      for state in ["rolled-back", "unchanged"] {
+        let run = try bench.run("resolve", name, "--rolled-back", "--json")
+        #expect(run.exit == 0 && run.json.string("state") == state, "\(run.stdout)")
+      }
+    }
+  }
 }
