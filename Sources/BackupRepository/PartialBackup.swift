@@ -99,19 +99,10 @@ package final class PartialBackup {
     try synchronizeFolder(path)
     let final = "\(folder)/\(id)"
     step("rename the backup")
-    var result = rename(path, final)
-    // NFS and others have no such rename.
-    if [-EINVAL, -ENOSYS, -EOPNOTSUPP].contains(result) { result = renameUnderLock(to: final) }
-    guard result == 0 else { throw cannotWrite(final, -result) }
+    try renameToFreeName(path, final, rename: rename)
     committed = true
     step("make the name durable")
     try synchronizeFolder(folder)
     return final
-  }
-
-  /// The plain rename. Others who write here wait for the policy's lock; and onto a folder that is not empty it fails by itself.
-  private func renameUnderLock(to final: String) -> Int32 {
-    guard fileKind(final) == .missing else { return -EEXIST }
-    return Foundation.rename(path, final) == 0 ? 0 : -errno
   }
 }

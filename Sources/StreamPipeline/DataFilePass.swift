@@ -56,9 +56,8 @@ package final class DataFilePass {
         try progress(count)
       }
     }
-    let sha = try writer.finish()
     let content = try scanner.finish(name: name)
-    if compressor != nil, unlink(raw) != 0 { throw cannotWrite(raw, errno) }
+    let sha = try writer.finish(insteadOf: raw)
     return Result(
       stored: StoredFile(path: storedName, bytes: writer.storedBytes, sha256: sha, rawBytes: writer.rawBytes),
       content: content)

@@ -10,7 +10,6 @@ import Foundation
 package final class DumpScanner {
   private var lexer = StatementLexer()
   private var copy: OpenCopy?
-  private var tables: [TableDigest] = []
   private var objects = LargeObjectCollector()
   private var sequences = MultisetHash()
   private var schema = SchemaCollector()
@@ -22,18 +21,12 @@ package final class DumpScanner {
   package var owners: Set<String> { schema.owners }
   /// The schema's statements as they were digested; empty unless asked for at `init`.
   package var statements: [String] { schema.statements }
-  /// First row of each table's block, when asked for at `init`: `schema.name` to text.
-  package private(set) var firstRows: [(table: TableDigest, target: CopyTarget, row: String)] = []
-  private let keepFirstRows: Bool
+  /// The tables so far, with what their COPY statements say, in the order of the dump.
+  package private(set) var copied: [(table: TableDigest, target: CopyTarget)] = []
   private var observer: ((DumpEvent) throws(Failure) -> Void)?
 
-  /// - Parameters:
-  ///   - keepStatements: keep the schema's statements, to show what differs.
-  ///   - keepFirstRows: keep the first row of each table: for an archive whose data files are markers.
-  package init(keepStatements: Bool = false, keepFirstRows: Bool = false) {
-    self.keepFirstRows = keepFirstRows
-    schema.keepStatements = keepStatements
-  }
+  /// - Parameter keepStatements: keep the schema's statements, to show what differs.
+  package init(keepStatements: Bool = false) { schema.keepStatements = keepStatements }
 
   /// Has everything that passes told to `observer`.
   package func observe(_ observer: @escaping (DumpEvent) throws(Failure) -> Void) { self.observer = observer }
@@ -48,10 +41,7 @@ package final class DumpScanner {
   }
 
   package func scan(_ bytes: [UInt8]) throws(Failure) {
-    let outcome: Result<Void, Failure> = bytes.withUnsafeBytes { buffer in
-      do throws(Failure) { return .success(try scan(buffer)) } catch { return .failure(error) }
-    }
-    try outcome.get()
+    try bytes.withBytes { (buffer) throws(Failure) in try scan(buffer) }
   }
 
   /// The digests of everything scanned.
@@ -72,7 +62,7 @@ package final class DumpScanner {
         nextStep: "find out what printed it (tools.wrapper?), and take another backup")
     }
     return DatabaseDigest(
-      tables: tables, sequences: CountedDigest(sequences), largeObjects: CountedDigest(objects.multiset),
+      tables: copied.map(\.table), sequences: CountedDigest(sequences), largeObjects: CountedDigest(objects.multiset),
       schema: CountedDigest(schema.multiset))
   }
 
@@ -133,18 +123,11 @@ package final class DumpScanner {
   private struct OpenCopy {
     let target: CopyTarget
     var rows = CopyRows()
-    var firstRow: [UInt8] = []
-    var firstRowEnded = false
   }
 
   private func scanRows(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Int {
     guard var open = copy else { return 0 }
     copy = nil  // so that `open` is the only reference to its hash state
-    if keepFirstRows, !open.firstRowEnded {
-      let row = bytes.prefix { $0 != 0x0A }
-      open.firstRow += row
-      open.firstRowEnded = row.count < bytes.count
-    }
     let taken = open.rows.take(bytes)
     if let observer {
       let rows = UnsafeRawBufferPointer(rebasing: bytes[..<taken])
@@ -154,8 +137,7 @@ package final class DumpScanner {
       let table = TableDigest(
         schema: open.target.schema, name: open.target.name, rows: open.rows.rows, digest: open.rows.digest,
         columns: open.target.columns)
-      tables.append(table)
-      if keepFirstRows { firstRows.append((table, open.target, String(decoding: open.firstRow, as: UTF8.self))) }
+      copied.append((table, open.target))
     } else {
       copy = open
     }

@@ -1,3 +1,4 @@
+import CProcess
 import Diagnostics
 import Foundation
 
@@ -33,6 +34,15 @@ package final class FileDescriptor: Sendable {
     let number = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard number >= 0 else { throw cannotWrite(path, errno) }
     return FileDescriptor(adopting: number, path: path)
+  }
+
+  /// Writes other bytes into a file that is there.
+  package static func replaceContent(of path: String, by bytes: [UInt8]) throws(Failure) {
+    let number = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard number >= 0 else { throw cannotWrite(path, errno) }
+    let file = FileDescriptor(adopting: number, path: path)
+    try file.write(bytes)
+    guard ftruncate(number, off_t(bytes.count)) == 0 else { throw cannotWrite(path, errno) }
   }
 
   deinit { close(number) }
@@ -76,16 +86,29 @@ package final class FileDescriptor: Sendable {
 
   /// Writes everything.
   package func write(_ bytes: [UInt8]) throws(Failure) {
-    let outcome: Result<Void, Failure> = bytes.withUnsafeBytes { buffer in
-      do throws(Failure) { return .success(try write(buffer)) } catch { return .failure(error) }
-    }
-    try outcome.get()
+    try bytes.withBytes { (buffer) throws(Failure) in try write(buffer) }
   }
 
   /// Returns once the file is on the disk.
   package func synchronize() throws(Failure) {
     guard fsync(number) == 0 else { throw cannotWrite(path, errno) }
   }
+}
+
+/// Renames to a name that nothing has.
+///
+/// - Parameter rename: does it in one step, or returns -errno. Where that cannot be had, as on NFS, the name is looked at first: whoever
+///   shares the folder with others needs a lock.
+/// - Throws: `cannot_write`.
+package func renameToFreeName(
+  _ path: String, _ name: String, rename: (_ from: String, _ to: String) -> Int32 = { cprocess_rename_new($0, $1) }
+) throws(Failure) {
+  var result = rename(path, name)
+  if [-EINVAL, -ENOSYS, -EOPNOTSUPP].contains(result) {
+    var status = stat()
+    result = lstat(name, &status) == 0 ? -EEXIST : Foundation.rename(path, name) == 0 ? 0 : -errno
+  }
+  guard result == 0 else { throw cannotWrite(name, -result) }
 }
 
 /// `ENOSPC` → "No space left on device".
@@ -105,6 +128,16 @@ package func cannotWrite(_ path: String, _ number: Int32) -> Failure {
   return Failure(
     full ? "no_space" : "cannot_write", exit: .cannotWrite, what: "writing \(path)", why: systemError(number),
     nextStep: next)
+}
+
+extension [UInt8] {
+  /// `withUnsafeBytes`, which loses the type of what is thrown.
+  package func withBytes(_ body: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
+    let outcome: Result<Void, Failure> = withUnsafeBytes { bytes in
+      do throws(Failure) { return .success(try body(bytes)) } catch { return .failure(error) }
+    }
+    try outcome.get()
+  }
 }
 
 /// A buffer of the size that suits reads and writes of data.

@@ -36,7 +36,7 @@ package final class ParallelGzipCompressor: StreamCompressor {
     if !begun {
       begun = true
       // RFC 1952: deflate, no name, no time, from a Unix.
-      try Self.hand([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3], sink)
+      try ([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3] as [UInt8]).withBytes(sink)
     }
     var rest = bytes
     while !rest.isEmpty {
@@ -48,7 +48,7 @@ package final class ParallelGzipCompressor: StreamCompressor {
     guard last else { return }
     try start(last: true, sink)
     while !underWay.isEmpty { try take(sink) }
-    try Self.hand(littleEndian(UInt32(checksum)) + littleEndian(UInt32(truncatingIfNeeded: length)), sink)
+    try (littleEndian(UInt32(checksum)) + littleEndian(UInt32(truncatingIfNeeded: length))).withBytes(sink)
     reset()
   }
 
@@ -74,16 +74,7 @@ package final class ParallelGzipCompressor: StreamCompressor {
     guard let result = job.wait() else { throw .internalError("zlib failed") }
     checksum = crc32_combine(checksum, result.checksum, job.input.count)
     length += UInt64(job.input.count)
-    try Self.hand(result.bytes, sink)
-  }
-
-  private static func hand(
-    _ bytes: [UInt8], _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
-  ) throws(Failure) {
-    let outcome: Result<Void, Failure> = bytes.withUnsafeBytes { buffer in
-      do throws(Failure) { return .success(try sink(buffer)) } catch { return .failure(error) }
-    }
-    try outcome.get()
+    try result.bytes.withBytes(sink)
   }
 
   private func littleEndian(_ number: UInt32) -> [UInt8] {

@@ -5,15 +5,21 @@ import Foundation
 /// Writes one file of a backup: compresses it, and hashes what is stored.
 package final class StoredFileWriter {
   /// Nil when the raw file stays as it is: then only its hash is wanted.
-  private let file: FileDescriptor?
+  private let path: String?
+  /// Nil as long as everything is held.
+  private var file: FileDescriptor?
+  /// What is stored so far, if that is little.
+  private var held: [UInt8] = []
   private let compressor: (any StreamCompressor)?
   private let sha: SHA256
   private var name = ""
   private(set) var storedBytes: UInt64 = 0
   private(set) var rawBytes: UInt64 = 0
 
+  private static let mostHeld = 256 << 10
+
   init(path: String?, compressor: (any StreamCompressor)?) throws(Failure) {
-    file = if let path { try .creating(path) } else { nil }
+    self.path = path
     self.compressor = compressor
     sha = try SHA256()
     compressor?.reset()
@@ -34,9 +40,20 @@ package final class StoredFileWriter {
 
   /// Ends the file.
   ///
+  /// - Parameter raw: a file that is no longer wanted. One that is small becomes the stored file: to make a new one and remove the old
+  ///   takes long where it is done for thousands (ext4 searches for an inode that was not in use a moment ago).
   /// - Returns: the SHA-256 of the stored bytes.
-  func finish() throws(Failure) -> String {
+  func finish(insteadOf raw: String? = nil) throws(Failure) -> String {
     if compressor != nil { try pass(UnsafeRawBufferPointer(start: nil, count: 0), last: true) }
+    if let path {
+      if file == nil, let raw {
+        try FileDescriptor.replaceContent(of: raw, by: held)
+        try renameToFreeName(raw, path)
+      } else {
+        try openFile(path)
+        if let raw, unlink(raw) != 0 { throw cannotWrite(raw, errno) }
+      }
+    }
     return sha.finish()
   }
 
@@ -54,6 +71,18 @@ package final class StoredFileWriter {
   private func store(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     sha.update(bytes)
     storedBytes += UInt64(bytes.count)
-    try file?.write(bytes)
+    guard let path else { return }
+    if file == nil, held.count + bytes.count <= Self.mostHeld { return held += bytes }
+    try openFile(path).write(bytes)
+  }
+
+  /// The file, with what was held.
+  @discardableResult private func openFile(_ path: String) throws(Failure) -> FileDescriptor {
+    if let file { return file }
+    let file = try FileDescriptor.creating(path)
+    try file.write(held)
+    self.file = file
+    held = []
+    return file
   }
 }

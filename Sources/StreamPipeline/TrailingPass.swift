@@ -67,7 +67,9 @@ package final class TrailingPass: @unchecked Sendable {
     }
     group.wait()
     try cancellation.check()
-    return try outcome()
+    let results = try outcome()
+    shareEqualFiles(results.values.map(\.stored), in: folder)
+    return results
   }
 
   /// Call it when pg_dump has failed: stops all threads.

@@ -15,14 +15,14 @@ struct ArchiveContents {
   var statements: [String]
 
   struct Entry {
-    /// Its rows and digest are those of the marker.
+    /// Its rows and digest are those of the stand-in.
     var table: TableDigest
     var target: CopyTarget
     var file: String
   }
 
-  /// Has pg_restore render the table of contents with a marker in place of each data file: one row that names the file.
-  /// So the rendered COPY statements tell which table each file belongs to, in names quoted by pg_dump itself.
+  /// Has pg_restore render the table of contents with an empty file in place of each data file, and list it. The listing has the names
+  /// of the files, the rendered COPY statements those of the tables, quoted by pg_dump itself; both are in the same order.
   ///
   /// - Parameters:
   ///   - data: the `data` folder of a backup.
@@ -31,30 +31,42 @@ struct ArchiveContents {
     data: String, rawNames: [String], toolbox: Toolbox, surroundings: Surroundings, keepStatements: Bool = false
   ) throws(Failure) -> ArchiveContents {
     let work = try WorkFolder()
-    try makeMarkers(rawNames, data: data, folder: work.path)
-    let scanner = DumpScanner(keepStatements: keepStatements, keepFirstRows: true)
+    try copyContents(data, to: work.path)
+    try makeStandIns(rawNames.filter { DataFileKind(name: $0) == .rows }, text: "\\.\n\n\n", in: work.path)
+    try makeStandIns(rawNames.filter { DataFileKind(name: $0) != .rows }, text: "", in: work.path)
+    let listing = try ArchiveListing(work.path, toolbox: toolbox, surroundings: surroundings).rows
+    let scanner = DumpScanner(keepStatements: keepStatements)
     let command = toolbox.command("pg_restore", ["-Fd", "-f", "-", work.path])
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in try scanner.scan(piece) }
-    guard exit.succeeded else {
-      throw Failure(
-        "unreadable_archive", exit: .dataDamaged, what: "reading toc.dat", why: exit.lastLines.last ?? exit.description,
-        nextStep: "take another backup", details: exit.lastLines.dropLast())
-    }
+    guard exit.succeeded else { throw unreadableArchive("toc.dat", exit) }
     let digest = try scanner.finish()
     return ArchiveContents(
-      tables: scanner.firstRows.map { Entry(table: $0.table, target: $0.target, file: $0.row) }, schema: digest.schema,
-      sequences: digest.sequences, owners: scanner.owners, statements: scanner.statements)
+      tables: try entries(scanner.copied, listing), schema: digest.schema, sequences: digest.sequences,
+      owners: scanner.owners, statements: scanner.statements)
   }
 
-  private static func makeMarkers(_ rawNames: [String], data: String, folder: String) throws(Failure) {
+  private static func entries(
+    _ copied: [(table: TableDigest, target: CopyTarget)], _ listing: [ArchiveListing.Entry]
+  ) throws(Failure) -> [Entry] {
+    var areRoots: [[UInt8]: Bool] = [:]
+    /// The rows of some partitions are copied into the root, which has none of its own.
+    func isRoot(_ target: CopyTarget) -> Bool {
+      if let known = areRoots[target.nameBytes] { return known }
+      let isRoot = !listing.contains { $0.isRows(of: target.schema, target.name) }
+      areRoots[target.nameBytes] = isRoot
+      return isRoot
+    }
+    guard copied.count == listing.count,
+      zip(copied, listing).allSatisfy({ $1.isRows(of: $0.target.schema, $0.target.name) || isRoot($0.target) })
+    else { throw incomplete("pg_restore lists other tables than it renders") }
+    return zip(copied, listing).map { Entry(table: $0.table, target: $0.target, file: $1.rawFile) }
+  }
+
+  private static func copyContents(_ data: String, to folder: String) throws(Failure) {
     for name in try folderNames(data) where name == "toc.dat" || name.hasSuffix(".toc") {
       do { try FileManager.default.copyItem(atPath: "\(data)/\(name)", toPath: "\(folder)/\(name)") } catch {
         throw cannotWrite("\(folder)/\(name)", errno)
       }
-    }
-    for name in rawNames {
-      let marker = DataFileKind(name: name) == .rows ? "\(name)\n\\.\n\n\n" : ""
-      try FileDescriptor.creating("\(folder)/\(name)").write(Array(marker.utf8))
     }
   }
 
@@ -72,18 +84,18 @@ struct ArchiveContents {
     }
     let digests = try tables.map { (table) throws(Failure) in
       guard let found = rows.removeValue(forKey: table.file) else {
-        throw incomplete("table \(table.table.qualifiedName) has no data file")
+        throw Self.incomplete("table \(table.table.qualifiedName) has no data file")
       }
       return TableDigest(
         schema: table.table.schema, name: table.table.name, rows: found.count, digest: found.digest,
         columns: table.table.columns)
     }
-    if let stray = rows.keys.min() { throw incomplete("data file \(stray) belongs to no table") }
+    if let stray = rows.keys.min() { throw Self.incomplete("data file \(stray) belongs to no table") }
     return DatabaseDigest(
       tables: digests, sequences: sequences, largeObjects: largeObjectDigest(objects), schema: schema)
   }
 
-  private func incomplete(_ why: String) -> Failure {
+  private static func incomplete(_ why: String) -> Failure {
     Failure(
       "archive_incomplete", exit: .dataDamaged, what: "reading the archive", why: why, nextStep: "take another backup")
   }

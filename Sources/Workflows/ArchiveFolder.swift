@@ -10,10 +10,10 @@ struct ArchiveFolder {
   private let work: WorkFolder
   var path: String { work.path }
 
-  /// - Parameter marker: what stands in place of the rows of a file; nil: there is no file.
+  /// - Parameter standIn: the text in place of the rows of a table; nil: they have no files.
   /// - Throws: `no_space`, before anything is written; `damaged_stream`.
   init(
-    _ backup: Backup, surroundings: Surroundings, marker: ((_ rawName: String) -> String)? = nil
+    _ backup: Backup, surroundings: Surroundings, standIn: String? = nil
   ) throws(Failure) {
     work = try WorkFolder()
     let names = backup.manifest.files.filter { $0.path.hasPrefix("data/") }.map { file in
@@ -27,10 +27,8 @@ struct ArchiveFolder {
         (piece) throws(Failure) in try output.write(piece)
       }
     }
-    guard let marker else { return }
-    for (_, raw) in names where DataFileKind(name: raw) == .rows {
-      try FileDescriptor.creating("\(path)/\(raw)").write(Array(marker(raw).utf8))
-    }
+    guard let standIn else { return }
+    try makeStandIns(names.map(\.raw).filter { DataFileKind(name: $0) == .rows }, text: standIn, in: path)
   }
 
   private static func checkSpace(_ needed: UInt64, in folder: String) throws(Failure) {
@@ -48,20 +46,18 @@ struct ArchiveFolder {
     case main
     case privileges, refreshes, eventTriggers
 
-    /// - Parameter line: of `pg_restore -l`.
-    init?(of line: Substring) {
-      guard let entry = line.prefixMatch(of: #/\d+; \d+ \d+ /#) else { return nil }
-      let what = line[entry.range.upperBound...]
-      func isOne(of kinds: String...) -> Bool { kinds.contains { what.hasPrefix("\($0) ") } }
+    init?(of entry: ArchiveListing.Entry) {
       // Our own sessions load the rows.
-      if isOne(of: "TABLE DATA") { return nil }
-      if isOne(of: "ACL", "DEFAULT ACL") {
+      if entry.isOne(of: "TABLE DATA") { return nil }
+      if entry.isOne(of: "ACL", "DEFAULT ACL") {
         self = .privileges
-      } else if isOne(of: "MATERIALIZED VIEW DATA") {
+      } else if entry.isOne(of: "MATERIALIZED VIEW DATA") {
         self = .refreshes
       } else {
         let isOfEventTrigger =
-          isOne(of: "EVENT TRIGGER") || what.contains(#/^(COMMENT|SECURITY LABEL) \S+ EVENT TRIGGER /#)
+          entry.isOne(of: "EVENT TRIGGER")
+          || entry.isOne(of: "COMMENT", "SECURITY LABEL")
+            && entry.what.contains(#/^(COMMENT|SECURITY LABEL) \S+ EVENT TRIGGER /#)
         self = isOfEventTrigger ? .eventTriggers : .main
       }
     }
@@ -69,10 +65,9 @@ struct ArchiveFolder {
 
   /// Files for `pg_restore -L`, for the portions that have something in them.
   func lists(_ toolbox: Toolbox, _ surroundings: Surroundings) throws(Failure) -> [Portion: String] {
-    let list = try surroundings.runner.output(of: toolbox.command("pg_restore", ["-l", "-Fd", path]))
     var lines: [Portion: [Substring]] = [.main: []]
-    for line in list.split(separator: "\n") {
-      if let portion = Portion(of: line) { lines[portion, default: []].append(line) }
+    for entry in try ArchiveListing(path, toolbox: toolbox, surroundings: surroundings).entries {
+      if let portion = Portion(of: entry) { lines[portion, default: []].append(entry.line) }
     }
     var files: [Portion: String] = [:]
     for (portion, lines) in lines {

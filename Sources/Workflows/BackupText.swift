@@ -28,7 +28,7 @@ struct BackupText {
     _ take: @escaping @Sendable (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
     switch backup.manifest.format {
-    case .plain: try expandFile(take)
+    case .plain: try handOver(from: { (put) throws(Failure) in try expandFile(put) }, to: take)
     case .custom:
       let exit = try surroundings.runner.run(
         reader(["-Fc", "-f", "-"]),
@@ -53,19 +53,24 @@ struct BackupText {
     try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation, sink: sink)
   }
 
-  /// pg_restore prints a mark in place of each table's rows, and here they are put from the stored file: they need no room in raw form.
+  /// pg_restore prints a mark in place of each table's rows, and here they are put from the stored files, in the order of the listing: they
+  /// need no room in raw form.
   private func readDirectory(
     _ skips: @escaping @Sendable (_ table: String) -> Bool,
     _ take: @escaping @Sendable (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
-    let mark = "holdfast \(UInt64.random(in: 0...UInt64.max)) \(UInt64.random(in: 0...UInt64.max)) "
-    let folder = try ArchiveFolder(backup, surroundings: surroundings, marker: { "\(mark)\($0)\n" })
+    let mark = "holdfast \(UInt64.random(in: 0...UInt64.max)) \(UInt64.random(in: 0...UInt64.max))"
+    let folder = try ArchiveFolder(backup, surroundings: surroundings, standIn: "\(mark)\n")
     let files = Dictionary(backup.manifest.dataFiles.map { ($0.rawName, $0.stored) }) { first, _ in first }
+    guard let toolbox else { throw .internalError("an archive is to be read, and nobody said by what") }
+    var names = try ArchiveListing(folder.path, toolbox: toolbox, surroundings: surroundings).rows.makeIterator()
     var text = MarkedText(mark: mark)
     let exit = try surroundings.runner.run(reader(["-Fd", "-f", "-", folder.path])) {
       (piece) throws(Failure) in
-      try text.take(piece, pass: take) { (name) throws(Failure) in
-        guard let file = files[name] else { throw .internalError("the mark names \(name), which is no file") }
+      try text.take(piece, pass: take) { () throws(Failure) in
+        guard let file = names.next().flatMap({ files[$0.rawFile] }) else {
+          throw .internalError("pg_restore renders a table that it does not list")
+        }
         if let table = file.table, skips(table) { return try noRows(take) }
         try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation, sink: take)
       }
@@ -80,28 +85,26 @@ struct BackupText {
   }
 
   private func check(_ exit: ChildExit) throws(Failure) {
-    guard !exit.succeeded else { return }
-    throw Failure(
-      "unreadable_archive", exit: .dataDamaged, what: "reading backup \(backup.id)",
-      why: exit.lastLines.last ?? exit.description, nextStep: "use another backup", details: exit.lastLines.dropLast())
+    if !exit.succeeded { throw unreadableArchive("backup \(backup.id)", exit) }
   }
 }
 
-/// Text that passes by, but for the lines that begin with a mark.
+/// Text that passes by, but for the lines that are a mark.
 struct MarkedText {
+  /// With its line end.
   private let mark: [UInt8]
   /// The begin of a line that may still become a marked one, or is one without its end.
   private var held: [UInt8] = []
   private var atLineStart = true
 
-  init(mark: String) { self.mark = Array(mark.utf8) }
+  init(mark: String) { self.mark = Array("\(mark)\n".utf8) }
 
   /// - Parameters:
   ///   - pass: gets what bears no mark.
-  ///   - replace: is told what stands behind a mark, in its place.
+  ///   - replace: called in place of a mark.
   mutating func take(
     _ bytes: UnsafeRawBufferPointer, pass: (UnsafeRawBufferPointer) throws(Failure) -> Void,
-    replace: (String) throws(Failure) -> Void
+    replace: () throws(Failure) -> Void
   ) throws(Failure) {
     var start = 0
     while start < bytes.count {
@@ -114,9 +117,9 @@ struct MarkedText {
         let compared = min(held.count, mark.count)
         if held[..<compared] != mark[..<compared] {
           try finish(pass: pass)
-        } else if newline != nil, held.count > mark.count {
-          try replace(String(decoding: held[mark.count...].dropLast(), as: UTF8.self))
+        } else if held.count >= mark.count {
           held = []
+          try replace()
         }
       } else {
         try pass(line)
@@ -127,10 +130,7 @@ struct MarkedText {
 
   /// Passes on what was held back.
   mutating func finish(pass: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) {
-    let outcome: Result<Void, Failure> = held.withUnsafeBytes { buffer in
-      do throws(Failure) { return .success(try pass(buffer)) } catch { return .failure(error) }
-    }
-    held = []
-    try outcome.get()
+    defer { held = [] }
+    try held.withBytes(pass)
   }
 }

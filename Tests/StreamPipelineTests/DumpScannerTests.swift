@@ -108,11 +108,11 @@ import Testing
     #expect(try scanned(text).scanner.owners == ["app", "Odd \" role"])
   }
 
-  @Test func `keeps the first row of each table when asked to, wherever the text is split`() throws {
-    let text = dump("COPY a.b (t) FROM stdin;\n3412.dat\n\\.\n\nCOPY \"c\".d (t) FROM stdin;\n\nx\n\\.\n")
+  @Test func `keeps the tables in the order of the dump, wherever the text is split`() throws {
+    let text = dump("COPY c.b (t) FROM stdin;\n1\n\\.\n\nCOPY \"a\".d (t) FROM stdin;\n\nx\n\\.\n")
     for pieces in everySplit(of: text) {
-      let rows = try scanned(pieces, keepFirstRows: true).scanner.firstRows
-      #expect(rows.map { "\($0.table.qualifiedName) \($0.row)" } == ["a.b 3412.dat", "c.d "])
+      let copied = try scanned(pieces).scanner.copied
+      #expect(copied.map { "\($0.table.qualifiedName) \($0.table.rows) \($0.target.name)" } == ["c.b 1 b", "a.d 2 d"])
     }
   }
 

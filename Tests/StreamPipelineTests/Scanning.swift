@@ -3,9 +3,9 @@ import StreamPipeline
 
 /// Scans a dump that has to be readable.
 func scanned(
-  _ pieces: [ArraySlice<UInt8>], keepFirstRows: Bool = false
+  _ pieces: [ArraySlice<UInt8>]
 ) throws -> (digest: DatabaseDigest, scanner: DumpScanner) {
-  let scanner = DumpScanner(keepStatements: true, keepFirstRows: keepFirstRows)
+  let scanner = DumpScanner(keepStatements: true)
   for piece in pieces { try piece.withUnsafeBytes { try scanner.scan($0) } }
   return (try scanner.finish(), scanner)
 }

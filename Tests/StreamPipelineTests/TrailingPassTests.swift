@@ -61,6 +61,49 @@ import Testing
     #expect(folder.names.count == 1000)
   }
 
+  @Test(arguments: [Compression.none, .auto, .gzip])
+  func `stores large objects of the same bytes once, and others not`(compression: Compression) throws {
+    let folder = try ScratchFolder()
+    let pass = TrailingPass(
+      folder: folder.path, compression: compression, threads: 2, cancellation: Cancellation(), progress: { _ in })
+    var dice = Dice(5)
+    let picture = (0..<9000).map { _ in UInt8.random(in: 0...255, using: &dice) }
+    var other = picture
+    other[8999] ^= 1
+    for number in 1...4 { try folder.write(picture, to: "blob_\(number).dat") }
+    try folder.write(other, to: "blob_5.dat")
+    for number in 6...7 { try folder.write([UInt8](repeating: 7, count: 30), to: "blob_\(number).dat") }
+    let results = try pass.finish()
+    #expect(results.count == 7)
+    #expect(folder.names == (1...7).map { "blob_\($0).dat\(compression.ending)" })
+    let inodes = try folder.names.map {
+      try #require(
+        try FileManager.default.attributesOfItem(atPath: "\(folder.path)/\($0)")[.systemFileNumber] as? UInt64)
+    }
+    #expect(Set(inodes[..<4]).count == 1)
+    #expect(Set(inodes[3...]).count == 4)
+    for (raw, result) in results {
+      let path = "\(folder.path)/\(result.stored.path)"
+      #expect(try hashFile(path).sha256 == result.stored.sha256)
+      #expect(try DataFilePass.digest(path, rawName: raw) == result.content)
+    }
+  }
+
+  @Test func `where nothing can be linked every file stays`() throws {
+    let folder = try ScratchFolder()
+    let picture = [UInt8](repeating: 9, count: 5000)
+    for number in 1...3 {
+      try folder.write(picture, to: "blob_\(number).dat")
+      try folder.write([], to: "blob_\(number).dat.link")  // in the way of the link
+    }
+    let pass = TrailingPass(
+      folder: folder.path, compression: .none, threads: 1, cancellation: Cancellation(), progress: { _ in })
+    #expect(try pass.finish().count == 3)
+    for number in 1...3 {
+      #expect(try Data(contentsOf: URL(filePath: "\(folder.path)/blob_\(number).dat")) == Data(picture))
+    }
+  }
+
   @Test func `fails when a file cannot be stored, and says so while the dump still runs`() throws {
     let folder = try ScratchFolder()
     let pass = TrailingPass(
