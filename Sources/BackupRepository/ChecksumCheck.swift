@@ -15,6 +15,7 @@ package struct ChecksumCheck: Sendable {
     files = backup.manifest.files
   }
 
+  /// - Throws: failures to look: a file that may not be read is not damaged by that.
   /// - Parameters:
   ///   - threads: files hashed at once.
   ///   - progress: told of the bytes of each file done.
@@ -26,13 +27,12 @@ package struct ChecksumCheck: Sendable {
     let order = files.indices.sorted { files[$0].bytes > files[$1].bytes }
     let found = try inParallel(order, threads: threads, cancellation: cancellation) { (index) throws(Failure) in
       defer { progress(files[index].bytes) }
-      return check(files[index], cancellation)
+      return try check(files[index], cancellation)
     }
     return try foreign() + zip(order, found).sorted { $0.0 < $1.0 }.compactMap(\.1)
   }
 
-  /// A stop looks like a file that cannot be read here; the caller throws it before it looks at the problems.
-  private func check(_ file: StoredFile, _ cancellation: Cancellation) -> Problem? {
+  private func check(_ file: StoredFile, _ cancellation: Cancellation) throws(Failure) -> Problem? {
     guard isInside(file.path) else {
       return Problem(file: file.path, problem: "the manifest names a path outside the backup")
     }
@@ -54,7 +54,10 @@ package struct ChecksumCheck: Sendable {
       }
       return sha == file.sha256
         ? nil : Problem(file: file.path, table: file.table, problem: "SHA-256 differs from the manifest")
-    } catch { return Problem(file: file.path, table: file.table, problem: "cannot be read: \(error.why)") }
+    } catch {
+      guard error.exit == .dataDamaged else { throw error }
+      return Problem(file: file.path, table: file.table, problem: "cannot be read: \(error.why)")
+    }
   }
 
   private func isInside(_ path: String) -> Bool {

@@ -5,8 +5,10 @@ struct HoldCommand {
   let context: CommandContext
 
   func hold() throws(Failure) -> CommandResult {
-    let reason = context.invocation.value("reason") ?? "held by hand"
+    let given = context.invocation.value("reason")
     return try change { (backup) throws(Failure) in
+      // Held again, for longer or by hand, it is for the same reason.
+      let reason = given ?? backup.hold?.reason ?? "held by hand"
       try backup.place(Hold(reason: reason, at: context.surroundings.now()))
       return "\(backup.id) is held: \(oneLine(reason))\n"
     }

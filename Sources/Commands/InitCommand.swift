@@ -1,5 +1,6 @@
 import BackupModel
 import BackupRepository
+import CommandSyntax
 import Diagnostics
 import Foundation
 import PolicyFiles
@@ -13,6 +14,10 @@ struct InitCommand {
     let found = try databaseURL()
     let target = try ConnectionURL.parse(found.url)
     let name = context.invocation.value("name") ?? policyName(target.database)
+    guard PolicyName.isSafe(name) else {
+      throw CommandTable.holdfast.usageFailure(
+        command: "init", what: "--name", why: "\(oneLine(name)) cannot be the name of a folder: \(PolicyName.rule)")
+    }
     let file = try writePolicy(name)
     let policy = try context.policiesFolder.load(name, reader: readerKnowing(found.url))
     _ = try Repository.openOrCreate(policy.repository)

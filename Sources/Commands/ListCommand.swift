@@ -98,13 +98,14 @@ struct ShowCommand {
       ["path", backup.path],
     ]
     if backup.state == .damaged { rows += (backup.verification?.problems ?? []).map { ["", $0.sentence] } }
-    return tableText(rows) + "\nlargest tables\n" + tableText(largest(manifest), rightAligned: [1, 2])
+    let tables = largest(manifest)
+    return tableText(rows) + (tables.isEmpty ? "" : "\nlargest tables\n" + tableText(tables, rightAligned: [1, 2]))
   }
 
   private func largest(_ manifest: Manifest) -> [[String]] {
     let rows = Dictionary(manifest.digests.tables.map { ($0.qualifiedName, $0.rows) }) { first, _ in first }
     return manifest.files.filter { $0.table != nil }.sorted { ($0.rawBytes ?? 0) > ($1.rawBytes ?? 0) }.prefix(8).map {
-      ["  \($0.table ?? "")", "\(rows[$0.table ?? ""] ?? 0) rows", sizeText($0.rawBytes ?? $0.bytes)]
+      ["  \($0.table ?? "")", counted(rows[$0.table ?? ""] ?? 0, "row"), sizeText($0.rawBytes ?? $0.bytes)]
     }
   }
 }

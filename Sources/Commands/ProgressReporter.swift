@@ -10,6 +10,8 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
   private let lock = NSLock()
   private let timer: any DispatchSourceTimer
   private var phase: Phase?
+  /// Once is enough, as of a client that reads many backups.
+  private var noted: Set<String> = []
 
   private struct Phase {
     var name: String
@@ -32,7 +34,10 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
   deinit { timer.cancel() }
 
   func headline(_ text: String) { say(text) }
-  func note(_ text: String) { say("  \(text)") }
+  func note(_ text: String) {
+    guard lock.withLock({ noted.insert(text).inserted }) else { return }
+    say("  \(text)")
+  }
 
   func output(_ bytes: UnsafeRawBufferPointer) {
     if columns != nil { clearLine() }

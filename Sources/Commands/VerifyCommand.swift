@@ -38,19 +38,34 @@ struct VerifyCommand {
     }
     let tools = Dictionary(policies.map { ($0.name, $0.tools) }) { first, _ in first }
     var outcomes: [VerifyBackup.Outcome] = []
+    var unread: [(id: String, failure: Failure)] = []
     for backup in listing.backups {
-      outcomes.append(
-        try VerifyBackup(surroundings: context.surroundings)
-          .examine(backup, level: level, tools: tools[backup.manifest.policy] ?? ToolSettings()))
+      do throws(Failure) {
+        outcomes.append(
+          try VerifyBackup(surroundings: context.surroundings)
+            .examine(backup, level: level, tools: tools[backup.manifest.policy] ?? ToolSettings()))
+      } catch {
+        try context.surroundings.cancellation.check()
+        // Retention may remove one before its turn comes.
+        if error.code != "no_such_backup" { unread.append((backup.id, error)) }
+      }
     }
     let damaged = outcomes.filter { !$0.verification.ok }.map(\.backup.id) + listing.broken.map(\.id)
     return CommandResult(
       json: [
-        "ok": .bool(damaged.isEmpty), "results": .array(outcomes.map(json)),
+        "ok": .bool(damaged.isEmpty && unread.isEmpty), "results": .array(outcomes.map(json)),
         "broken": .array(listing.broken.map(\.json)),
+        "not_verified": .array(unread.map { ["backup": .string($0.id), "why": .string($0.failure.why)] }),
       ],
       text: outcomes.map { $0.verification.ok ? goodText($0) : "\($0.backup.id) is DAMAGED.\n" }.joined(),
-      failure: failure(outcomes, listing.broken, damaged))
+      failure: failure(outcomes, listing.broken, damaged) ?? failure(unread))
+  }
+
+  /// Nothing is known of those.
+  private func failure(_ unread: [(id: String, failure: Failure)]) -> Failure? {
+    guard var failure = unread.first?.failure else { return nil }
+    failure.details += unread.dropFirst().map { "\($0.id): \($0.failure.what): \($0.failure.why)" }
+    return failure
   }
 
   private func failure(

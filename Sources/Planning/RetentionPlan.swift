@@ -5,6 +5,8 @@ import Foundation
 package struct RetentionCandidate: Sendable, Equatable {
   package var id: String
   package var createdAt: Date
+  /// Whose backup it is: those of another database take no place.
+  package var database: String
   /// False for a damaged one.
   package var isGood: Bool
   /// It has passed a verification.
@@ -12,9 +14,12 @@ package struct RetentionCandidate: Sendable, Equatable {
   /// What else keeps it: a hold, a deploy that needs it. Nil: nothing.
   package var keptBecause: String?
 
-  package init(id: String, createdAt: Date, isGood: Bool, isVerified: Bool, keptBecause: String? = nil) {
+  package init(
+    id: String, createdAt: Date, database: String = "", isGood: Bool, isVerified: Bool, keptBecause: String? = nil
+  ) {
     self.id = id
     self.createdAt = createdAt
+    self.database = database
     self.isGood = isGood
     self.isVerified = isVerified
     self.keptBecause = keptBecause
@@ -22,6 +27,8 @@ package struct RetentionCandidate: Sendable, Equatable {
 }
 
 /// Which backups stay and which go, with the reasons. A pure function of the backups, the rules and the time.
+///
+/// The rules are applied to each database's backups apart: a policy whose URL was changed has those of two.
 package struct RetentionPlan: Sendable, Equatable {
   package struct Decision: Sendable, Equatable {
     package var id: String
@@ -40,9 +47,10 @@ package struct RetentionPlan: Sendable, Equatable {
     }.map(\.element)
     var reasons = Self.exceptions(newestFirst, rules, now)
     // A damaged backup takes nobody's place.
-    let counted = newestFirst.filter(\.isGood)
-    for (id, reason) in Self.byRules(counted, rules) { reasons[id, default: []].append(reason) }
-    Self.fillUp(&reasons, counted, rules)
+    for counted in Dictionary(grouping: newestFirst.filter(\.isGood), by: \.database).values {
+      for (id, reason) in Self.byRules(counted, rules) { reasons[id, default: []].append(reason) }
+      Self.fillUp(&reasons, counted, rules)
+    }
     for candidate in newestFirst {
       if let because = reasons[candidate.id], !because.isEmpty {
         keep.append(Decision(id: candidate.id, reasons: because))

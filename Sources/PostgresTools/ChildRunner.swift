@@ -156,8 +156,12 @@ private final class OutputThread: @unchecked Sendable {
 extension ChildExit {
   /// - Throws: `child_failed` with the last lines of stderr, unless the child ended with exit 0.
   package func check(_ name: String) throws(Failure) {
-    guard !succeeded else { return }
-    throw Failure(
+    if !succeeded { throw failure(of: name) }
+  }
+
+  /// `child_failed`, with the last lines of stderr.
+  package func failure(of name: String) -> Failure {
+    Failure(
       "child_failed", exit: .failed, what: name, why: lastLines.last ?? description,
       nextStep: "mend what \(name) says, then run the same command again", details: lastLines.dropLast() + [description]
     )

@@ -44,9 +44,9 @@ package enum ConnectionURL {
     return try target(from: values)
   }
 
-  /// Host, port and database as Prisma takes them; and a server that is gone must show within minutes, not hours.
+  /// Host and port as Prisma takes them; and a server that is gone must show within minutes, not hours.
   private static let defaults = [
-    "host": "localhost", "port": "5432", "connect_timeout": "5", "dbname": "postgres", "keepalives_idle": "60",
+    "host": "localhost", "port": "5432", "connect_timeout": "5", "keepalives_idle": "60",
     "keepalives_interval": "10", "keepalives_count": "6",
   ]
 
@@ -55,6 +55,10 @@ package enum ConnectionURL {
     var parameters = values.filter { !$0.value.isEmpty }
     for secret in ["sslpassword", "passfile", "service"] where parameters[secret] != nil {
       throw bad("the parameter \(secret) is not supported", "leave it out")
+    }
+    // Prisma would take "postgres", libpq the user's name: neither is what anybody wants backups of.
+    guard parameters["dbname"] != nil else {
+      throw bad("it names no database", "put its name behind the host: postgresql://user:password@host:5432/database")
     }
     for (name, value) in defaults where parameters[name] == nil { parameters[name] = value }
     if parameters["user"] == nil { parameters["user"] = NSUserName() }
@@ -172,6 +176,7 @@ private struct PrismaParameters {
 
   init(_ given: [String: String]) throws(Failure) {
     for (name, value) in given where Self.passed.contains(name) { libpq[name] = value }
+    try Self.refuseSlips(given.keys)
     schema = given["schema"]
     namesPooler = given["pgbouncer"] == "true"
     if given["sslidentity"] != nil {
@@ -184,6 +189,20 @@ private struct PrismaParameters {
     }
     if given["connect_timeout"] == "0" { libpq["connect_timeout"] = "0" }
     takeCertificates(given)
+  }
+
+  private static let prismas: Set<String> = [
+    "schema", "pgbouncer", "sslidentity", "sslcert", "sslpassword", "sslaccept", "channel_binding", "connection_limit",
+    "pool_timeout", "socket_timeout", "statement_cache_size", "application_name", "single_use_connections",
+  ]
+
+  /// What is nearly a parameter that decides who the server is, or what goes over the wire, was meant to be it.
+  private static func refuseSlips(_ names: some Sequence<String>) throws(Failure) {
+    for name in names.sorted() where !passed.contains(name) && !prismas.contains(name) {
+      guard let meant = nearest(to: name, among: passed) else { continue }
+      throw ConnectionURL.bad(
+        "one of its parameters is nearly \(meant), and would be ignored", "did you mean \(meant)?")
+    }
   }
 
   /// Prisma's `sslcert` is the authority's certificate unless a key comes with it, as libpq users write it.

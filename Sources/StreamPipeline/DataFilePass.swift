@@ -24,7 +24,7 @@ package final class DataFilePass {
   /// Follows a raw file that pg_dump is still writing, to its end, and stores it beside.
   ///
   /// What was read is given back to the file system at once where that can do it, so that a table needs no room for its
-  /// raw form; at the end the raw file is removed. Without compression the raw file is the stored one.
+  /// raw form; at the end the raw file is removed, or, when it is small, has become the stored one. Without compression it is that anyway.
   /// - Parameters:
   ///   - name: the raw file, in `folder`.
   ///   - waitForMore: called at the end of the file; false once the writer has closed it.

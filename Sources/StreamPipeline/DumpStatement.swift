@@ -8,6 +8,25 @@ package struct CopyTarget: Sendable, Equatable {
   /// How many of them name the table.
   package var nameLength = 0
   package var nameBytes: [UInt8] { Array(source.prefix(nameLength)) }
+  /// Schema and name without quotes, with a space between them, in the same bytes.
+  package var bareName: [UInt8] {
+    var bare: [UInt8] = []
+    var (isQuoted, isBehindQuote) = (false, false)
+    for byte in source.prefix(nameLength) {
+      switch byte {
+      case UInt8(ascii: "\""):
+        // A doubled one closes the quotes and opens them again.
+        if isBehindQuote { bare.append(byte) }
+        isBehindQuote = isQuoted
+        isQuoted.toggle()
+        continue
+      case UInt8(ascii: ".") where !isQuoted: bare.append(UInt8(ascii: " "))
+      default: bare.append(byte)
+      }
+      isBehindQuote = false
+    }
+    return bare
+  }
 }
 
 /// What one statement of a dump is to the digests.

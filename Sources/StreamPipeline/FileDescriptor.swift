@@ -18,12 +18,7 @@ package final class FileDescriptor: Sendable {
   /// - Throws: `cannot_read`.
   package static func reading(_ path: String) throws(Failure) -> FileDescriptor {
     let number = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-    guard number >= 0 else {
-      throw Failure(
-        "cannot_read", exit: .dataDamaged, what: "reading \(path)",
-        why: errno == ELOOP ? "it is a symbolic link" : systemError(errno),
-        nextStep: "check the file and its permissions")
-    }
+    guard number >= 0 else { throw cannotRead(path, errno) }
     return FileDescriptor(adopting: number, path: path)
   }
 
@@ -78,6 +73,12 @@ package final class FileDescriptor: Sendable {
       let count = Foundation.write(number, rest.baseAddress, rest.count)
       if count < 0 {
         if errno == EINTR { continue }
+        // A pipe that another program has made so waits for nobody.
+        if errno == EAGAIN {
+          var waiting = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+          poll(&waiting, 1, -1)
+          continue
+        }
         throw cannotWrite(path, errno)
       }
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])

@@ -46,13 +46,16 @@ package func contents(_ path: String) throws(Failure) -> Data? {
   return data
 }
 
-/// The failure to read a file or folder: exit 77 when the user may not, else 65.
+/// The failure to read a file or folder: exit 77 when the user may not, 1 when the system has no means left for it, else 65.
 package func cannotRead(_ path: String, _ number: Int32) -> Failure {
-  let forbidden = number == EACCES || number == EPERM
+  let (exit, nextStep): (ExitCode, String) =
+    switch number {
+    case EACCES, EPERM:
+      (.noPermission, "let the user that runs holdfast read it, or run holdfast as the user that wrote it")
+    case EMFILE, ENFILE, ENOMEM: (.failed, "raise what is limited (ulimit -a), then run the same command again")
+    default: (.dataDamaged, "check what stands there, and the disk")
+    }
   return Failure(
-    "cannot_read", exit: forbidden ? .noPermission : .dataDamaged, what: "reading \(path)",
-    why: number == ELOOP ? "it is a symbolic link" : systemError(number),
-    nextStep: forbidden
-      ? "let the user that runs holdfast read it, or run holdfast as the user that wrote it"
-      : "check what stands there, and the disk")
+    "cannot_read", exit: exit, what: "reading \(path)",
+    why: number == ELOOP ? "it is a symbolic link" : systemError(number), nextStep: nextStep)
 }

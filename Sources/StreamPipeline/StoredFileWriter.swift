@@ -25,7 +25,7 @@ package final class StoredFileWriter {
     compressor?.reset()
   }
 
-  /// Creates the file of a dump that is a stream.
+  /// The file of a dump that is a stream; it is made when there is something to write.
   ///
   /// - Parameter threads: that compress it.
   package convenience init(creating path: String, compression: Compression, threads: Int) throws(Failure) {
@@ -47,8 +47,8 @@ package final class StoredFileWriter {
     if compressor != nil { try pass(UnsafeRawBufferPointer(start: nil, count: 0), last: true) }
     if let path {
       if file == nil, let raw {
-        try FileDescriptor.replaceContent(of: raw, by: held)
         try renameToFreeName(raw, path)
+        try FileDescriptor.replaceContent(of: path, by: held)
       } else {
         try openFile(path)
         if let raw, unlink(raw) != 0 { throw cannotWrite(raw, errno) }

@@ -68,7 +68,7 @@ package final class TrailingPass: @unchecked Sendable {
     group.wait()
     try cancellation.check()
     let results = try outcome()
-    shareEqualFiles(results.values.map(\.stored), in: folder)
+    try shareEqualFiles(results.values.map(\.stored), in: folder, cancellation: cancellation)
     return results
   }
 

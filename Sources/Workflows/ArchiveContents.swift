@@ -45,19 +45,13 @@ struct ArchiveContents {
       owners: scanner.owners, statements: scanner.statements)
   }
 
+  /// The rows of some partitions are copied into the root, which has none of its own.
   private static func entries(
     _ copied: [(table: TableDigest, target: CopyTarget)], _ listing: [ArchiveListing.Entry]
   ) throws(Failure) -> [Entry] {
-    var areRoots: [[UInt8]: Bool] = [:]
-    /// The rows of some partitions are copied into the root, which has none of its own.
-    func isRoot(_ target: CopyTarget) -> Bool {
-      if let known = areRoots[target.nameBytes] { return known }
-      let isRoot = !listing.contains { $0.isRows(of: target.schema, target.name) }
-      areRoots[target.nameBytes] = isRoot
-      return isRoot
-    }
+    let listed = ListedTables(listing)
     guard copied.count == listing.count,
-      zip(copied, listing).allSatisfy({ $1.isRows(of: $0.target.schema, $0.target.name) || isRoot($0.target) })
+      zip(copied, listing).allSatisfy({ ListedTables.isRows($1, of: $0.target) || !listed.contains($0.target) })
     else { throw incomplete("pg_restore lists other tables than it renders") }
     return zip(copied, listing).map { Entry(table: $0.table, target: $0.target, file: $1.rawFile) }
   }

@@ -10,23 +10,26 @@ struct ArchiveFolder {
   private let work: WorkFolder
   var path: String { work.path }
 
-  /// - Parameter standIn: the text in place of the rows of a table; nil: they have no files.
+  /// - Parameters:
+  ///   - standIn: the text in place of the rows of a table; nil: they have no files.
+  ///   - objects: false: large objects are empty.
   /// - Throws: `no_space`, before anything is written; `damaged_stream`.
-  init(
-    _ backup: Backup, surroundings: Surroundings, standIn: String? = nil
-  ) throws(Failure) {
+  init(_ backup: Backup, surroundings: Surroundings, standIn: String? = nil, objects: Bool = true) throws(Failure) {
     work = try WorkFolder()
     let names = backup.manifest.files.filter { $0.path.hasPrefix("data/") }.map { file in
       (file: file, raw: rawName(String(file.path.dropFirst(5))))
     }
-    let whole = names.filter { DataFileKind(name: $0.raw) != .rows }
+    func isEmpty(_ kind: DataFileKind) -> Bool { if case .largeObject = kind { !objects } else { false } }
+    let whole = names.filter { DataFileKind(name: $0.raw) != .rows && !isEmpty(DataFileKind(name: $0.raw)) }
     try Self.checkSpace(whole.reduce(0) { $0 + ($1.file.rawBytes ?? $1.file.bytes) }, in: path)
-    for (file, raw) in whole {
-      let output = try FileDescriptor.creating("\(path)/\(raw)")
-      try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation) {
+    let (path, cancellation) = (path, surroundings.cancellation)
+    _ = try inParallel(whole, threads: surroundings.cores, cancellation: cancellation) { (part) throws(Failure) in
+      let output = try FileDescriptor.creating("\(path)/\(part.raw)")
+      try DataFilePass.expand("\(backup.path)/\(part.file.path)", cancellation: cancellation) {
         (piece) throws(Failure) in try output.write(piece)
       }
     }
+    try makeStandIns(names.map(\.raw).filter { isEmpty(DataFileKind(name: $0)) }, text: "", in: path)
     guard let standIn else { return }
     try makeStandIns(names.map(\.raw).filter { DataFileKind(name: $0) == .rows }, text: standIn, in: path)
   }
@@ -48,31 +51,22 @@ struct ArchiveFolder {
 
     init?(of entry: ArchiveListing.Entry) {
       // Our own sessions load the rows.
-      if entry.isOne(of: "TABLE DATA") { return nil }
-      if entry.isOne(of: "ACL", "DEFAULT ACL") {
-        self = .privileges
-      } else if entry.isOne(of: "MATERIALIZED VIEW DATA") {
-        self = .refreshes
-      } else {
-        let isOfEventTrigger =
-          entry.isOne(of: "EVENT TRIGGER")
-          || entry.isOne(of: "COMMENT", "SECURITY LABEL")
-            && entry.what.contains(#/^(COMMENT|SECURITY LABEL) \S+ EVENT TRIGGER /#)
-        self = isOfEventTrigger ? .eventTriggers : .main
-      }
+      if entry.isRows { return nil }
+      self =
+        entry.isPrivilege ? .privileges : entry.isRefresh ? .refreshes : entry.isOfEventTrigger ? .eventTriggers : .main
     }
   }
 
   /// Files for `pg_restore -L`, for the portions that have something in them.
   func lists(_ toolbox: Toolbox, _ surroundings: Surroundings) throws(Failure) -> [Portion: String] {
-    var lines: [Portion: [Substring]] = [.main: []]
+    var lines: [Portion: [ArraySlice<UInt8>]] = [.main: []]
     for entry in try ArchiveListing(path, toolbox: toolbox, surroundings: surroundings).entries {
       if let portion = Portion(of: entry) { lines[portion, default: []].append(entry.line) }
     }
     var files: [Portion: String] = [:]
     for (portion, lines) in lines {
       files[portion] = "\(path)/list-\(portion.rawValue)"
-      try FileDescriptor.creating("\(path)/list-\(portion.rawValue)").write(Array(lines.joined(separator: "\n").utf8))
+      try FileDescriptor.creating("\(path)/list-\(portion.rawValue)").write(Array(lines.joined(separator: [0x0A])))
     }
     return files
   }

@@ -8,30 +8,49 @@ import StreamPipeline
 struct ArchiveListing {
   let entries: [Entry]
 
-  /// A line such as `3412; 0 16397 TABLE DATA public orders app`.
-  struct Entry {
-    let line: Substring
+  /// A line such as `3412; 0 16397 TABLE DATA public orders app`, in the bytes of the database's encoding.
+  struct Entry: Sendable {
+    let line: ArraySlice<UInt8>
     /// The dump id: pg_dump names the file of the entry's data after it.
-    let number: Substring
+    let number: UInt32
+    /// The system catalog that the entry is an object of; 0: it is none, as the rows of a table.
+    let catalog: UInt32
     /// Kind, schema, name and owner, with spaces between them and in place of line ends.
-    let what: Substring
+    let what: ArraySlice<UInt8>
 
-    init?(_ line: Substring) {
-      let parts = line.utf8.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
-      guard parts.count == 4, parts[0].last == UInt8(ascii: ";"), let number = UInt32(Substring(parts[0].dropLast()))
+    init?(_ line: ArraySlice<UInt8>) {
+      let parts = line.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
+      guard parts.count == 4, parts[0].last == UInt8(ascii: ";"), let number = Self.number(parts[0].dropLast()),
+        let catalog = Self.number(parts[1])
       else { return nil }
-      self.line = line
-      self.number = Substring("\(number)")
-      what = Substring(parts[3])
+      (self.line, self.number, self.catalog, what) = (line, number, catalog, parts[3])
     }
 
-    func isOne(of kinds: String...) -> Bool { kinds.contains { what.utf8.starts(with: "\($0) ".utf8) } }
-
-    /// Whether the entry is the rows of this table, as far as a line can tell.
-    func isRows(of schema: String, _ name: String) -> Bool {
-      let oneLine = "TABLE DATA \(schema) \(name) ".replacing(/[\r\n]/, with: " ")
-      return what.utf8.starts(with: oneLine.utf8)
+    private static func number(_ digits: ArraySlice<UInt8>) -> UInt32? {
+      UInt32(String(decoding: digits, as: UTF8.self))
     }
+
+    /// A table of a schema "DATA" reads as one that is rows; so the catalog is looked at, too.
+    private func isData(_ kind: String) -> Bool { catalog == 0 && what.starts(with: "\(kind) ".utf8) }
+
+    var isRows: Bool { isData("TABLE DATA") }
+    var isRefresh: Bool { isData("MATERIALIZED VIEW DATA") }
+    var isPrivilege: Bool {
+      isData("ACL") || catalog == Self.defaultPrivileges && what.starts(with: "DEFAULT ACL ".utf8)
+    }
+    /// The trigger itself, or what is said of it.
+    var isOfEventTrigger: Bool {
+      if what.starts(with: "EVENT TRIGGER ".utf8) { return true }
+      guard isData("COMMENT") || isData("SECURITY LABEL") else { return false }
+      return String(decoding: what, as: UTF8.self).prefixMatch(of: #/(COMMENT|SECURITY LABEL) \S+ EVENT TRIGGER /#)
+        != nil
+    }
+
+    /// pg_default_acl, as its number has been since there is one.
+    private static let defaultPrivileges: UInt32 = 826
+
+    /// The name that pg_dump gave the file of its rows.
+    var rawFile: String { "\(number).dat" }
   }
 
   /// - Parameter folder: with the archive's tables of contents; none of its data is read.
@@ -42,21 +61,47 @@ struct ArchiveListing {
       (piece) throws(Failure) in bytes += piece
     }
     guard exit.succeeded else { throw unreadableArchive("toc.dat", exit) }
-    entries = String(decoding: bytes, as: UTF8.self).utf8.split(separator: 0x0A).compactMap { Entry(Substring($0)) }
+    entries = bytes.split(separator: 0x0A).compactMap { Entry($0) }
   }
 
   /// The rows of tables, in the order of their COPY statements.
-  var rows: [Entry] { entries.filter { $0.isOne(of: "TABLE DATA") } }
+  var rows: [Entry] { entries.filter(\.isRows) }
 }
 
-extension ArchiveListing.Entry {
-  /// The name that pg_dump gave the file of its rows.
-  var rawFile: String { "\(number).dat" }
+/// The tables whose rows an archive lists, by the names of COPY statements.
+struct ListedTables {
+  /// Of each table `schema name owner`, in order.
+  private let names: [ArraySlice<UInt8>]
+
+  init(_ rows: [ArchiveListing.Entry]) {
+    names = rows.map { $0.what.dropFirst("TABLE DATA ".utf8.count) }.sorted { $0.lexicographicallyPrecedes($1) }
+  }
+
+  /// Whether the entry is the rows of this table, as far as a line can tell.
+  static func isRows(_ entry: ArchiveListing.Entry, of target: CopyTarget) -> Bool {
+    entry.isRows && entry.what.dropFirst("TABLE DATA ".utf8.count).starts(with: beginning(target))
+  }
+
+  func contains(_ target: CopyTarget) -> Bool {
+    let beginning = Self.beginning(target)
+    var (low, high) = (0, names.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if names[middle].lexicographicallyPrecedes(beginning) { low = middle + 1 } else { high = middle }
+    }
+    return low < names.count && names[low].starts(with: beginning)
+  }
+
+  private static func beginning(_ target: CopyTarget) -> [UInt8] {
+    (target.bareName + [UInt8(ascii: " ")]).map { $0 == 0x0A || $0 == 0x0D ? UInt8(ascii: " ") : $0 }
+  }
 }
 
-/// pg_restore could not read it.
+/// pg_restore could not read it. Only what it says itself, by exit 1, is about the archive: one that was killed, or did not start, says
+/// nothing of it.
 func unreadableArchive(_ what: String, _ exit: ChildExit) -> Failure {
-  Failure(
+  guard exit.status == .exited(1) else { return exit.failure(of: "pg_restore") }
+  return Failure(
     "unreadable_archive", exit: .dataDamaged, what: "reading \(what)", why: exit.lastLines.last ?? exit.description,
     nextStep: "use another backup", details: exit.lastLines.dropLast())
 }

@@ -32,12 +32,12 @@ struct BackupParts {
     let namesakes = backup.manifest.digests.tables.count { $0.qualifiedName == table.qualifiedName }
     // The rows of some partitions lie in several files; and a name with a dot in it may read as another's.
     if let file = files.first, files.count == 1, namesakes == 1 {
-      try DataFilePass.expand("\(backup.path)/\(file.path)") { rows.take($0) }
+      try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation) { rows.take($0) }
       return rows.digest
     }
     let scanner = SharedScanner(reordering: table, rows)
     try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
-      .read { (piece) throws(Failure) in try scanner.scan(piece) }
+      .read(objects: false) { (piece) throws(Failure) in try scanner.scan(piece) }
     return scanner.reorderedDigest ?? table.digest
   }
 }

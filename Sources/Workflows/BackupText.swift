@@ -21,26 +21,29 @@ struct BackupText {
 
   /// - Parameters:
   ///   - skips: the rows of these tables need not be read, where they are files of their own; the text has none then.
+  ///   - objects: false: large objects need not be read either, where they are files.
   ///   - take: may be called on another thread, piece after piece.
   /// - Throws: `unreadable_archive`, `damaged_stream`; what `take` throws.
   func read(
-    skipping skips: @escaping @Sendable (_ table: String) -> Bool = { _ in false },
+    skipping skips: @escaping @Sendable (_ table: String) -> Bool = { _ in false }, objects: Bool = true,
     _ take: @escaping @Sendable (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
     switch backup.manifest.format {
     case .plain: try handOver(from: { (put) throws(Failure) in try expandFile(put) }, to: take)
     case .custom:
       let exit = try surroundings.runner.run(
-        reader(["-Fc", "-f", "-"]),
+        try reader.command("pg_restore", ["-Fc", "-f", "-"]),
         feed: { (put) throws(Failure) in try expandFile(put) }, take: take)
       try check(exit)
-    case .directory: try readDirectory(skips, take)
+    case .directory: try readDirectory(skips, objects, take)
     }
   }
 
-  private func reader(_ arguments: [String]) throws(Failure) -> ChildCommand {
-    guard let toolbox else { throw .internalError("an archive is to be read, and nobody said by what") }
-    return toolbox.command("pg_restore", arguments)
+  private var reader: Toolbox {
+    get throws(Failure) {
+      guard let toolbox else { throw .internalError("an archive is to be read, and nobody said by what") }
+      return toolbox
+    }
   }
 
   /// The one file of a streamed format, as pg_dump printed it.
@@ -56,16 +59,16 @@ struct BackupText {
   /// pg_restore prints a mark in place of each table's rows, and here they are put from the stored files, in the order of the listing: they
   /// need no room in raw form.
   private func readDirectory(
-    _ skips: @escaping @Sendable (_ table: String) -> Bool,
+    _ skips: @escaping @Sendable (_ table: String) -> Bool, _ objects: Bool,
     _ take: @escaping @Sendable (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
     let mark = "holdfast \(UInt64.random(in: 0...UInt64.max)) \(UInt64.random(in: 0...UInt64.max))"
-    let folder = try ArchiveFolder(backup, surroundings: surroundings, standIn: "\(mark)\n")
+    let folder = try ArchiveFolder(backup, surroundings: surroundings, standIn: "\(mark)\n", objects: objects)
     let files = Dictionary(backup.manifest.dataFiles.map { ($0.rawName, $0.stored) }) { first, _ in first }
-    guard let toolbox else { throw .internalError("an archive is to be read, and nobody said by what") }
+    let toolbox = try reader
     var names = try ArchiveListing(folder.path, toolbox: toolbox, surroundings: surroundings).rows.makeIterator()
     var text = MarkedText(mark: mark)
-    let exit = try surroundings.runner.run(reader(["-Fd", "-f", "-", folder.path])) {
+    let exit = try surroundings.runner.run(toolbox.command("pg_restore", ["-Fd", "-f", "-", folder.path])) {
       (piece) throws(Failure) in
       try text.take(piece, pass: take) { () throws(Failure) in
         guard let file = names.next().flatMap({ files[$0.rawFile] }) else {
@@ -76,6 +79,7 @@ struct BackupText {
       }
     }
     try check(exit)
+    guard names.next() == nil else { throw .internalError("pg_restore lists a table that it does not render") }
     try text.finish(pass: take)
   }
 

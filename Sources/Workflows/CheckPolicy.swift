@@ -52,8 +52,9 @@ package struct CheckPolicy {
   ) throws(Failure) {
     do throws(Failure) { findings += try check() } catch {
       try surroundings.cancellation.check()
-      findings.append(CheckFinding(kind: .problem, text: "\(error.what): \(error.why)", fix: error.nextStep))
-      findings += error.details.map { CheckFinding(kind: .problem, text: $0) }
+      let details = error.details.filter { $0 != error.why }
+      let text = (["\(error.what): \(error.why)"] + details).joined(separator: "; ")
+      findings.append(CheckFinding(kind: .problem, text: text, fix: error.nextStep))
     }
   }
 
@@ -82,16 +83,17 @@ package struct CheckPolicy {
     var findings: [CheckFinding] = []
     let reader = ServerReader(session)
     let facts = try reader.facts()
-    findings += placeFindings(facts, endpoint: session.target.endpoint)
+    findings += placeFindings(facts, session.target)
     try collect(into: &findings) { () throws(Failure) in try toolFindings(serverMajor: facts.major) }
     try collect(into: &findings) { () throws(Failure) in try privilegeFindings(session, facts) }
     try collect(into: &findings) { () throws(Failure) in try restoreFindings(session, reader, facts) }
     return findings
   }
 
-  private func placeFindings(_ facts: ServerFacts, endpoint: String) -> [CheckFinding] {
+  private func placeFindings(_ facts: ServerFacts, _ target: ConnectionTarget) -> [CheckFinding] {
+    let (database, endpoint) = (target.database, target.endpoint)
     var findings = [
-      CheckFinding(kind: .fine, text: "connection to \(endpoint), PostgreSQL \(facts.version)")
+      CheckFinding(kind: .fine, text: "database \(database) on \(endpoint), PostgreSQL \(facts.version)")
     ]
     if let refusal = facts.poolerRefusal(endpoint: endpoint) {
       findings.append(CheckFinding(kind: .problem, text: refusal.why, fix: refusal.nextStep))

@@ -68,7 +68,9 @@ package struct ReadStatus {
       let target = try ConnectionURL.parse(policy.databaseURL)
       let session = try surroundings.connector.maintenanceSession(of: target)
       report.kept = try KeptDatabase.all(of: deploys, session)
-      report.lastDeploy = deploys.last(in: listing, live: try DatabaseIdentity.of(target.database, session))
+      let live = try DatabaseIdentity.of(target.database, session)
+      report.lastDeploy = deploys.last(in: listing, live: live)
+      if live == nil { throw Self.noDatabase(target) }
       if case .stands(let deploy) = report.lastDeploy, let copy = deploy.copy, copy.isWhole {
         report.isCopied = try StandbyDatabase(target: target, maintenance: session, surroundings: surroundings)
           .isUntouched(copy)
@@ -81,6 +83,13 @@ package struct ReadStatus {
       report.serverProblem = error
     }
     return report
+  }
+
+  private static func noDatabase(_ target: ConnectionTarget) -> Failure {
+    Failure(
+      "server_unavailable", exit: .unavailable, what: "server \(target.endpoint)",
+      why: "there is no database \(target.database)",
+      nextStep: "correct database.url, or bring it back: holdfast rollback --plan --to latest")
   }
 
   /// By what restores of this size take on ordinary machines; an estimate, and shown as one.

@@ -94,7 +94,11 @@ struct RollbackPlanner {
   private func choose(
     _ choice: RollbackChoice, _ records: [DeployRecord], _ listing: Listing
   ) throws(Failure) -> (DeployRecord?, Backup) {
-    if case .backup(let id) = choice { return (nil, try BackupFinder(listing).find(id)) }
+    if case .backup(let id) = choice {
+      let backup = try BackupFinder(listing).find(id)
+      try refuseAnother(backup)
+      return (nil, backup)
+    }
     let standing = records.standing(in: listing)
     let chosen: DeployRecord? =
       switch choice {
@@ -128,8 +132,18 @@ struct RollbackPlanner {
     throw Failure(
       "deploy_of_another", exit: .notFound, what: "rollback of deploy \(record.id)",
       why: "it was a deploy of \(record.database), and database.url names \(name) now",
-      nextStep: "correct database.url; or, to bring that state to \(name): "
-        + "holdfast rollback --to \(record.backup ?? "")")
+      nextStep: "correct database.url; or restore that state beside: "
+        + "holdfast restore \(record.backup ?? "") --policy \(policy.name) --into NAME")
+  }
+
+  private func refuseAnother(_ backup: Backup) throws(Failure) {
+    let (name, own) = (try ConnectionURL.parse(policy.databaseURL).database, backup.manifest.source.database)
+    guard own != name else { return }
+    throw Failure(
+      "backup_of_another", exit: .notFound, what: "rollback of \(policy.name)",
+      why: "backup \(backup.id) is one of database \(own), and database.url names \(name)",
+      nextStep: "correct database.url; or restore it beside: "
+        + "holdfast restore \(backup.id) --policy \(policy.name) --into NAME")
   }
 
   private func lastDeploy(_ records: [DeployRecord], _ listing: Listing) throws(Failure) -> DeployRecord? {

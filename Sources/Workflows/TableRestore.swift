@@ -27,7 +27,7 @@ struct TableRestore: Sendable {
     let scanner = SharedScanner { event in
       if case .statement(let bytes) = event { statements.append(DumpedStatement(bytes)) }
     }
-    try text.read(skipping: { _ in true }) { (piece) throws(Failure) in try scanner.scan(piece) }
+    try text.read(skipping: { _ in true }, objects: false) { (piece) throws(Failure) in try scanner.scan(piece) }
     _ = try scanner.finish()
     selection = try TableSelection(of: statements.all, tables: tables)
     (expected, schemaStatements) = try Self.expectation(backup.manifest, selection, statements.all)
@@ -64,7 +64,9 @@ struct TableRestore: Sendable {
       return backup.manifest.files.first { $0.table == name }.map { $0.rawBytes ?? $0.bytes } ?? .max
     }
     let scanner = SharedScanner { (event) throws(Failure) in try filling.take(event) }
-    try text.read(skipping: { !names.contains($0) }) { (piece) throws(Failure) in try scanner.scan(piece) }
+    try text.read(skipping: { !names.contains($0) }, objects: false) { (piece) throws(Failure) in
+      try scanner.scan(piece)
+    }
     _ = try scanner.finish()
   }
 }

@@ -29,6 +29,7 @@ package struct VerifyBackup {
   ) throws(Failure) -> Outcome {
     let use = BackupUse(backup)
     defer { withExtendedLifetime(use) {} }
+    if use == nil, !FileManager.default.fileExists(atPath: backup.path) { throw Self.gone(backup) }
     let start = ContinuousClock.now
     let total = backup.manifest.storedBytes * (level == .archive ? 2 : 1)
     func prove() throws(Failure) -> [Problem] {
@@ -62,6 +63,12 @@ package struct VerifyBackup {
     let outcome = try examine(backup, level: level, toolbox: toolbox)
     if let damage = outcome.damage(insteadUse: nil) { throw damage }
     return outcome
+  }
+
+  private static func gone(_ backup: Backup) -> Failure {
+    Failure(
+      "no_such_backup", exit: .notFound, what: "backup \(backup.id)", why: "it was removed meanwhile",
+      nextStep: "holdfast list shows what is there")
   }
 
   // MARK: Levels
@@ -113,36 +120,6 @@ extension VerifyBackup.Outcome {
       nextStep: "it will not be used or counted any more; "
         + (good.map { "the newest good one is \($0.id)" } ?? "take a new one: holdfast backup"),
       details: verification.problems.dropFirst().prefix(20).map(\.sentence))
-  }
-}
-
-/// Digests a stored directory archive again, from its files.
-struct ArchiveDigest {
-  private let backup: Backup
-  private let toolbox: Toolbox
-  private let surroundings: Surroundings
-
-  init(_ backup: Backup, toolbox: Toolbox, surroundings: Surroundings) {
-    self.backup = backup
-    self.toolbox = toolbox
-    self.surroundings = surroundings
-  }
-
-  func compute() throws(Failure) -> DatabaseDigest {
-    try toolbox.requireFiles(of: .directory, what: "backup \(backup.id)")
-    let files = backup.manifest.dataFiles.sorted { $0.stored.bytes > $1.stored.bytes }
-    let reporter = surroundings.reporter
-    let path = backup.path
-    let cancellation = surroundings.cancellation
-    let digests = try inParallel(files, threads: surroundings.cores, cancellation: cancellation) {
-      (file) throws(Failure) in
-      defer { reporter.advance(bytes: file.stored.bytes) }
-      return try DataFilePass.digest("\(path)/\(file.stored.path)", rawName: file.rawName, cancellation: cancellation)
-    }
-    let contents = try ArchiveContents.read(
-      data: "\(path)/data", rawNames: files.map(\.rawName), toolbox: toolbox, surroundings: surroundings)
-    let byName = Dictionary(zip(files.map(\.rawName), digests)) { first, _ in first }
-    return try contents.digest(with: byName.compactMapValues { $0 })
   }
 }
 

@@ -24,6 +24,19 @@ import Testing
     }
   }
 
+  @Test(arguments: ["../evil", "a b", "pröd", ".x", "-x", ""]) func `a name that no folder can have is refused`(
+    name: String
+  ) throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      let before = try FileManager.default.subpathsOfDirectory(atPath: bench.folder)
+      let run = try bench.holdfast(
+        in: project, ["init", "--name=\(name)"], environment: ["DATABASE_URL": bench.cluster.url(bench.database)])
+      #expect(run.exit == 64, "\(run.stderr)")
+      #expect(try FileManager.default.subpathsOfDirectory(atPath: bench.folder) == before)
+    }
+  }
+
   @Test func `with a folder of policies elsewhere the printed commands name it`() throws {
     try Workbench.with(sql: Self.table) { bench in
       let project = try makeProject(bench)

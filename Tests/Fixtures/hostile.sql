@@ -401,6 +401,15 @@ ALTER EVENT TRIGGER watch_off DISABLE;
 
 -- 7. Names
 
+-- In a listing these read as entries of another kind.
+CREATE SCHEMA "DATA";
+CREATE TABLE "DATA".orders AS SELECT a FROM generate_series(1, 5) a;
+CREATE MATERIALIZED VIEW "DATA".sums AS SELECT sum(a) AS s FROM "DATA".orders;
+CREATE VIEW "DATA".over_sums AS SELECT s + 1 AS t FROM "DATA".sums;
+CREATE SCHEMA "ACL";
+CREATE TABLE "ACL".given (a int DEFAULT 7, b int GENERATED ALWAYS AS (1 + 1) STORED);
+INSERT INTO "ACL".given DEFAULT VALUES;
+
 SELECT format('CREATE SCHEMA %I', s), format('CREATE TABLE %I.%I (%I int PRIMARY KEY, %I text)', s, t, c, d),
   format('INSERT INTO %I.%I VALUES (1, %L), (2, NULL)', s, t, s || t || c || d)
 FROM (VALUES

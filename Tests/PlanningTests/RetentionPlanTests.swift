@@ -88,12 +88,21 @@ import Testing
     #expect(plan.keep[0].reasons == ["damaged: look at it, then remove it by hand"])
   }
 
-  @Test func `what is held stays and does not take a place`() throws {
+  @Test(arguments: [(held: 2, kept: ["2026-11-03", "2026-11-01"]), (held: 0, kept: ["2026-11-03"])])
+  func `what is held stays, and takes its place as any other`(held: Int, kept: [String]) throws {
     var all = try candidates(["2026-11-03", "2026-11-02", "2026-11-01"])
-    all[2].keptBecause = "held: before the move"
+    all[held].keptBecause = "held: before the move"
     let plan = try plan(all) { $0.keepLast = 1 }
-    #expect(plan.keep.map(\.id) == ["2026-11-03", "2026-11-01"])
-    #expect(plan.keep[1].reasons == ["held: before the move"])
+    #expect(plan.keep.map(\.id) == kept)
+    #expect(plan.keep.first { $0.id == all[held].id }?.reasons.first == "held: before the move")
+  }
+
+  @Test func `each database has its own backups counted`() throws {
+    var all = try candidates(["2026-11-04", "2026-11-03", "2026-11-02", "2026-11-01"])
+    for index in [0, 1] { all[index].database = "other" }
+    let plan = try plan(all) { $0.keepLast = 1 }
+    #expect(plan.keep.map(\.id) == ["2026-11-04", "2026-11-02"])
+    #expect(plan.remove.map(\.id) == ["2026-11-03", "2026-11-01"])
   }
 
   @Test func `there are never fewer verified ones than the floor`() throws {

@@ -8,7 +8,7 @@ import Testing
     arguments: [
       ("postgresql://u:p@h:6/d", ["host": "h", "port": "6", "user": "u", "dbname": "d"], "p"),
       ("postgres://u@h/d", ["host": "h", "port": "5432", "user": "u", "dbname": "d"], nil),
-      ("postgresql://u:@h", ["host": "h", "port": "5432", "user": "u", "dbname": "postgres"], nil),
+      ("postgresql://u:@h/postgres", ["host": "h", "port": "5432", "user": "u", "dbname": "postgres"], nil),
       ("  postgresql://u:p@h/d\n", ["host": "h", "port": "5432", "user": "u", "dbname": "d"], "p"),
       (
         "postgresql://u%40x:p%3A%2F%40%23%25%20@h/d%2Fe%20f",
@@ -73,6 +73,9 @@ import Testing
     "postgresql://u:hunter2/x@h/d", "postgresql://u:hunter2@h/d%00x", "postgresql://u:hunter2%00x@h/d",
     "postgresql://u:hunter2@h/d?sslidentity=x.p12&sslpassword=hunter2", "host=h password=hunter2 bogus=x",
     "host='h password=hunter2",
+    "postgresql://u:hunter2@h", "postgresql://u:hunter2@h/", "postgresql://u:hunter2@h?schema=x",
+    "host=h password=hunter2",
+    "postgresql://u:hunter2@h/d?sslmod=require", "postgresql://u:hunter2@h/d?ssl_mode=require",
     "host=h service=hunter2", "host=h passfile=hunter2", "host=h sslpassword=hunter2",
   ])
   func `refuses what it cannot use, and never shows the URL`(url: String) throws {

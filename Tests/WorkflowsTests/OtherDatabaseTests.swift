@@ -48,6 +48,25 @@ import Testing
     }
   }
 
+  @Test func `a backup of one is never put in the place of another, and takes no place among its backups`() throws {
+    try DeployBench.with { bench in
+      try bench.writePolicy(more: "retention: {keep_last: 1}")
+      #expect(try bench.run("backup").exit == 0)
+      let id = try #require(try bench.run("list", "--json").json.string("backups", 0, "id"))
+      try naming("other", in: bench) {
+        for run in [try bench.confirmed("rollback", "--to", id), try bench.confirmed("restore", id, "--swap")] {
+          #expect(run.exit == 66)
+          #expect(run.json.string("error", "code") == "backup_of_another", "\(run.stdout)")
+        }
+        #expect(try bench.run("backup").exit == 0)
+        let kept = try bench.run("list", "--json").json
+        #expect(kept.array("backups")?.count == 2)
+        #expect(kept.string("backups", 0, "database") != kept.string("backups", 1, "database"))
+      }
+      try bench.expectNothingLeft()
+    }
+  }
+
   @Test func `undo leaves it alone`() throws {
     try DeployBench.with { bench in
       try bench.deploy(Self.name, "CREATE TABLE more (a int);")

@@ -4,6 +4,19 @@ import Testing
 
 /// What `status` and `migrations` say while a deploy runs, and after one was killed.
 @Suite struct StatusTests {
+  @Test func `a database that is not there is worth attention`() throws {
+    try DeployBench.with { bench in
+      #expect(try bench.run("backup").exit == 0)
+      #expect(try bench.run("status").exit == 0)
+      let first = bench.database
+      try bench.move(to: "\(first)_gone")
+      let run = try bench.run("status")
+      #expect(run.exit == 2)
+      #expect(run.stdout.contains("there is no database \(first)_gone"), "\(run.stdout)")
+      try bench.move(to: first)
+    }
+  }
+
   @Test func `a deploy that runs is not told to be interrupted, and one that was killed is`() throws {
     try DeployBench.with { bench in
       let name = "20240201000000_more"

@@ -47,6 +47,26 @@ import Workflows
     }
   }
 
+  @Test(arguments: [
+    ("\"$real\" \"$@\" | tac", "lists other tables"), ("\"$real\" \"$@\" | sed '/ small /d'", "lists other tables"),
+    ("\"$real\" \"$@\" | sed 's/^[0-9]*; \\(.* other \\)/99999; \\1/'", "has no data file"),
+  ])
+  func `a listing that does not fit what is rendered gives no table the rows of another`(script: String, why: String)
+    throws
+  {
+    try BackupFiles.with { files in
+      let tools = try FakeTools(on: files.bench)
+      try tools.replace("pg_restore", by: "if [ \"$1\" = -l ]; then \(script); else exec \"$real\" \"$@\"; fi")
+      try files.bench.writePolicy(more: tools.policy)
+      let verification = try files.bench.holdfast("verify", files.id)
+      #expect(verification.exit == 65)
+      #expect(verification.stderr.contains(why), "\(verification.stderr)")
+      let backup = try files.bench.holdfast("backup", "--json")
+      #expect(backup.json.string("error", "code") == "archive_incomplete", "\(backup.stdout)")
+      #expect(files.bench.shelfContents() == [files.id])
+    }
+  }
+
   @Test func `a data file that was taken out of manifest and folder alike is missed by the archive`() throws {
     try BackupFiles.with { files in
       let data = try #require(try files.backup().manifest.files.first { $0.table == "public.other" })

@@ -115,6 +115,43 @@ import Workflows
     }
   }
 
+  @Test func `a reader that is killed says nothing of the backup`() throws {
+    try BackupFiles.with { files in
+      let tools = try FakeTools(on: files.bench)
+      for script in ["kill -9 $$", "exit 127"] {
+        try tools.replace("pg_restore", by: script)
+        try files.bench.writePolicy(more: tools.policy)
+        for what in [files.id, "--all"] {
+          let run = try files.bench.holdfast("verify", what, "--json")
+          #expect(run.exit == 1)
+          #expect(run.json.string("error", "code") == "child_failed", "\(run.stdout)")
+        }
+        try files.bench.writePolicy()
+        #expect(try state(files.bench, files.id) == "complete")
+      }
+      try files.bench.restore(files.id, into: files.bench.newDatabaseName())
+    }
+  }
+
+  @Test func `a backup that may not be read is not damaged by that`() throws {
+    try BackupFiles.with { files in
+      let data = try #require(try files.backup().manifest.files.first { $0.table != nil })
+      #expect(chmod("\(files.path)/\(data.path)", 0) == 0)
+      // Without them root is stopped by a file's mode as anybody is.
+      let powerless = getuid() == 0 ? "setpriv --bounding-set=-dac_override,-dac_read_search " : ""
+      for line in ["verify \(files.id)", "verify --all", "restore \(files.id) --into \(files.bench.newDatabaseName())"]
+      {
+        let run = try shell(
+          "\(powerless)'\(SourceTree.program)' \(line) --policies '\(files.bench.policies)'", in: files.path)
+        #expect(run.exit == 77, "\(run.stderr)")
+        #expect(run.stderr.contains("Permission denied"), "\(run.stderr)")
+      }
+      #expect(chmod("\(files.path)/\(data.path)", 0o600) == 0)
+      #expect(try state(files.bench, files.id) == "complete")
+      try files.bench.restore(files.id, into: files.bench.newDatabaseName())
+    }
+  }
+
   @Test func `verify without an id takes the newest good backup, and all of them are counted`() throws {
     try BackupFiles.with { files in
       let bench = files.bench
