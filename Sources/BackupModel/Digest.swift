@@ -59,8 +59,9 @@ package struct TableDigest: Sendable, Equatable, Codable {
   }
 
   package var qualifiedName: String { "\(schema).\(name)" }
-  /// Unlike the qualified name, the same for no other table: a name may have a dot in it.
-  package var key: [String] { [schema, name] }
+  /// Unlike the qualified name, the same for no other table: a name may have a dot in it. And to Swift, not to PostgreSQL, an é of one
+  /// character is equal to one of two.
+  package var key: [[UInt8]] { [Array(schema.utf8), Array(name.utf8)] }
 }
 
 /// A number of things and one digest over them: sequences, large objects, the statements of the schema.
@@ -98,7 +99,7 @@ package struct DatabaseDigest: Sendable, Equatable, Codable {
   /// pg_dump writes some partitions as rows of their root (those whose place may be another one after a restore): they count as one
   /// table.
   private static func merged(_ tables: [TableDigest]) -> [TableDigest] {
-    Dictionary(grouping: tables, by: { [$0.schema, $0.name] }).values.compactMap { parts in
+    Dictionary(grouping: tables, by: \.key).values.compactMap { parts in
       guard var whole = parts.first else { return nil }
       var sum = MultisetHash()
       for part in parts {
@@ -109,6 +110,12 @@ package struct DatabaseDigest: Sendable, Equatable, Codable {
       whole.digest = sum.hex
       return whole
     }
+  }
+
+  /// The tables that have rows, and those that the other has, too.
+  package func tables(with other: DatabaseDigest) -> [TableDigest] {
+    let known = Set(other.tables.map(\.key))
+    return tables.filter { $0.rows > 0 || known.contains($0.key) }
   }
 
   package var rows: UInt64 { tables.reduce(0) { $0 + $1.rows } }

@@ -47,5 +47,13 @@ package final class BackupUse: Sendable {
     }
   }
 
+  /// - Throws: `no_such_backup` when it was removed since it was listed, or is just being removed.
+  package static func reading(_ backup: Backup) throws(Failure) -> BackupUse {
+    if let use = BackupUse(backup) { return use }
+    throw Failure(
+      "no_such_backup", exit: .notFound, what: "backup \(backup.id)", why: "it was removed meanwhile",
+      nextStep: "holdfast list shows what is there")
+  }
+
   deinit { close(descriptor) }
 }

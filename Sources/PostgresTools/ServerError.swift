@@ -64,3 +64,11 @@ extension String {
     split(whereSeparator: \.isNewline).map { $0.drop { $0.isWhitespace } }.joined(separator: "; ")
   }
 }
+
+extension Failure {
+  /// An error of the server's about what it was given, and not about itself, the connection, or a stop.
+  package var isOfStatement: Bool {
+    guard code == "server_error", why.prefixMatch(of: /[0-9A-Z]{5}:/) != nil else { return false }
+    return !["08", "53", "54", "57", "58", "XX"].contains { why.hasPrefix($0) }
+  }
+}

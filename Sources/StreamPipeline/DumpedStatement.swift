@@ -10,6 +10,16 @@ package struct QualifiedName: Hashable, Sendable, CustomStringConvertible {
 
   package var description: String { "\(schema).\(name)" }
 
+  /// As PostgreSQL compares names: to Swift an é of one character is equal to one of two.
+  package static func == (left: QualifiedName, right: QualifiedName) -> Bool {
+    left.schema.utf8.elementsEqual(right.schema.utf8) && left.name.utf8.elementsEqual(right.name.utf8)
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(Array(schema.utf8))
+    hasher.combine(Array(name.utf8))
+  }
+
   /// As SQL spells it, with quotes or without.
   init?(_ text: String) {
     var parser = NameParser(Array(text.utf8)[...])

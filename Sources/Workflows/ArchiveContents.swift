@@ -45,14 +45,15 @@ struct ArchiveContents {
       owners: scanner.owners, statements: scanner.statements)
   }
 
-  /// The rows of some partitions are copied into the root, which has none of its own.
+  /// The rows of some partitions are copied into the root, which has none of its own: no line is left over that would be the root's.
   private static func entries(
     _ copied: [(table: TableDigest, target: CopyTarget)], _ listing: [ArchiveListing.Entry]
   ) throws(Failure) -> [Entry] {
-    let listed = ListedTables(listing)
-    guard copied.count == listing.count,
-      zip(copied, listing).allSatisfy({ ListedTables.isRows($1, of: $0.target) || !listed.contains($0.target) })
-    else { throw incomplete("pg_restore lists other tables than it renders") }
+    let others = zip(copied, listing).filter { !ListedTables.isRows($1, of: $0.target) }
+    let left = ListedTables(others.map(\.1))
+    guard copied.count == listing.count, !others.contains(where: { left.contains($0.0.target) }) else {
+      throw incomplete("pg_restore lists other tables than it renders")
+    }
     return zip(copied, listing).map { Entry(table: $0.table, target: $0.target, file: $1.rawFile) }
   }
 

@@ -77,16 +77,10 @@ struct DirectoryRestore {
       }
     } catch {
       // A check that looks into other tables, which the server does not forbid, may need the order of the dump.
-      guard Self.isOfRows(error), done.has("") else { throw error }
+      guard error.isOfStatement, done.has("") else { throw error }
       surroundings.log.info("rows are loaded again, in the order of the dump: \(error.why)")
       try pool.with { (session) throws(Failure) in try loadInOrder(tables, done, session) }
     }
-  }
-
-  /// An error of the server's about what it was given, and not about itself, the connection, or a stop.
-  private static func isOfRows(_ failure: Failure) -> Bool {
-    guard failure.code == "server_error", failure.why.prefixMatch(of: /[0-9A-Z]{5}:/) != nil else { return false }
-    return !["08", "53", "54", "57", "58", "XX"].contains { failure.why.hasPrefix($0) }
   }
 
   /// An extension's table has rows of the extension's own: it is never emptied.

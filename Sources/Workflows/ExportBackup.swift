@@ -43,7 +43,7 @@ package struct ExportBackup {
   private func write(
     _ backup: Backup, to file: FileDescriptor, insteadUse good: Backup?
   ) throws(Failure) -> UInt64 {
-    let use = BackupUse(backup)
+    let use = try BackupUse.reading(backup)
     defer { withExtendedLifetime(use) {} }
     let toolbox = try surroundings.archiveReader(of: backup, demanded: tools)
     let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)

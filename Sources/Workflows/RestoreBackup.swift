@@ -39,7 +39,7 @@ package struct RestoreBackup {
   ) throws(Failure) -> Outcome {
     let start = ContinuousClock.now
     // From here on no pruning takes it away.
-    let use = BackupUse(backup)
+    let use = try BackupUse.reading(backup)
     defer { withExtendedLifetime(use) {} }
     try refuseDamaged(backup)
 

@@ -19,22 +19,40 @@ extension RestoreWork {
       let portions = analyze ? try statistics.portions() : []
       let tasks = (proof == .none ? [] : [Task.compare(proof)]) + portions.map(Task.run)
       let done = try inParallel(tasks, threads: surroundings.cores, cancellation: surroundings.cancellation) {
-        (task) throws(Failure) -> String? in
+        (task) throws(Failure) -> Done in
         switch task {
-        case .compare(.rows): return "rows per table are equal (\(counted(try compareRows(), "table")))"
-        case .compare: return try compareDigests()
-        case .run(let statement):
-          try statistics.run(statement)
-          return nil
+        case .compare(.rows): .compared("rows per table are equal (\(counted(try compareRows(), "table")))")
+        case .compare: .compared(try compareDigests())
+        case .run(let portion): .analyzed(failures: try statistics.run(portion))
         }
       }
-      return done.compactMap { $0 } + (analyze ? [proof == .none ? "statistics are up to date" : "analyzed"] : [])
+      return summary(done, proof, analyze: analyze)
     }
   }
 
   private enum Task: Sendable {
     case compare(RestoreProof)
-    case run(String)
+    case run([String])
+  }
+
+  private enum Done: Sendable {
+    case compared(String)
+    case analyzed(failures: [String])
+  }
+
+  private func summary(_ done: [Done], _ proof: RestoreProof, analyze: Bool) -> [String] {
+    var parts: [String] = []
+    var failures: [String] = []
+    for part in done {
+      switch part {
+      case .compared(let text): parts.append(text)
+      case .analyzed(let more): failures += more
+      }
+    }
+    for failure in failures { surroundings.log.warning("not analyzed, the rows are whole: \(failure)") }
+    guard analyze else { return parts }
+    let all = proof == .none ? "statistics are up to date" : "analyzed"
+    return parts + [failures.isEmpty ? all : "analyzed but for \(counted(failures.count, "table"))"]
   }
 
   private func serverMajor() throws(Failure) -> Int {
@@ -72,6 +90,9 @@ extension RestoreWork {
     guard var found = dump.joined(read.map(\.digest)) else {
       throw .internalError("a part of the comparison is missing")
     }
+    // Tables that were dumped without their rows have none. (To leave them out again would not do: rows of the others may have come into
+    // a partition that was left out.)
+    if !manifest.excludeTableData.isEmpty { found.tables = found.tables(with: expected) }
     let unlike = try schemaWriters()
     // Under which settings a partitioned table is made depends on what was dumped before it: of some tables only the statements count.
     let isWorded = tables.map { $0.schemaStatements.sorted() == (read.first?.statements ?? []).sorted() } ?? false
@@ -90,8 +111,7 @@ extension RestoreWork {
     let reporter = surroundings.reporter
     let command = tool(
       "pg_dump",
-      ["-Fp"] + manifest.source.properties.dumpEncoding
-        + manifest.excludeTableData.map { "--exclude-table-data=\($0)" } + more, settings: Toolbox.dumpSettings)
+      ["-Fp"] + manifest.source.properties.dumpEncoding + more, settings: Toolbox.dumpSettings)
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
       try scanner.scan(piece)
       reporter.advance(bytes: UInt64(piece.count))

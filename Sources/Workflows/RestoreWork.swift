@@ -16,7 +16,7 @@ struct RestoreWork {
   /// Not the whole backup.
   let tables: TableRestore?
   /// A backup that is being restored is not pruned.
-  private let use: BackupUse?
+  private let use: BackupUse
 
   /// - Parameter tables: restores them only.
   init(
@@ -27,7 +27,7 @@ struct RestoreWork {
     self.target = target
     self.toolbox = toolbox
     self.surroundings = surroundings
-    use = BackupUse(backup)
+    use = try BackupUse.reading(backup)
     work = try WorkFolder()
     passwordFile = try work.passwordFile(for: target)
   }

@@ -9,8 +9,8 @@ package struct StatisticsUpdate: Sendable {
 
   init(_ pool: SessionPool) { self.pool = pool }
 
-  /// Statements that together analyze every table, the largest ones first and alone.
-  func portions() throws(Failure) -> [String] {
+  /// Every table, the largest ones first and alone; a portion without names stands for all.
+  func portions() throws(Failure) -> [[String]] {
     let tables = try pool.with { (session) throws(Failure) -> [[String?]]? in
       // Names of any bytes could not be sent back.
       guard try session.query("SHOW server_encoding").first?.first != "SQL_ASCII" else { return nil }
@@ -33,9 +33,9 @@ package struct StatisticsUpdate: Sendable {
         ORDER BY 2 DESC
         """)
     }
-    guard let tables else { return ["ANALYZE"] }
+    guard let tables else { return [[]] }
     let sizes = tables.map { row in (name: (row.first ?? nil) ?? "", bytes: Int(row.last.flatMap { $0 } ?? "") ?? 0) }
-    return Self.portions(sizes).map { "ANALYZE " + $0.joined(separator: ", ") }
+    return Self.portions(sizes)
   }
 
   /// Tables in portions of about a sixteenth of the whole at most; a larger table is one of its own.
@@ -55,7 +55,28 @@ package struct StatisticsUpdate: Sendable {
     return portions
   }
 
-  func run(_ statement: String) throws(Failure) {
-    _ = try pool.with { (session) throws(Failure) in try session.query(statement) }
+  /// Analyzes a portion. It runs expressions of the database's own, which may fail where the data is as it should be: whoever restores
+  /// is not held up by that.
+  ///
+  /// - Returns: what could not be analyzed, and why.
+  func run(_ portion: [String]) throws(Failure) -> [String] {
+    guard let failure = try failure(of: portion) else { return [] }
+    if portion.count < 2 { return ["\(portion.first ?? "the database"): \(failure.why)"] }
+    var failures: [String] = []
+    for table in portion { failures += try run([table]) }
+    return failures
+  }
+
+  /// - Throws: what is no answer of the server's to the statement.
+  private func failure(of portion: [String]) throws(Failure) -> Failure? {
+    do throws(Failure) {
+      _ = try pool.with { (session) throws(Failure) in
+        try session.query("ANALYZE " + portion.joined(separator: ", "))
+      }
+      return nil
+    } catch {
+      guard error.isOfStatement else { throw error }
+      return error
+    }
   }
 }

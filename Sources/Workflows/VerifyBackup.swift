@@ -27,9 +27,8 @@ package struct VerifyBackup {
     _ backup: Backup, level: VerificationLevel, toolbox: Toolbox? = nil, tools: ToolSettings = ToolSettings(),
     mustRecord: Bool = false
   ) throws(Failure) -> Outcome {
-    let use = BackupUse(backup)
+    let use = try BackupUse.reading(backup)
     defer { withExtendedLifetime(use) {} }
-    if use == nil, !FileManager.default.fileExists(atPath: backup.path) { throw Self.gone(backup) }
     let start = ContinuousClock.now
     let total = backup.manifest.storedBytes * (level == .archive ? 2 : 1)
     func prove() throws(Failure) -> [Problem] {
@@ -63,12 +62,6 @@ package struct VerifyBackup {
     let outcome = try examine(backup, level: level, toolbox: toolbox)
     if let damage = outcome.damage(insteadUse: nil) { throw damage }
     return outcome
-  }
-
-  private static func gone(_ backup: Backup) -> Failure {
-    Failure(
-      "no_such_backup", exit: .notFound, what: "backup \(backup.id)", why: "it was removed meanwhile",
-      nextStep: "holdfast list shows what is there")
   }
 
   // MARK: Levels

@@ -46,6 +46,22 @@ private func hash(_ items: [(low: UInt64, high: UInt64)]) -> MultisetHash {
 }
 
 @Suite struct DigestDifferenceTests {
+  @Test func `names that are one to Unicode are two to PostgreSQL`() {
+    func digest(_ first: String, _ second: String) -> DatabaseDigest {
+      let none = CountedDigest(MultisetHash())
+      func table(_ name: String, _ digest: String) -> TableDigest {
+        TableDigest(
+          schema: "public", name: name, rows: 1, digest: String(repeating: digest, count: 32), columns: ["v"])
+      }
+      return DatabaseDigest(
+        tables: [table("caf\u{E9}", first), table("cafe\u{301}", second)], sequences: none, largeObjects: none,
+        schema: none)
+    }
+    #expect(digest("1", "2").tables.count == 2)
+    #expect(digest("1", "2").differences(from: digest("1", "2")).isEmpty)
+    #expect(digest("1", "2").differences(from: digest("2", "1")).count == 2)
+  }
+
   private static let one = CountedDigest(count: 1, digest: "a")
 
   private func digest(

@@ -406,6 +406,16 @@ CREATE SCHEMA "DATA";
 CREATE TABLE "DATA".orders AS SELECT a FROM generate_series(1, 5) a;
 CREATE MATERIALIZED VIEW "DATA".sums AS SELECT sum(a) AS s FROM "DATA".orders;
 CREATE VIEW "DATA".over_sums AS SELECT s + 1 AS t FROM "DATA".sums;
+-- Rows of hash partitions over an enum are dumped as their root's, and the next name begins as the root's does.
+CREATE TYPE "DATA".mood AS ENUM ('a', 'b', 'c');
+CREATE TABLE "DATA".hp (m "DATA".mood) PARTITION BY HASH (m);
+CREATE TABLE "DATA".hp0 PARTITION OF "DATA".hp FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE "DATA".hp1 PARTITION OF "DATA".hp FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+CREATE TABLE "DATA"."hp old" AS SELECT 'a'::text AS a;
+INSERT INTO "DATA".hp SELECT m FROM unnest(enum_range(NULL::"DATA".mood)) m, generate_series(1, 10);
+-- One name to whoever compares characters, two to PostgreSQL.
+CREATE TABLE "DATA".U&"caf\00e9" AS SELECT 'one' AS v FROM generate_series(1, 3);
+CREATE TABLE "DATA".U&"cafe\0301" AS SELECT 'two' AS v FROM generate_series(1, 5);
 CREATE SCHEMA "ACL";
 CREATE TABLE "ACL".given (a int DEFAULT 7, b int GENERATED ALWAYS AS (1 + 1) STORED);
 INSERT INTO "ACL".given DEFAULT VALUES;

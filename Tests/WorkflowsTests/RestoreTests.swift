@@ -39,6 +39,23 @@ import Testing
     }
   }
 
+  @Test func `what cannot be analyzed is told, and comes back all the same`() throws {
+    let sql = """
+      CREATE TABLE a (a int); INSERT INTO a VALUES (0), (1); CREATE STATISTICS s ON (1 / a), a FROM a;
+      CREATE TABLE b (b int); INSERT INTO b VALUES (0), (1)
+      """
+    try Workbench.with(sql: sql) { bench in
+      let id = try bench.backUp()
+      let copy = bench.newDatabaseName()
+      let run = try bench.holdfast("restore", id, "--into", copy)
+      #expect(run.exit == 0, "\(run.stderr)")
+      #expect(
+        run.stderr.contains("not analyzed, the rows are whole: public.a: 22012: division by zero"), "\(run.stderr)")
+      #expect(run.stderr.contains("analyzed but for 1 table"))
+      #expect(try bench.cluster.psql("SELECT reltuples FROM pg_class WHERE relname = 'b'", database: copy) == "2")
+    }
+  }
+
   @Test func `statistics are there afterwards, unless they are not wanted`() throws {
     try onBackup { bench, id in
       let (analyzed, plain) = (bench.newDatabaseName("analyzed"), bench.newDatabaseName("plain"))
