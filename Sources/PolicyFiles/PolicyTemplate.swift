@@ -24,7 +24,8 @@ package enum PolicyTemplate {
       # The folder with pg_dump and pg_restore, for example /usr/lib/postgresql/15/bin.
       # null: those of the server's major version, else the newest installed above it.
       directory: null
-      # Before each of them, for a server in a container: [docker, exec, -i, postgres].
+      # Before each of them, for a server in a container: [docker, exec, -i, postgres]. Behind the exec of docker, podman
+      # and nerdctl come -e PGPASSWORD and the like; any other wrapper needs a .pgpass on its side.
       wrapper: []
 
     # Where the backups are kept, relative to this file. Best on another disk than the database's.
