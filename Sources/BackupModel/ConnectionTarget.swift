@@ -9,14 +9,18 @@ package struct ConnectionTarget: Sendable, Equatable {
   package var schema: String?
   /// The URL says `pgbouncer=true`.
   package var namesPooler: Bool
+  /// False: the URL leaves the database to the default.
+  package var namesDatabase: Bool
 
   package init(
-    parameters: [String: String], password: Secret? = nil, schema: String? = nil, namesPooler: Bool = false
+    parameters: [String: String], password: Secret? = nil, schema: String? = nil, namesPooler: Bool = false,
+    namesDatabase: Bool = true
   ) {
     self.parameters = parameters
     self.password = password
     self.schema = schema
     self.namesPooler = namesPooler
+    self.namesDatabase = namesDatabase
   }
 
   package var database: String { parameters["dbname"] ?? "postgres" }

@@ -44,9 +44,9 @@ package enum ConnectionURL {
     return try target(from: values)
   }
 
-  /// Host and port as Prisma takes them; and a server that is gone must show within minutes, not hours.
+  /// Host, port and database as Prisma takes them; and a server that is gone must show within minutes, not hours.
   private static let defaults = [
-    "host": "localhost", "port": "5432", "connect_timeout": "5", "keepalives_idle": "60",
+    "host": "localhost", "port": "5432", "connect_timeout": "5", "dbname": "postgres", "keepalives_idle": "60",
     "keepalives_interval": "10", "keepalives_count": "6",
   ]
 
@@ -56,10 +56,7 @@ package enum ConnectionURL {
     for secret in ["sslpassword", "passfile", "service"] where parameters[secret] != nil {
       throw bad("the parameter \(secret) is not supported", "leave it out")
     }
-    // Prisma would take "postgres", libpq the user's name: neither is what anybody wants backups of.
-    guard parameters["dbname"] != nil else {
-      throw bad("it names no database", "put its name behind the host: postgresql://user:password@host:5432/database")
-    }
+    let namesDatabase = parameters["dbname"] != nil
     for (name, value) in defaults where parameters[name] == nil { parameters[name] = value }
     if parameters["user"] == nil { parameters["user"] = NSUserName() }
     for (name, value) in parameters where (name + value).unicodeScalars.contains("\0") {
@@ -68,7 +65,7 @@ package enum ConnectionURL {
     let password = parameters.removeValue(forKey: "password").map(Secret.init)
     parameters["application_name"] = nil  // ours, so that sessions can be told
     parameters["client_encoding"] = nil  // a dump is read as UTF-8
-    return ConnectionTarget(parameters: parameters, password: password)
+    return ConnectionTarget(parameters: parameters, password: password, namesDatabase: namesDatabase)
   }
 }
 
@@ -191,18 +188,32 @@ private struct PrismaParameters {
     takeCertificates(given)
   }
 
-  private static let prismas: Set<String> = [
-    "schema", "pgbouncer", "sslidentity", "sslcert", "sslpassword", "sslaccept", "channel_binding", "connection_limit",
-    "pool_timeout", "socket_timeout", "statement_cache_size", "application_name", "single_use_connections",
+  /// They decide who the server is, and what goes over the wire.
+  private static let guarding = [
+    "sslmode", "sslrootcert", "sslcrl", "ssl_min_protocol_version", "gssencmode", "channel_binding", "requirepeer",
+    "target_session_attrs",
   ]
 
-  /// What is nearly a parameter that decides who the server is, or what goes over the wire, was meant to be it.
+  /// What is nearly one of them was meant to be it. Not libpq's and Prisma's own, such as `sslcrldir`.
   private static func refuseSlips(_ names: some Sequence<String>) throws(Failure) {
-    for name in names.sorted() where !passed.contains(name) && !prismas.contains(name) {
-      guard let meant = nearest(to: name, among: passed) else { continue }
+    let known = libpqKeywords().union(["sslaccept", "sslidentity"])
+    for name in names.sorted() where !known.contains(name) {
+      guard let meant = nearest(to: name, among: guarding) else { continue }
       throw ConnectionURL.bad(
         "one of its parameters is nearly \(meant), and would be ignored", "did you mean \(meant)?")
     }
+  }
+
+  private static func libpqKeywords() -> Set<String> {
+    guard let options = PQconndefaults() else { return [] }
+    defer { PQconninfoFree(options) }
+    var keywords: Set<String> = []
+    var option = options
+    while let keyword = option.pointee.keyword {
+      keywords.insert(String(cString: keyword))
+      option += 1
+    }
+    return keywords
   }
 
   /// Prisma's `sslcert` is the authority's certificate unless a key comes with it, as libpq users write it.

@@ -95,6 +95,12 @@ package struct CheckPolicy {
     var findings = [
       CheckFinding(kind: .fine, text: "database \(database) on \(endpoint), PostgreSQL \(facts.version)")
     ]
+    if !target.namesDatabase {
+      findings.append(
+        CheckFinding(
+          kind: .warning, text: "database.url names no database: \(database) is taken, as Prisma takes it",
+          fix: "put the name behind the host: postgresql://user@host:5432/database"))
+    }
     if let refusal = facts.poolerRefusal(endpoint: endpoint) {
       findings.append(CheckFinding(kind: .problem, text: refusal.why, fix: refusal.nextStep))
     }

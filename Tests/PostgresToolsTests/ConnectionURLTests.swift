@@ -8,7 +8,7 @@ import Testing
     arguments: [
       ("postgresql://u:p@h:6/d", ["host": "h", "port": "6", "user": "u", "dbname": "d"], "p"),
       ("postgres://u@h/d", ["host": "h", "port": "5432", "user": "u", "dbname": "d"], nil),
-      ("postgresql://u:@h/postgres", ["host": "h", "port": "5432", "user": "u", "dbname": "postgres"], nil),
+      ("postgresql://u:@h", ["host": "h", "port": "5432", "user": "u", "dbname": "postgres"], nil),
       ("  postgresql://u:p@h/d\n", ["host": "h", "port": "5432", "user": "u", "dbname": "d"], "p"),
       (
         "postgresql://u%40x:p%3A%2F%40%23%25%20@h/d%2Fe%20f",
@@ -59,10 +59,20 @@ import Testing
         == plain.parameters.filter { $0.key != "host" }.merging(expected) { _, given in given })
   }
 
+  @Test func `parameters of others are left aside, and only a slip of one that guards is refused`() throws {
+    let others =
+      "sslcrldir=x&sslaccept=accept_invalid_certs&connection_limit=1&pool_timeout=2&socket_timeout=3&application_name=a"
+      + "&statement_cache_size=0&uselibpqcompat=true&ssl=true&sslcertmode=allow&currentSchema=x&load_balance_hosts=random"
+    #expect(try ConnectionURL.parse(Secret("postgresql://u:p@h/d?\(others)")).parameters["sslmode"] == nil)
+  }
+
   @Test func `keeps what Prisma alone needs to know`() throws {
     let target = try ConnectionURL.parse(Secret("postgresql://u:p@h/d?schema=my%20app&pgbouncer=true"))
     #expect(target.schema == "my app")
     #expect(target.namesPooler)
+    #expect(target.namesDatabase)
+    #expect(try !ConnectionURL.parse(Secret("postgresql://u:p@h?schema=x")).namesDatabase)
+    #expect(try !ConnectionURL.parse(Secret("host=h")).namesDatabase)
     #expect(try !ConnectionURL.parse(Secret("postgresql://u:p@h/d?pgbouncer=false")).namesPooler)
   }
 
@@ -73,8 +83,6 @@ import Testing
     "postgresql://u:hunter2/x@h/d", "postgresql://u:hunter2@h/d%00x", "postgresql://u:hunter2%00x@h/d",
     "postgresql://u:hunter2@h/d?sslidentity=x.p12&sslpassword=hunter2", "host=h password=hunter2 bogus=x",
     "host='h password=hunter2",
-    "postgresql://u:hunter2@h", "postgresql://u:hunter2@h/", "postgresql://u:hunter2@h?schema=x",
-    "host=h password=hunter2",
     "postgresql://u:hunter2@h/d?sslmod=require", "postgresql://u:hunter2@h/d?ssl_mode=require",
     "host=h service=hunter2", "host=h passfile=hunter2", "host=h sslpassword=hunter2",
   ])
