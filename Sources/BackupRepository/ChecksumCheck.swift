@@ -27,9 +27,19 @@ package struct ChecksumCheck: Sendable {
     let order = files.indices.sorted { files[$0].bytes > files[$1].bytes }
     let found = try inParallel(order, threads: threads, cancellation: cancellation) { (index) throws(Failure) in
       defer { progress(files[index].bytes) }
-      return try check(files[index], cancellation)
+      do throws(Failure) { return Found(problem: try check(files[index], cancellation)) } catch {
+        return Found(failure: error)
+      }
     }
-    return try foreign() + zip(order, found).sorted { $0.0 < $1.0 }.compactMap(\.1)
+    let problems = try foreign() + zip(order, found).sorted { $0.0 < $1.0 }.compactMap(\.1.problem)
+    // Damage that was found is damage, whatever could not be looked at besides.
+    if problems.isEmpty, let failure = found.lazy.compactMap(\.failure).first { throw failure }
+    return problems
+  }
+
+  private struct Found: Sendable {
+    var problem: Problem?
+    var failure: Failure?
   }
 
   private func check(_ file: StoredFile, _ cancellation: Cancellation) throws(Failure) -> Problem? {
@@ -44,7 +54,8 @@ package struct ChecksumCheck: Sendable {
     switch fileKind(full) {
     case .missing: return Problem(file: file.path, table: file.table, problem: "is missing")
     case .file: break
-    case .link, .folder, .other, .unreadable:
+    case .unreadable: throw cannotRead(full, EACCES)
+    case .link, .folder, .other:
       return Problem(file: file.path, table: file.table, problem: "is no plain file")
     }
     do throws(Failure) {

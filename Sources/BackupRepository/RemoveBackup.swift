@@ -47,9 +47,14 @@ package final class BackupUse: Sendable {
     }
   }
 
-  /// - Throws: `no_such_backup` when it was removed since it was listed, or is just being removed.
+  /// - Throws: `no_such_backup` when it was removed since it was listed; `locked` while somebody is about to.
   package static func reading(_ backup: Backup) throws(Failure) -> BackupUse {
     if let use = BackupUse(backup) { return use }
+    if fileKind("\(backup.path)/manifest.json") != .missing {
+      throw Failure(
+        "locked", exit: .locked, what: "backup \(backup.id)", why: "another run is just about to remove it",
+        nextStep: "holdfast list shows what is there afterwards")
+    }
     throw Failure(
       "no_such_backup", exit: .notFound, what: "backup \(backup.id)", why: "it was removed meanwhile",
       nextStep: "holdfast list shows what is there")

@@ -9,9 +9,7 @@ extension Backup {
       "id": .string(id), "policy": .string(manifest.policy), "reason": .string(manifest.reason),
       "created_at": .time(manifest.createdAt), "state": .string(state.rawValue),
       "format": .string(manifest.format.rawValue),
-      "bytes": .integer(manifest.storedBytes), "held": .bool(hold?.stands(at: Date()) ?? false),
-      "hold": hold?.json ?? .null, "database": .string(manifest.source.database),
-      "path": .string(path),
+      "bytes": .integer(manifest.storedBytes), "held": .bool(hold?.stands(at: Date()) ?? false), "path": .string(path),
       "deploy": .optional(manifest.deploy), "verification": verification?.json ?? .null,
     ]
   }

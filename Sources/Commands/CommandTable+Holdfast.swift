@@ -136,7 +136,8 @@ extension CommandTable {
   private static let hold = Command(
     "hold", summary: "keep a backup from pruning", operands: [idOperand],
     options: [
-      Option("reason", value: "TEXT", help: "why it is held", default: "held by hand"), policyOption,
+      Option("reason", value: "TEXT", help: "why it is held; else the reason it has, or \"held by hand\""),
+      policyOption,
     ],
     examples: [Example("holdfast hold 20261122T021500Z --reason audit", comment: "until it is released")])
 

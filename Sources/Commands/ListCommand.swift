@@ -56,6 +56,7 @@ struct ShowCommand {
       JSONValue.Member(key: "environment", value: .string(manifest.environment)),
       JSONValue.Member(key: "compression", value: .string(manifest.compression)),
       JSONValue.Member(key: "raw_bytes", value: .integer(manifest.rawBytes)),
+      JSONValue.Member(key: "hold", value: backup.hold?.json ?? .null),
       JSONValue.Member(key: "database", value: .string(manifest.source.database)),
       JSONValue.Member(key: "server_version", value: .string(manifest.source.serverVersion)),
       JSONValue.Member(key: "pg_current_snapshot", value: .string(manifest.snapshot.pgCurrentSnapshot)),

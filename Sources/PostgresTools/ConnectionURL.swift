@@ -184,6 +184,8 @@ private struct PrismaParameters {
     if let binding = given["channel_binding"], ["disable", "prefer", "require"].contains(binding) {
       libpq["channel_binding"] = binding
     }
+    // As libpq takes JDBC's.
+    if given["ssl"] == "true", given["sslmode"] == nil { libpq["sslmode"] = "require" }
     if given["connect_timeout"] == "0" { libpq["connect_timeout"] = "0" }
     takeCertificates(given)
   }

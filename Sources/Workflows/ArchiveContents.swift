@@ -41,17 +41,26 @@ struct ArchiveContents {
     guard exit.succeeded else { throw unreadableArchive("toc.dat", exit) }
     let digest = try scanner.finish()
     return ArchiveContents(
-      tables: try entries(scanner.copied, listing), schema: digest.schema, sequences: digest.sequences,
+      tables: try entries(scanner.copied, listing, owners: scanner.owners), schema: digest.schema,
+      sequences: digest.sequences,
       owners: scanner.owners, statements: scanner.statements)
   }
 
   /// The rows of some partitions are copied into the root, which has none of its own: no line is left over that would be the root's.
   private static func entries(
-    _ copied: [(table: TableDigest, target: CopyTarget)], _ listing: [ArchiveListing.Entry]
+    _ copied: [(table: TableDigest, target: CopyTarget)], _ listing: [ArchiveListing.Entry], owners: Set<String>
   ) throws(Failure) -> [Entry] {
-    let others = zip(copied, listing).filter { !ListedTables.isRows($1, of: $0.target) }
-    let left = ListedTables(others.map(\.1))
-    guard copied.count == listing.count, !others.contains(where: { left.contains($0.0.target) }) else {
+    var owners = Set(owners.map { Array($0.utf8) })
+    var others: [(target: CopyTarget, entry: ArchiveListing.Entry)] = []
+    for (copy, entry) in zip(copied, listing) {
+      if ListedTables.isRows(entry, of: copy.target) {
+        owners.insert(ListedTables.owner(entry, of: copy.target))
+      } else {
+        others.append((copy.target, entry))
+      }
+    }
+    let left = ListedTables(others.map(\.entry))
+    guard copied.count == listing.count, !others.contains(where: { left.contains($0.target, owners: owners) }) else {
       throw incomplete("pg_restore lists other tables than it renders")
     }
     return zip(copied, listing).map { Entry(table: $0.table, target: $0.target, file: $1.rawFile) }
@@ -59,9 +68,8 @@ struct ArchiveContents {
 
   private static func copyContents(_ data: String, to folder: String) throws(Failure) {
     for name in try folderNames(data) where name == "toc.dat" || name.hasSuffix(".toc") {
-      do { try FileManager.default.copyItem(atPath: "\(data)/\(name)", toPath: "\(folder)/\(name)") } catch {
-        throw cannotWrite("\(folder)/\(name)", errno)
-      }
+      let copy = try FileDescriptor.creating("\(folder)/\(name)")
+      try DataFilePass.expand("\(data)/\(name)") { (piece) throws(Failure) in try copy.write(piece) }
     }
   }
 

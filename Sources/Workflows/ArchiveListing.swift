@@ -82,14 +82,22 @@ struct ListedTables {
     entry.isRows && entry.what.dropFirst("TABLE DATA ".utf8.count).starts(with: beginning(target))
   }
 
-  func contains(_ target: CopyTarget) -> Bool {
+  /// - Parameter owners: roles that own something: with them the name `h` is told from one that begins with `h ` and goes on.
+  func contains(_ target: CopyTarget, owners: Set<[UInt8]>) -> Bool {
     let beginning = Self.beginning(target)
     var (low, high) = (0, names.count)
     while low < high {
       let middle = (low + high) / 2
       if names[middle].lexicographicallyPrecedes(beginning) { low = middle + 1 } else { high = middle }
     }
-    return low < names.count && names[low].starts(with: beginning)
+    return names[low...].prefix { $0.starts(with: beginning) }.contains {
+      owners.contains(Array($0.dropFirst(beginning.count)))
+    }
+  }
+
+  /// Who owns the table of an entry that `isRows` of it.
+  static func owner(_ entry: ArchiveListing.Entry, of target: CopyTarget) -> [UInt8] {
+    Array(entry.what.dropFirst("TABLE DATA ".utf8.count + beginning(target).count))
   }
 
   private static func beginning(_ target: CopyTarget) -> [UInt8] {

@@ -75,7 +75,9 @@ package struct StatisticsUpdate: Sendable {
       }
       return nil
     } catch {
-      guard error.isOfStatement else { throw error }
+      // What an expression of the database's raises may look like trouble of the server's own.
+      let raised = ["XX000:", "54", "57014:"].contains { error.code == "server_error" && error.why.hasPrefix($0) }
+      guard error.isOfStatement || raised else { throw error }
       return error
     }
   }

@@ -51,6 +51,8 @@ package struct StoppableTools {
     try replace(
       tool,
       """
+      # Read twice: a listing is no moment of its own.
+      [ "$1" = -l ] && exec "$real" "$@"
       stop start
       \(half)
       [ -p "$here/\(tool).end" ] || exec "$real" "$@"

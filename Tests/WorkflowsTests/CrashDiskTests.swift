@@ -126,7 +126,7 @@ struct CrashDiskTests {
 
   @Test func `a temporary folder without room stops a restore before or while it fills it`() throws {
     let object = "SELECT lo_from_bytea(0, decode(repeat('00', 2000000), 'hex'))"
-    for (sql, bytes) in [(object, 1 << 20), (Self.manyTables, 300 << 10)] {
+    for (sql, bytes) in [(object, 1 << 20), (Self.manyTables, 32 << 10)] {
       try CrashBench.with(sql: sql) { crash in
         let (id, copy) = (try crash.backUp(), crash.bench.newDatabaseName())
         let disk = try SmallDisk(at: crash.temporary, bytes: bytes)
@@ -142,7 +142,7 @@ struct CrashDiskTests {
 
   @Test func `a temporary folder without room stops a backup`() throws {
     try CrashBench.with(sql: Self.manyTables) { crash in
-      let disk = try SmallDisk(at: crash.temporary, bytes: 300 << 10)
+      let disk = try SmallDisk(at: crash.temporary, bytes: 32 << 10)
       let backup = try run(crash, on: disk, "backup")
       #expect(backup.exit == 73, "\(backup.stderr)")
       #expect(backup.stderr.contains("No space left on device"), "\(backup.stderr)")

@@ -59,9 +59,7 @@ import Testing
           #expect(run.json.string("error", "code") == "backup_of_another", "\(run.stdout)")
         }
         #expect(try bench.run("backup").exit == 0)
-        let kept = try bench.run("list", "--json").json
-        #expect(kept.array("backups")?.count == 2)
-        #expect(kept.string("backups", 0, "database") != kept.string("backups", 1, "database"))
+        #expect(try bench.run("list", "--json").json.array("backups")?.count == 2)
       }
       try bench.expectNothingLeft()
     }

@@ -147,8 +147,23 @@ import Workflows
         #expect(run.stderr.contains("Permission denied"), "\(run.stderr)")
       }
       #expect(chmod("\(files.path)/\(data.path)", 0o600) == 0)
+      #expect(chmod("\(files.path)/data", 0o600) == 0)
+      let folder = try shell("\(powerless)'\(SourceTree.program)' verify --policies '\(files.bench.policies)'", in: "/")
+      #expect(folder.exit == 77, "\(folder.stderr)")
+      #expect(chmod("\(files.path)/data", 0o700) == 0)
       #expect(try state(files.bench, files.id) == "complete")
       try files.bench.restore(files.id, into: files.bench.newDatabaseName())
+    }
+  }
+
+  @Test func `what is held again is held for the same reason`() throws {
+    try BackupFiles.with { files in
+      #expect(try files.bench.holdfast("hold", files.id, "--reason", "the move").exit == 0)
+      for (words, reason) in [([String](), "the move"), (["--reason", "audit"], "audit")] {
+        #expect(try ProgramRun(["hold", files.id, "--policies", files.bench.policies] + words).exit == 0)
+        let run = try files.bench.holdfast("show", files.id, "--json")
+        #expect(run.json.string("backup", "hold", "reason") == reason, "\(run.stdout)")
+      }
     }
   }
 
