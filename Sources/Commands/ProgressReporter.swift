@@ -10,8 +10,8 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
   private let lock = NSLock()
   private let timer: any DispatchSourceTimer
   private var phase: Phase?
-  /// Once is enough, as of a client that reads many backups.
-  private var noted: Set<String> = []
+  /// Each is told once: a client that reads many backups is the same each time.
+  private var warnings: Set<String> = []
 
   private struct Phase {
     var name: String
@@ -35,7 +35,7 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
 
   func headline(_ text: String) { say(text) }
   func note(_ text: String) {
-    guard lock.withLock({ noted.insert(text).inserted }) else { return }
+    guard !text.hasPrefix("warning: ") || lock.withLock({ warnings.insert(text).inserted }) else { return }
     say("  \(text)")
   }
 
