@@ -161,9 +161,14 @@ extension ChildExit {
 
   /// `child_failed`, with the last lines of stderr.
   package func failure(of name: String) -> Failure {
-    Failure(
+    let nextStep =
+      switch status {
+      case .exited: "mend what \(name) says"
+      case .signalled: "find what killed \(name) (when memory runs out, the kernel's log tells)"
+      }
+    return Failure(
       "child_failed", exit: .failed, what: name, why: lastLines.last ?? description,
-      nextStep: "mend what \(name) says, then run the same command again", details: lastLines.dropLast() + [description]
-    )
+      nextStep: nextStep + ", then run the same command again",
+      details: lastLines.isEmpty ? [] : lastLines.dropLast() + [description])
   }
 }

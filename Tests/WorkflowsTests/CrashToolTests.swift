@@ -101,7 +101,7 @@ import Testing
 
   @Test func `a table of contents that pg_restore does not read to its end makes no backup`() throws {
     try expectRefusal(of: "pg_restore", "\"$real\" \"$@\" | head -c 3000", exit: 65, saying: "not whole")
-    try expectRefusal(of: "pg_restore", "\"$real\" \"$@\"; kill -9 $$", exit: 65, saying: "killed by signal 9")
+    try expectRefusal(of: "pg_restore", "\"$real\" \"$@\"; kill -9 $$", exit: 1, saying: "killed by signal 9")
   }
 
   @Test func `a tool that cannot be run is named`() throws {
