@@ -73,13 +73,26 @@ package struct Repository: Sendable {
 
   /// Something below a folder without a marker that looks like a backup, `policy/id`.
   private static func anyBackup(in path: String) throws(Failure) -> String? {
-    for policy in try folderNames(path) where !policy.hasPrefix(".") && fileKind("\(path)/\(policy)") == .folder {
-      let backup = try folderNames("\(path)/\(policy)").last {
-        isBackupName($0) && fileKind("\(path)/\(policy)/\($0)/manifest.json") == .file
-      }
-      if let backup { return "\(policy)/\(backup)" }
+    for policy in try policyFolders(path) {
+      if let backup = try backupNames("\(path)/\(policy)").last { return "\(policy)/\(backup)" }
     }
     return nil
+  }
+
+  private static func policyFolders(_ path: String) throws(Failure) -> [String] {
+    try folderNames(path).filter { !$0.hasPrefix(".") && fileKind("\(path)/\($0)") == .folder }
+  }
+
+  /// What looks like backups from outside.
+  private static func backupNames(_ folder: String) throws(Failure) -> [String] {
+    try folderNames(folder).filter { isBackupName($0) && fileKind("\(folder)/\($0)/manifest.json") == .file }
+  }
+
+  /// How many backups lie here by the names of their policies, which may have no file any more.
+  package func backupCounts() throws(Failure) -> [String: Int] {
+    var counts: [String: Int] = [:]
+    for policy in try Self.policyFolders(path) { counts[policy] = try Self.backupNames(folder(of: policy)).count }
+    return counts.filter { $0.value > 0 }
   }
 
   private static func unmarked(_ path: String, _ backup: String) -> Failure {

@@ -13,11 +13,32 @@ struct ListCommand {
     for broken in listing.broken where !context.console.json {
       context.console.say("warning: \(broken.policy)/\(broken.id): \(broken.failure.why)")
     }
+    let strays = context.invocation.operand("POLICY") == nil ? try strays(policies) : []
     return CommandResult(
-      json: ["backups": .array(listing.backups.map(\.json)), "broken": .array(listing.broken.map(\.json))],
-      text: listing.backups.isEmpty
+      json: [
+        "backups": .array(listing.backups.map(\.json)), "broken": .array(listing.broken.map(\.json)),
+        "without_policy": .array(strays.map { ["policy": .string($0.key), "backups": .integer(UInt64($0.value))] }),
+      ],
+      text: (listing.backups.isEmpty
         ? "There is no \(listing.broken.isEmpty ? "backup yet" : "usable backup"). Take one: holdfast backup\n"
-        : text(listing.backups, severalPolicies: policies.count > 1))
+        : text(listing.backups, severalPolicies: policies.count > 1)) + text(strays))
+  }
+
+  /// Backups of policies that have no file, as after one was renamed: nothing lists or prunes them.
+  private func strays(_ policies: [Policy]) throws(Failure) -> [(key: String, value: Int)] {
+    let known = Set(policies.map { "\($0.repository)/\($0.name)" })
+    var strays: [String: Int] = [:]
+    for path in Set(policies.map(\.repository)) {
+      let counts = try Repository.openIfThere(path)?.backupCounts() ?? [:]
+      strays.merge(counts.filter { !known.contains("\(path)/\($0.key)") }) { $0 + $1 }
+    }
+    return strays.sorted { $0.key < $1.key }
+  }
+
+  private func text(_ strays: [(key: String, value: Int)]) -> String {
+    guard !strays.isEmpty else { return "" }
+    let names = strays.map { "\(oneLine($0.key)) (\(counted($0.value, "backup")))" }.joined(separator: ", ")
+    return "\nAlso there, of policies without a file, and never pruned: \(names)\n"
   }
 
   private func text(_ backups: [Backup], severalPolicies: Bool) -> String {

@@ -25,7 +25,7 @@ struct StatusCommand {
         "\(minuteText(last.manifest.createdAt)) UTC, \(ageText(last.manifest.createdAt, now: now)) ago, \(last.proofText(now: now))"
       )
     } else {
-      add("backup", "none that is good                     -> holdfast backup")
+      add("backup", "none of this database that is good    -> holdfast backup")
     }
     if report.damaged > 0 { add("damaged", "\(counted(report.damaged, "backup"))   -> holdfast check") }
     if let open = report.openDeploy {

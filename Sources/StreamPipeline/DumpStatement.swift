@@ -7,6 +7,8 @@ package struct CopyTarget: Sendable, Equatable {
   package var source: [UInt8] = []
   /// How many of them name the table.
   package var nameLength = 0
+  /// As `TableDigest.key`.
+  package var key: [[UInt8]] { [Array(schema.utf8), Array(name.utf8)] }
   package var nameBytes: [UInt8] { Array(source.prefix(nameLength)) }
   /// Schema and name without quotes, with a space between them, in the same bytes.
   package var bareName: [UInt8] {

@@ -14,7 +14,9 @@ package struct ReorderedRows {
   private var ended = false
 
   /// - Returns: nil unless both lists have the same columns.
-  package init?(from old: [String], to new: [String]) {
+  package init?(from oldColumns: [String], to newColumns: [String]) {
+    // By their bytes: to Swift, not to PostgreSQL, an é of one character is equal to one of two.
+    let (old, new) = (oldColumns.map { Array($0.utf8) }, newColumns.map { Array($0.utf8) })
     let indices = new.map { old.firstIndex(of: $0) }
     guard old.count == new.count, Set(old).count == old.count, Set(old) == Set(new) else { return nil }
     places = indices.compactMap { $0 }

@@ -105,10 +105,12 @@ struct ListedTables {
   }
 }
 
-/// pg_restore could not read it. Only what it says itself, by exit 1, is about the archive: one that was killed, or did not start, says
-/// nothing of it.
+/// pg_restore could not read it. Only what it says itself, by exit 1 and under its name, is about the archive: one that was killed, did
+/// not start or ran out of memory, or a wrapper that failed in its place, says nothing of it.
 func unreadableArchive(_ what: String, _ exit: ChildExit) -> Failure {
-  guard exit.status == .exited(1) else { return exit.failure(of: "pg_restore") }
+  guard exit.status == .exited(1), exit.lastLines.contains(where: { $0.hasPrefix("pg_restore: ") }) else {
+    return exit.failure(of: "pg_restore")
+  }
   return Failure(
     "unreadable_archive", exit: .dataDamaged, what: "reading \(what)", why: exit.lastLines.last ?? exit.description,
     nextStep: "use another backup", details: exit.lastLines.dropLast())

@@ -15,12 +15,12 @@ struct ExcludedRows {
 
   /// - Throws: `excluded_reference`.
   func check(_ digests: DatabaseDigest) throws(Failure) {
-    let saved = Set(digests.tables.map { [$0.schema, $0.name] })
-    let filled = Set(digests.tables.filter { $0.rows > 0 }.map { [$0.schema, $0.name] })
+    let saved = Set(digests.tables.map(\.key))
+    let filled = Set(digests.tables.filter { $0.rows > 0 }.map(\.key))
     for values in try references() {
       let row = try Row(values)
       let (from, to) = try ([row.text(0), row.text(1)], [row.text(2), row.text(3)])
-      guard filled.contains(from), !saved.contains(to) else { continue }
+      guard filled.contains(from.map { Array($0.utf8) }), !saved.contains(to.map { Array($0.utf8) }) else { continue }
       let (kept, left) = (from.joined(separator: "."), to.joined(separator: "."))
       throw Failure(
         "excluded_reference", exit: .configuration, what: "backup of \(policy.name)",

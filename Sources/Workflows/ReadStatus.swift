@@ -53,8 +53,11 @@ package struct ReadStatus {
     let listing = try repository?.listing(of: policy.name) ?? Listing()
     let deploys = try repository?.deploys(of: policy.name) ?? []
     let good = listing.backups.filter { $0.state == .complete }
+    // A policy whose URL was changed has backups of two: those of the other one are no way back.
+    let database = try? ConnectionURL.parse(policy.databaseURL).database
     var report = StatusReport(
-      lastGood: good.first, damaged: listing.backups.count - good.count + listing.broken.count,
+      lastGood: good.first { database == nil || $0.manifest.source.database == database },
+      damaged: listing.backups.count - good.count + listing.broken.count,
       backups: listing.backups.count, storedBytes: listing.backups.reduce(0) { $0 + $1.manifest.storedBytes },
       freeBytes: freeBytes(policy.repository), deploys: deploys, hasRepository: repository != nil, kept: [])
     if let repository, report.openDeploy != nil {

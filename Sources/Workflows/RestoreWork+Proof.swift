@@ -148,7 +148,7 @@ extension RestoreWork {
     var expected = expected
     let columns = Dictionary(found.tables.map { ($0.key, $0.columns) }) { first, _ in first }
     for (index, table) in expected.tables.enumerated() {
-      guard let new = columns[table.key], new != table.columns,
+      guard let new = columns[table.key], !new.elementsEqual(table.columns, by: { $0.utf8.elementsEqual($1.utf8) }),
         let rows = ReorderedRows(from: table.columns, to: new)
       else { continue }
       expected.tables[index].digest = try parts.digest(of: table, reordered: rows)

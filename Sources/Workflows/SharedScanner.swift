@@ -19,7 +19,7 @@ final class SharedScanner: @unchecked Sendable {
     reordered = rows
     scanner.observe { [unowned self] event in
       guard case .rows(let target, let bytes, _) = event else { return }
-      if target.schema == table.schema, target.name == table.name { reordered?.take(bytes) }
+      if target.key == table.key { reordered?.take(bytes) }
     }
   }
 

@@ -120,6 +120,21 @@ import Testing
     }
   }
 
+  @Test func `backups of a policy without a file are told of`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      try bench.backUp()
+      #expect(try bench.holdfast("list", "--json").json.array("without_policy")?.isEmpty == true)
+      try FileManager.default.moveItem(atPath: bench.shelf, toPath: "\(bench.shelf)-once")
+      let list = try bench.holdfast("list")
+      #expect(list.stdout.contains("policies without a file, and never pruned: app-once (1 backup)"), "\(list.stdout)")
+      let json = try bench.holdfast("list", "--json").json
+      #expect(json.string("without_policy", 0, "policy") == "app-once")
+      #expect(json.number("without_policy", 0, "backups") == 1)
+      #expect(try !bench.holdfast("list", "app").stdout.contains("app-once"))
+      try FileManager.default.moveItem(atPath: "\(bench.shelf)-once", toPath: bench.shelf)
+    }
+  }
+
   private func writePolicy(_ bench: Workbench, repository: String) throws {
     try bench.writePolicy()
     let path = "\(bench.policies)/app.yaml"

@@ -29,6 +29,14 @@ import Testing
     #expect(digests[0] == naiveDigest([Array("2\t1".utf8)]))
   }
 
+  @Test func `columns whose names only differ in Unicode are two`() throws {
+    // é of one character, and of two.
+    let names = ["\u{E9}", "e\u{301}"]
+    var rows = try #require(ReorderedRows(from: names, to: names.reversed()))
+    Array("1\t2\n".utf8).withUnsafeBytes { rows.take($0) }
+    #expect(rows.digest == naiveDigest([Array("2\t1".utf8)]))
+  }
+
   @Test(
     arguments: [
       (["a"], ["b"]), (["a"], ["a", "b"]), (["a", "b"], ["a"]), (["a", "a"], ["a", "a"]), (["a", "b"], ["a", "a"]),

@@ -13,6 +13,8 @@ import Testing
       let run = try bench.run("status")
       #expect(run.exit == 2)
       #expect(run.stdout.contains("there is no database \(first)_gone"), "\(run.stdout)")
+      #expect(run.stdout.contains("none of this database that is good"), "\(run.stdout)")
+      #expect(try bench.run("status", "--json").json.string("last_good") == nil)
       try bench.move(to: first)
     }
   }

@@ -118,7 +118,7 @@ import Workflows
   @Test func `a reader that is killed says nothing of the backup`() throws {
     try BackupFiles.with { files in
       let tools = try FakeTools(on: files.bench)
-      for script in ["kill -9 $$", "exit 127"] {
+      for script in ["kill -9 $$", "exit 127", "echo out of memory >&2; exit 1"] {
         try tools.replace("pg_restore", by: script)
         try files.bench.writePolicy(more: tools.policy)
         for what in [files.id, "--all"] {
