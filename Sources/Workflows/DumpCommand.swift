@@ -58,9 +58,9 @@ struct DumpCommand {
   /// What pg_dump has only words for, in its own language (`LC_ALL`), though its user has to do something of his own about it.
   private func checkCauses(_ exit: ChildExit, seconds: Double) throws(Failure) {
     guard !exit.succeeded else { return }
-    // The server's own disk may be full too; its errors do not begin so.
+    // The server's own disk may be full too; its errors do not begin so. Two workers' lines may run into each other.
     let lines = exit.standardError.split(whereSeparator: \.isNewline)
-    if lines.contains(where: { $0.hasPrefix("pg_dump: error: could not ") && $0.hasSuffix(systemError(ENOSPC)) }) {
+    if lines.contains(where: { $0.contains("error: could not ") && $0.contains(systemError(ENOSPC)) }) {
       throw cannotWrite(folder, ENOSPC)
     }
     let limit = Double(settings.lockWaitTimeout.milliseconds) / 1000

@@ -93,6 +93,16 @@ import Testing
       of: "pg_dump", "\"$real\" \"$@\"; cp \"$here/pg_dump\" \"$target/99999.dat\"", exit: 65, saying: "99999.dat")
   }
 
+  @Test func `two workers of pg_dump that speak at once of a full disk are understood`() throws {
+    try expectRefusal(
+      of: "pg_dump",
+      """
+      echo 'pg_dump:pg_dump: error: could not write to output file: No space left on device' >&2
+      echo 'pg_dump: error: a worker process died unexpectedly' >&2
+      exit 1
+      """, exit: 73, saying: "No space left on device")
+  }
+
   @Test func `pg_dumpall that fails makes no backup`() throws {
     try expectRefusal(
       of: "pg_dumpall", "\"$real\" \"$@\" | head -3; echo 'no roles today' >&2; exit 1", exit: 1,
