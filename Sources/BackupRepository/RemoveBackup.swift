@@ -38,10 +38,14 @@ package final class BackupUse: Sendable {
 
   /// - Returns: nil when that is not to be had just now.
   package init?(_ backup: Backup, exclusively: Bool = false) {
-    descriptor = open("\(backup.path)/manifest.json", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    let manifest = "\(backup.path)/manifest.json"
+    descriptor = open(manifest, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard descriptor >= 0 else { return nil }
-    // A file system without locks keeps nobody from restoring.
-    guard flock(descriptor, (exclusively ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+    step("lock the backup")
+    // A file system without locks keeps nobody from restoring. What was removed between the two calls can still be locked.
+    guard flock(descriptor, (exclusively ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 || errno != EWOULDBLOCK,
+      access(manifest, F_OK) == 0
+    else {
       close(descriptor)
       return nil
     }

@@ -146,6 +146,14 @@ import Workflows
         #expect(run.exit == 77, "\(run.stderr)")
         #expect(run.stderr.contains("Permission denied"), "\(run.stderr)")
       }
+      // Damage beside it is damage.
+      let records = try? files.read("verifications.jsonl")
+      try files.changing("globals.sql", flipped(at: 3)) {
+        let both = try shell(
+          "\(powerless)'\(SourceTree.program)' verify \(files.id) --policies '\(files.bench.policies)'", in: "/")
+        #expect(both.exit == 65, "\(both.stderr)")
+      }
+      try files.write(try #require(records), to: "verifications.jsonl")
       #expect(chmod("\(files.path)/\(data.path)", 0o600) == 0)
       #expect(chmod("\(files.path)/data", 0o600) == 0)
       let folder = try shell("\(powerless)'\(SourceTree.program)' verify --policies '\(files.bench.policies)'", in: "/")
