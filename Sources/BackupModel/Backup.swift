@@ -18,6 +18,9 @@ package struct Backup: Sendable, Equatable {
 
   package var id: String { manifest.id }
 
+  /// By the bytes of the name: to Swift, not to PostgreSQL, an é of one character is equal to one of two.
+  package func isOf(database: String) -> Bool { manifest.source.database.utf8.elementsEqual(database.utf8) }
+
   /// Damaged as soon as one verification failed, until one at least as thorough has passed.
   package var state: State {
     var damage: VerificationLevel?

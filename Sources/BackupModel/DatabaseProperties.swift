@@ -98,6 +98,12 @@ extension DatabaseProperties {
     return sql + settings.map { settingStatement($0, name: name) }
   }
 
+  /// One of `statements`, to be shown: without the value of a setting, which may be a secret.
+  package static func shown(_ statement: String) -> String {
+    guard let setting = statement.firstMatch(of: #/ SET \S+/#) else { return statement }
+    return "\(statement[..<setting.range.upperBound]) …"
+  }
+
   /// What of its settings the content may depend on while it is restored: a check on `current_setting('app.tenant')`, a view on DateStyle.
   ///
   /// Not those that say who may do what, what is loaded, or how much may be used.

@@ -4,8 +4,13 @@ import Diagnostics
 /// Finds the backup that a person means by an id, a part of one, or `latest`.
 package struct BackupFinder {
   private let listing: Listing
+  private let databases: [String: String?]
 
-  package init(_ listing: Listing) { self.listing = listing }
+  /// - Parameter databases: of each policy, as its URL names it now: `latest` is one of those, if there is any.
+  package init(_ listing: Listing, databases: [String: String?] = [:]) {
+    self.listing = listing
+    self.databases = databases
+  }
 
   /// - Throws: `no_such_backup`, `ambiguous_backup`; what is wrong with it when the id names a broken one.
   package func find(_ wanted: String) throws(Failure) -> Backup {
@@ -41,7 +46,8 @@ package struct BackupFinder {
         "ambiguous_backup", exit: .usage, what: "backup latest", why: "\(policies.count) policies have backups",
         nextStep: "say which: --policy \(policies[0])", details: policies)
     }
-    guard let newest = good.first else {
+    let wanted = good.first { backup in (databases[backup.manifest.policy] ?? nil).map(backup.isOf) ?? true }
+    guard let newest = wanted ?? good.first else {
       throw Failure(
         "no_such_backup", exit: .notFound, what: "backup latest",
         why: listing.backups.isEmpty && listing.broken.isEmpty ? "there is no backup yet" : "every backup is damaged",

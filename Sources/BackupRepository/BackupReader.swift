@@ -10,12 +10,14 @@ enum BackupReader {
     switch fileKind(path) {
     case .folder: break
     case .link: throw broken(path, "it is a symbolic link")
-    case .unreadable: throw unreadable(path)
+    case .unreadable(let number): throw cannotRead(path, number)
     case .file, .other, .missing: throw broken(path, "it is no folder")
     }
     let manifest = try manifest(path)
     guard manifest.id == id, manifest.policy == policy else {
-      throw broken(path, "its manifest is that of \(manifest.policy)/\(manifest.id)")
+      var failure = broken(path, "its manifest is that of \(manifest.policy)/\(manifest.id)")
+      failure.nextStep = "move it back to that name; it is used where a policy \(manifest.policy) has a file"
+      throw failure
     }
     return Backup(
       manifest: manifest, path: path, hold: try hold(path, of: id), verifications: try verifications(path, of: id))
@@ -23,8 +25,9 @@ enum BackupReader {
 
   private static func manifest(_ path: String) throws(Failure) -> Manifest {
     let file = "\(path)/manifest.json"
-    guard fileKind(file) != .unreadable else { throw unreadable(file) }
-    guard fileKind(file) == .file, let data = try contents(file) else { throw broken(path, "it has no manifest.json") }
+    let kind = fileKind(file)
+    if case .unreadable(let number) = kind { throw cannotRead(file, number) }
+    guard kind == .file, let data = try contents(file) else { throw broken(path, "it has no manifest.json") }
     // A newer format may have anything else, or look the same.
     let read = try? Manifest.decoder().decode(Manifest.self, from: data)
     let version = read?.version ?? (try? JSONDecoder().decode(Version.self, from: data))?.version
@@ -78,8 +81,6 @@ enum BackupReader {
     }
     return text
   }
-
-  private static func unreadable(_ path: String) -> Failure { cannotRead(path, errno) }
 
   private static func broken(_ path: String, _ why: String) -> Failure {
     Failure(

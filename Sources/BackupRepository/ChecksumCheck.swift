@@ -31,7 +31,7 @@ package struct ChecksumCheck: Sendable {
         return Found(failure: error)
       }
     }
-    let problems = try foreign() + zip(order, found).sorted { $0.0 < $1.0 }.compactMap(\.1.problem)
+    let problems = try namesProblems() + zip(order, found).sorted { $0.0 < $1.0 }.compactMap(\.1.problem)
     // Damage that was found is damage, whatever could not be looked at besides.
     if problems.isEmpty, let failure = found.lazy.compactMap(\.failure).first { throw failure }
     return problems
@@ -54,7 +54,7 @@ package struct ChecksumCheck: Sendable {
     switch fileKind(full) {
     case .missing: return Problem(file: file.path, table: file.table, problem: "is missing")
     case .file: break
-    case .unreadable: throw cannotRead(full, EACCES)
+    case .unreadable(let number): throw cannotRead(full, number)
     case .link, .folder, .other:
       return Problem(file: file.path, table: file.table, problem: "is no plain file")
     }
@@ -73,6 +73,14 @@ package struct ChecksumCheck: Sendable {
 
   private func isInside(_ path: String) -> Bool {
     !path.hasPrefix("/") && !path.split(separator: "/").contains("..")
+  }
+
+  /// A folder that is none is damage too.
+  private func namesProblems() throws(Failure) -> [Problem] {
+    do throws(Failure) { return try foreign() } catch {
+      guard error.exit == .dataDamaged else { throw error }
+      return [Problem(problem: "\(error.what): \(error.why)")]
+    }
   }
 
   private func foreign() throws(Failure) -> [Problem] {

@@ -54,5 +54,10 @@ extension Repository {
   }
 
   /// Files are none, whatever a file manager left there. What cannot be looked at may be one.
-  private func isDeploy(_ path: String) -> Bool { [.folder, .unreadable].contains(fileKind(path)) }
+  private func isDeploy(_ path: String) -> Bool {
+    switch fileKind(path) {
+    case .folder, .unreadable: true
+    case .file, .link, .other, .missing: false
+    }
+  }
 }

@@ -57,13 +57,17 @@ package func synchronizeFolder(_ path: String) throws(Failure) {
   guard fsync(descriptor) == 0 else { throw cannotWrite(path, errno) }
 }
 
-enum FileKind { case file, folder, link, other, missing, unreadable }
+enum FileKind: Equatable {
+  case file, folder, link, other, missing
+  /// With the system's number for why.
+  case unreadable(Int32)
+}
 
 /// What stands at a path. A symbolic link is a link unless it is to be followed.
 func fileKind(_ path: String, following: Bool = false) -> FileKind {
   var status = stat()
   guard (following ? stat(path, &status) : lstat(path, &status)) == 0 else {
-    return errno == ENOENT || errno == ENOTDIR ? .missing : .unreadable
+    return errno == ENOENT || errno == ENOTDIR ? .missing : .unreadable(errno)
   }
   switch status.st_mode & S_IFMT {
   case S_IFREG: return .file

@@ -9,7 +9,7 @@ extension Repository {
   ///
   /// - Returns: false when somebody is reading it just now.
   package func remove(_ backup: Backup) throws(Failure) -> Bool {
-    guard let use = BackupUse(backup, exclusively: true) else { return false }
+    guard let use = try BackupUse.lock(backup, LOCK_EX) else { return false }
     defer { withExtendedLifetime(use) {} }
     let folder = folder(of: backup.manifest.policy)
     let hidden = "\(folder)/\(Self.removing)\(backup.id)"
@@ -36,30 +36,34 @@ extension Repository {
 package final class BackupUse: Sendable {
   private let descriptor: Int32
 
-  /// - Returns: nil when that is not to be had just now.
-  package init?(_ backup: Backup, exclusively: Bool = false) {
-    let manifest = "\(backup.path)/manifest.json"
-    descriptor = open(manifest, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-    guard descriptor >= 0 else { return nil }
-    step("lock the backup")
-    // A file system without locks keeps nobody from restoring. What was removed between the two calls can still be locked.
-    guard flock(descriptor, (exclusively ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 || errno != EWOULDBLOCK,
-      access(manifest, F_OK) == 0
-    else {
-      close(descriptor)
-      return nil
-    }
+  private init(descriptor: Int32) { self.descriptor = descriptor }
+
+  /// - Throws: `no_such_backup` when it was removed since it was listed; `locked` while somebody is about to; `cannot_read`.
+  package static func reading(_ backup: Backup) throws(Failure) -> BackupUse {
+    if let use = try lock(backup, LOCK_SH) { return use }
+    throw Failure(
+      "locked", exit: .locked, what: "backup \(backup.id)", why: "another run is just about to remove it",
+      nextStep: "holdfast list shows what is there afterwards")
   }
 
-  /// - Throws: `no_such_backup` when it was removed since it was listed; `locked` while somebody is about to.
-  package static func reading(_ backup: Backup) throws(Failure) -> BackupUse {
-    if let use = BackupUse(backup) { return use }
-    if fileKind("\(backup.path)/manifest.json") != .missing {
-      throw Failure(
-        "locked", exit: .locked, what: "backup \(backup.id)", why: "another run is just about to remove it",
-        nextStep: "holdfast list shows what is there afterwards")
-    }
-    throw Failure(
+  /// - Parameter kind: `LOCK_SH` or `LOCK_EX`.
+  /// - Returns: nil while somebody has it.
+  /// - Throws: `no_such_backup`, `cannot_read`.
+  fileprivate static func lock(_ backup: Backup, _ kind: Int32) throws(Failure) -> BackupUse? {
+    let manifest = "\(backup.path)/manifest.json"
+    let descriptor = open(manifest, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { throw errno == ENOENT ? gone(backup) : cannotRead(manifest, errno) }
+    let use = BackupUse(descriptor: descriptor)
+    step("lock the backup")
+    // A file system without locks keeps nobody from restoring.
+    if flock(descriptor, kind | LOCK_NB) != 0, errno == EWOULDBLOCK { return nil }
+    // What was removed between the two calls can still be locked.
+    guard access(manifest, F_OK) == 0 else { throw gone(backup) }
+    return use
+  }
+
+  private static func gone(_ backup: Backup) -> Failure {
+    Failure(
       "no_such_backup", exit: .notFound, what: "backup \(backup.id)", why: "it was removed meanwhile",
       nextStep: "holdfast list shows what is there")
   }

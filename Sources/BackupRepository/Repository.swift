@@ -79,8 +79,11 @@ package struct Repository: Sendable {
     return nil
   }
 
+  /// A disk of its own has a `lost+found`, which only root may read.
   private static func policyFolders(_ path: String) throws(Failure) -> [String] {
-    try folderNames(path).filter { !$0.hasPrefix(".") && fileKind("\(path)/\($0)") == .folder }
+    try folderNames(path).filter {
+      !$0.hasPrefix(".") && $0 != "lost+found" && fileKind("\(path)/\($0)") == .folder
+    }
   }
 
   /// What looks like backups from outside.
@@ -88,10 +91,10 @@ package struct Repository: Sendable {
     try folderNames(folder).filter { isBackupName($0) && fileKind("\(folder)/\($0)/manifest.json") == .file }
   }
 
-  /// How many backups lie here by the names of their policies, which may have no file any more.
+  /// How many backups lie here by the names of their policies, which may have no file any more. What may not be read is another user's.
   package func backupCounts() throws(Failure) -> [String: Int] {
     var counts: [String: Int] = [:]
-    for policy in try Self.policyFolders(path) { counts[policy] = try Self.backupNames(folder(of: policy)).count }
+    for policy in try Self.policyFolders(path) { counts[policy] = try? Self.backupNames(folder(of: policy)).count }
     return counts.filter { $0.value > 0 }
   }
 
@@ -169,6 +172,9 @@ package struct Listing: Sendable {
     package var id: String
     package var path: String
     package var failure: Failure
+
+    /// False: nothing is known of it, as it may not be read.
+    package var isDamaged: Bool { failure.exit == .dataDamaged }
   }
 
   mutating func sort() {

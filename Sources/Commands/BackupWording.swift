@@ -6,7 +6,8 @@ extension Backup {
   /// The object that the contract promises.
   var json: JSONValue {
     [
-      "id": .string(id), "policy": .string(manifest.policy), "reason": .string(manifest.reason),
+      "id": .string(id), "policy": .string(manifest.policy),
+      "database": .string(manifest.source.database), "reason": .string(manifest.reason),
       "created_at": .time(manifest.createdAt), "state": .string(state.rawValue),
       "format": .string(manifest.format.rawValue),
       "bytes": .integer(manifest.storedBytes), "held": .bool(hold?.stands(at: Date()) ?? false), "path": .string(path),

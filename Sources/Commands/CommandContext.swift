@@ -111,10 +111,21 @@ struct CommandContext {
   func backup() throws(Failure) -> (backup: Backup, policy: Policy, listing: Listing) {
     let policies = try policies()
     let listing = try listing(of: policies)
-    let backup = try BackupFinder(listing).find(invocation.operand("ID") ?? "latest")
+    let databases = Dictionary(policies.map { ($0.name, $0.database) }) { first, _ in first }
+    let backup = try BackupFinder(listing, databases: databases).find(invocation.operand("ID") ?? "latest")
+    warn(ofPassedOver: listing, for: backup)
     guard let policy = policies.first(where: { $0.name == backup.manifest.policy }) else {
       throw .internalError("backup \(backup.id) belongs to no policy")
     }
     return (backup, policy, listing)
+  }
+
+  /// Who asks for the newest, or for none, is told that a newer one is damaged.
+  private func warn(ofPassedOver listing: Listing, for backup: Backup) {
+    guard ["latest", nil].contains(invocation.operand("ID")),
+      let newest = listing.backups.first(where: { $0.manifest.policy == backup.manifest.policy }),
+      newest.state == .damaged
+    else { return }
+    console.say("warning: the newest backup, \(newest.id), is damaged; this is \(backup.id)")
   }
 }

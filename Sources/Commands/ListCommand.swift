@@ -3,6 +3,8 @@ import BackupRepository
 import CommandSyntax
 import Diagnostics
 import Foundation
+import PolicyFiles
+import Workflows
 
 struct ListCommand {
   let context: CommandContext
@@ -24,36 +26,53 @@ struct ListCommand {
         : text(listing.backups, severalPolicies: policies.count > 1)) + text(strays))
   }
 
-  /// Backups of policies that have no file, as after one was renamed: nothing lists or prunes them.
+  /// Backups in the same repositories whose policies are not among these, as after one was renamed: nothing here lists or prunes them.
   private func strays(_ policies: [Policy]) throws(Failure) -> [(key: String, value: Int)] {
-    let known = Set(policies.map { "\($0.repository)/\($0.name)" })
     var strays: [String: Int] = [:]
-    for path in Set(policies.map(\.repository)) {
+    // One folder may go by two names.
+    for (path, own) in Dictionary(grouping: policies, by: { realPath($0.repository) }) {
       let counts = try Repository.openIfThere(path)?.backupCounts() ?? [:]
-      strays.merge(counts.filter { !known.contains("\(path)/\($0.key)") }) { $0 + $1 }
+      let known = Set(own.map(\.name))
+      strays.merge(counts.filter { !known.contains($0.key) && PolicyName.isSafe($0.key) }) { $0 + $1 }
     }
     return strays.sorted { $0.key < $1.key }
+  }
+
+  private func realPath(_ path: String) -> String {
+    URL(fileURLWithPath: path).resolvingSymlinksInPath().path
   }
 
   private func text(_ strays: [(key: String, value: Int)]) -> String {
     guard !strays.isEmpty else { return "" }
     let names = strays.map { "\(oneLine($0.key)) (\(counted($0.value, "backup")))" }.joined(separator: ", ")
-    return "\nAlso there, of policies without a file, and never pruned: \(names)\n"
+    return "\nAlso there, of policies that are not in \(context.policiesFolder.path): \(names).\n"
+      + "They are used and pruned where a policy of that name has its file.\n"
   }
 
   private func text(_ backups: [Backup], severalPolicies: Bool) -> String {
     let now = context.surroundings.now()
-    let header = ["ID", "taken (UTC)", "age", "size", "held", "verified"]
-    let rows = backups.map { backup in
-      [
-        backup.id, minuteText(backup.manifest.createdAt), ageText(backup.manifest.createdAt, now: now),
-        sizeText(backup.manifest.storedBytes), backup.hold.map { shortened($0.reason) } ?? "-",
-        backup.shortProofText,
-      ]
+    let databases = Set(backups.map { Array($0.manifest.source.database.utf8) })
+    var columns = [Column(title: "ID", text: \.id)]
+    if severalPolicies { columns.append(Column(title: "policy", text: \.manifest.policy)) }
+    if databases.count > (severalPolicies ? Set(backups.map(\.manifest.policy)).count : 1) {
+      columns.append(Column(title: "database") { oneLine($0.manifest.source.database) })
     }
-    guard severalPolicies else { return tableText([header] + rows, rightAligned: [2, 3]) }
-    let policies = ["policy"] + backups.map(\.manifest.policy)
-    return tableText(zip([header] + rows, policies).map { [$0[0], $1] + $0.dropFirst() }, rightAligned: [3, 4])
+    columns += [
+      Column(title: "taken (UTC)") { minuteText($0.manifest.createdAt) },
+      Column(title: "age", isRightAligned: true) { ageText($0.manifest.createdAt, now: now) },
+      Column(title: "size", isRightAligned: true) { sizeText($0.manifest.storedBytes) },
+      Column(title: "held") { $0.hold.map { shortened($0.reason) } ?? "-" },
+      Column(title: "verified", text: \.shortProofText),
+    ]
+    return tableText(
+      [columns.map(\.title)] + backups.map { backup in columns.map { $0.text(backup) } },
+      rightAligned: Set(columns.indices.filter { columns[$0].isRightAligned }))
+  }
+
+  private struct Column {
+    var title: String
+    var isRightAligned = false
+    var text: (Backup) -> String
   }
 
   private func shortened(_ reason: String) -> String {
@@ -78,7 +97,6 @@ struct ShowCommand {
       JSONValue.Member(key: "compression", value: .string(manifest.compression)),
       JSONValue.Member(key: "raw_bytes", value: .integer(manifest.rawBytes)),
       JSONValue.Member(key: "hold", value: backup.hold?.json ?? .null),
-      JSONValue.Member(key: "database", value: .string(manifest.source.database)),
       JSONValue.Member(key: "server_version", value: .string(manifest.source.serverVersion)),
       JSONValue.Member(key: "pg_current_snapshot", value: .string(manifest.snapshot.pgCurrentSnapshot)),
       JSONValue.Member(key: "wal_lsn", value: .string(manifest.snapshot.walLsn)),

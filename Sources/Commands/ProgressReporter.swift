@@ -84,8 +84,8 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
     let rate = UInt64(Double(phase.done) / exact)
     var parts = ["  \(padded(phase.name, 10))"]
     if !phase.subject.isEmpty { parts.append(padded(phase.subject, 52)) }
-    if let total = phase.total, total > 0 {
-      // The total is that of the last run: never claim to be done before the end.
+    // The total is that of the last run: never claim to be done before the end, nor what was passed.
+    if let total = phase.total, total > 0, phase.done <= total + total / 10 {
       let share = min(0.99, Double(phase.done) / Double(total))
       if bar { parts.append(barText(share) + " ") }
       parts.append("\(Int(share * 100)) %  \(sizeText(phase.done)) of about \(sizeText(total))  \(sizeText(rate))/s  ")

@@ -27,7 +27,7 @@ struct PruneCommand {
         "removed": .strings(outcome.removed), "in_use": .strings(outcome.inUse),
         "kept_databases": .array(
           kept.databases.map { ["database": .string($0.name), "bytes": .integer($0.bytes), "since": .time($0.since)] }),
-      ], text: text(outcome, isDry: isDry) + offer(kept))
+      ], text: text(outcome, kept.policy.name, isDry: isDry) + offer(kept))
   }
 
   /// Holdfast drops no database: whoever does knows better than a rule whether the way forward is still wanted.
@@ -44,7 +44,7 @@ struct PruneCommand {
     .array(decisions.map { ["id": .string($0.id), "reasons": .array($0.reasons.map { .string($0) })] })
   }
 
-  private func text(_ outcome: PruneBackups.Outcome, isDry: Bool) -> String {
+  private func text(_ outcome: PruneBackups.Outcome, _ policy: String, isDry: Bool) -> String {
     let plan = outcome.plan
     guard !(plan.keep + plan.remove).isEmpty else { return "There is no backup yet.\n" }
     let removed = Set(outcome.removed)
@@ -56,7 +56,7 @@ struct PruneCommand {
     let end =
       switch (isDry, plan.remove.isEmpty) {
       case (_, true): "Nothing is to be removed."
-      case (true, false): "Nothing was removed: this is what would be. holdfast prune --confirm removes it."
+      case (true, false): "Nothing was removed: this is what would be. holdfast prune \(policy) --confirm removes it."
       case (false, false): "\(counted(removed.count, "backup")) removed, \(plan.keep.count) kept."
       }
     return tableText(rows, rightAligned: []) + end + "\n"

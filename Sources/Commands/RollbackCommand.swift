@@ -90,7 +90,7 @@ struct RollbackCommand {
             "deleted": write.deleted.map { .integer($0) } ?? .null,
           ]
         }),
-      "lost_writes_complete": .bool(plan.countedAll),
+      "lost_writes_complete": .bool(plan.countedAll), "other_server": .bool(plan.isOfAnotherServer),
     ]
   }
 
@@ -112,6 +112,9 @@ struct RollbackCommand {
       add("renames", "\(copy.name), the standby copy of \(plan.backup.id)")
     } else {
       add("restores", "\(plan.backup.id), \(sizeText(manifest.rawBytes)), \(plan.backup.proofText(now: now))")
+    }
+    if plan.isOfAnotherServer {
+      add("taken on", "ANOTHER SERVER, \(oneLine(manifest.source.host)): is this the database that is meant?")
     }
     if !manifest.excludeTableData.isEmpty {
       add("lacks rows", "of \(manifest.excludeTableData.joined(separator: ", ")): the backup was taken without them")

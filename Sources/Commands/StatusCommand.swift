@@ -28,6 +28,9 @@ struct StatusCommand {
       add("backup", "none of this database that is good    -> holdfast backup")
     }
     if report.damaged > 0 { add("damaged", "\(counted(report.damaged, "backup"))   -> holdfast check") }
+    if report.unreadable > 0 {
+      add("unreadable", "\(counted(report.unreadable, "backup"))   -> holdfast check")
+    }
     if let open = report.openDeploy {
       add(
         "deploy",
@@ -42,7 +45,9 @@ struct StatusCommand {
     if let text = rollbackText(report, policy.name) { add("rollback", text) }
     if let migrations = report.migrations { add("migrations", migrationsText(migrations)) }
     if let problem = report.serverProblem {
-      add(problem.code == "no_migrations_folder" ? "migrations" : "server", "\(problem.why)   -> holdfast check")
+      add(
+        problem.code == "no_migrations_folder" ? "migrations" : "server",
+        "\(problem.why)   -> \(problem.code == "no_database" ? problem.nextStep : "holdfast check")")
     }
     for kept in report.kept {
       add(
@@ -109,7 +114,8 @@ struct StatusCommand {
     [
       "policy": .string(policy.name), "environment": .string(policy.environment),
       "attention": .bool(report.needsAttention), "last_good": report.lastGood?.json ?? .null,
-      "damaged": .integer(UInt64(report.damaged)), "backups": .integer(UInt64(report.backups)),
+      "damaged": .integer(UInt64(report.damaged)), "unreadable": .integer(UInt64(report.unreadable)),
+      "backups": .integer(UInt64(report.backups)),
       "bytes": .integer(report.storedBytes), "free_bytes": .integer(report.freeBytes),
       "migrations": report.migrations?.json ?? .null,
       "open_deploy": .optional(report.openDeploy?.id), "open_deploy_runs": .bool(report.worker != nil),

@@ -38,48 +38,59 @@ struct VerifyCommand {
     }
     let tools = Dictionary(policies.map { ($0.name, $0.tools) }) { first, _ in first }
     var outcomes: [VerifyBackup.Outcome] = []
-    var unread: [(id: String, failure: Failure)] = []
+    var unread = listing.broken.filter { !$0.isDamaged }.map { (id: $0.id, failure: $0.failure) }
+    // One for all of them: what it warns of is told once.
+    let surroundings = context.surroundings
     for backup in listing.backups {
       do throws(Failure) {
+        surroundings.reporter.headline(backup.id)
         outcomes.append(
-          try VerifyBackup(surroundings: context.surroundings)
+          try VerifyBackup(surroundings: surroundings)
             .examine(backup, level: level, tools: tools[backup.manifest.policy] ?? ToolSettings()))
       } catch {
-        try context.surroundings.cancellation.check()
+        try surroundings.cancellation.check()
         // Retention may remove one before its turn comes.
         if error.code != "no_such_backup" { unread.append((backup.id, error)) }
       }
     }
-    let damaged = outcomes.filter { !$0.verification.ok }.map(\.backup.id) + listing.broken.map(\.id)
+    let broken = listing.broken.filter(\.isDamaged)
     return CommandResult(
       json: [
-        "ok": .bool(damaged.isEmpty && unread.isEmpty), "results": .array(outcomes.map(json)),
-        "broken": .array(listing.broken.map(\.json)),
+        "ok": .bool(outcomes.allSatisfy(\.verification.ok) && broken.isEmpty && unread.isEmpty),
+        "results": .array(outcomes.map(json)),
+        "broken": .array(broken.map(\.json)),
         "not_verified": .array(unread.map { ["backup": .string($0.id), "why": .string($0.failure.why)] }),
       ],
       text: outcomes.map { $0.verification.ok ? goodText($0) : "\($0.backup.id) is DAMAGED.\n" }.joined(),
-      failure: failure(outcomes, listing.broken, damaged) ?? failure(unread))
+      failure: failure(outcomes, broken, unread) ?? failure(unread))
   }
 
   /// Nothing is known of those.
   private func failure(_ unread: [(id: String, failure: Failure)]) -> Failure? {
     guard var failure = unread.first?.failure else { return nil }
-    failure.details += unread.dropFirst().map { "\($0.id): \($0.failure.what): \($0.failure.why)" }
+    failure.details += lines(Array(unread.dropFirst()))
     return failure
   }
 
   private func failure(
-    _ outcomes: [VerifyBackup.Outcome], _ broken: [Listing.Broken], _ damaged: [String]
+    _ outcomes: [VerifyBackup.Outcome], _ broken: [Listing.Broken], _ unread: [(id: String, failure: Failure)]
   ) -> Failure? {
-    guard !damaged.isEmpty else { return nil }
+    let bad = outcomes.filter { !$0.verification.ok }
+    guard !bad.isEmpty || !broken.isEmpty else { return nil }
     let good = outcomes.first { $0.verification.ok }?.backup.id
+    let all = outcomes.count + broken.count + unread.count
     return Failure(
       "backup_damaged", exit: .dataDamaged, what: "verify --all",
-      why: "\(damaged.count) of \(outcomes.count + broken.count) backups are damaged",
+      why: "\(bad.count + broken.count) of \(counted(all, "backup")) are damaged"
+        + (unread.isEmpty ? "" : ", \(unread.count) not verified"),
       nextStep: good.map { "they will not be used; the newest good one is \($0)" } ?? "take a new one: holdfast backup",
-      details: outcomes.flatMap { outcome in
+      details: bad.flatMap { outcome in
         outcome.verification.problems.prefix(3).map { "\(outcome.backup.id): \($0.sentence)" }
-      } + broken.map { "\($0.id): \($0.failure.why)" })
+      } + broken.map { "\($0.id): \($0.failure.why)" } + lines(unread))
+  }
+
+  private func lines(_ unread: [(id: String, failure: Failure)]) -> [String] {
+    unread.map { "\($0.id): not verified: \($0.failure.what): \($0.failure.why)" }
   }
 
   private func goodText(_ outcome: VerifyBackup.Outcome) -> String {

@@ -5,7 +5,7 @@ import Foundation
 package struct RetentionCandidate: Sendable, Equatable {
   package var id: String
   package var createdAt: Date
-  /// Whose backup it is: those of another database take no place.
+  /// Whose backup it is, server and name: those of another database take no place.
   package var database: String
   /// False for a damaged one.
   package var isGood: Bool
@@ -15,7 +15,7 @@ package struct RetentionCandidate: Sendable, Equatable {
   package var keptBecause: String?
 
   package init(
-    id: String, createdAt: Date, database: String = "", isGood: Bool, isVerified: Bool, keptBecause: String? = nil
+    id: String, createdAt: Date, database: String, isGood: Bool, isVerified: Bool, keptBecause: String? = nil
   ) {
     self.id = id
     self.createdAt = createdAt
@@ -47,7 +47,7 @@ package struct RetentionPlan: Sendable, Equatable {
     }.map(\.element)
     var reasons = Self.exceptions(newestFirst, rules, now)
     // A damaged backup takes nobody's place.
-    for counted in Dictionary(grouping: newestFirst.filter(\.isGood), by: \.database).values {
+    for counted in Dictionary(grouping: newestFirst.filter(\.isGood), by: { Array($0.database.utf8) }).values {
       for (id, reason) in Self.byRules(counted, rules) { reasons[id, default: []].append(reason) }
       Self.fillUp(&reasons, counted, rules)
     }

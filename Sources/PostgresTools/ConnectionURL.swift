@@ -166,7 +166,8 @@ private struct PrismaParameters {
   /// Passed on as they are. Anything unknown is dropped, as Prisma does; libpq would refuse it.
   private static let passed: Set<String> = [
     "host", "port", "user", "password", "dbname", "hostaddr", "sslmode", "connect_timeout", "options",
-    "sslrootcert", "sslkey", "sslcrl", "sslsni", "ssl_min_protocol_version", "ssl_max_protocol_version", "gssencmode",
+    "sslrootcert", "sslkey", "sslcrl", "sslcrldir", "sslsni", "ssl_min_protocol_version", "ssl_max_protocol_version",
+    "gssencmode",
     "krbsrvname", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
     "target_session_attrs", "requirepeer",
   ]
@@ -185,7 +186,8 @@ private struct PrismaParameters {
       libpq["channel_binding"] = binding
     }
     // As libpq takes JDBC's.
-    if given["ssl"] == "true", given["sslmode"] == nil { libpq["sslmode"] = "require" }
+    if given["ssl"] == "true", given["sslmode"] ?? "" == "" { libpq["sslmode"] = "require" }
+    try Self.refuseUnknownMode(libpq["sslmode"] ?? "")
     if given["connect_timeout"] == "0" { libpq["connect_timeout"] = "0" }
     takeCertificates(given)
   }
@@ -193,10 +195,16 @@ private struct PrismaParameters {
   /// They decide who the server is, and what goes over the wire.
   private static let guarding = [
     "sslmode", "sslrootcert", "sslcrl", "ssl_min_protocol_version", "gssencmode", "channel_binding", "requirepeer",
-    "target_session_attrs",
+    "target_session_attrs", "sslaccept",
   ]
 
-  /// What is nearly one of them was meant to be it. Not libpq's and Prisma's own, such as `sslcrldir`.
+  private static func refuseUnknownMode(_ mode: String) throws(Failure) {
+    let modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+    guard !mode.isEmpty, !modes.contains(mode) else { return }
+    throw ConnectionURL.bad("its sslmode is none of PostgreSQL's", "write one of \(modes.joined(separator: ", "))")
+  }
+
+  /// What is nearly one of them was meant to be it. Not libpq's and Prisma's own, such as `sslcertmode`.
   private static func refuseSlips(_ names: some Sequence<String>) throws(Failure) {
     let known = libpqKeywords().union(["sslaccept", "sslidentity"])
     for name in names.sorted() where !known.contains(name) {

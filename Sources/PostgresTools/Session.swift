@@ -42,7 +42,7 @@ package final class Session: @unchecked Sendable {
   }
 
   /// Connected, and nothing is under way.
-  var isIdle: Bool { PQstatus(connection) == CONNECTION_OK && PQtransactionStatus(connection) == PQTRANS_IDLE }
+  package var isIdle: Bool { PQstatus(connection) == CONNECTION_OK && PQtransactionStatus(connection) == PQTRANS_IDLE }
 
   /// The process id the server gave at connection; a pooler makes one up.
   var announcedProcess: Int { Int(PQbackendPID(connection)) }

@@ -6,11 +6,16 @@ import Foundation
 package final class FileDescriptor: Sendable {
   package let number: Int32
   private let path: String
+  /// Ends waiting for whoever reads a pipe.
+  private let cancellation: Cancellation?
 
   /// Takes over an open descriptor.
-  package init(adopting number: Int32, path: String) {
+  ///
+  /// - Parameter cancellation: of a pipe, whose reader may have stopped reading.
+  package init(adopting number: Int32, path: String, cancellation: Cancellation? = nil) {
     self.number = number
     self.path = path
+    self.cancellation = cancellation
   }
 
   /// Opens a file for reading. A symbolic link as the last part is refused.
@@ -70,19 +75,31 @@ package final class FileDescriptor: Sendable {
   package func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     var rest = bytes
     while !rest.isEmpty {
-      let count = Foundation.write(number, rest.baseAddress, rest.count)
+      let piece = try roomForWriting(rest.count)
+      let count = Foundation.write(number, rest.baseAddress, piece)
       if count < 0 {
         if errno == EINTR { continue }
         // A pipe that another program has made so waits for nobody.
         if errno == EAGAIN {
-          var waiting = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
-          poll(&waiting, 1, -1)
+          try waitForReader()
           continue
         }
         throw cannotWrite(path, errno)
       }
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
+  }
+
+  /// How much can be written at once so that a stop is heard: a pipe that has room takes `PIPE_BUF` bytes without blocking.
+  private func roomForWriting(_ wanted: Int) throws(Failure) -> Int {
+    guard cancellation != nil else { return wanted }
+    try waitForReader()
+    return min(wanted, Int(PIPE_BUF))
+  }
+
+  private func waitForReader() throws(Failure) {
+    var waiting = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+    while poll(&waiting, 1, 200) <= 0 { try cancellation?.check() }
   }
 
   /// Writes everything.

@@ -52,7 +52,8 @@ func withInheritedColumnsSorted(_ statement: [UInt8]) -> [UInt8] {
   guard let end = text.range(of: "\n)\nINHERITS (", options: .backwards), let start = text.range(of: " (\n"),
     start.upperBound < end.lowerBound
   else { return statement }
-  let columns = text[start.upperBound..<end.lowerBound].components(separatedBy: ",\n").sorted()
+  let columns = text[start.upperBound..<end.lowerBound].components(separatedBy: ",\n")
+    .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   return Array((text[..<start.upperBound] + columns.joined(separator: ",\n") + text[end.lowerBound...]).utf8)
 }
 

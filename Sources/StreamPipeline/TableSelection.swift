@@ -11,8 +11,9 @@ package struct TableSelection: Sendable {
   /// What belongs to the tables and stays away, each with its reason.
   package let leftOut: [String]
 
+  /// - Parameter largeObjects: how many the backup has.
   /// - Throws: `no_such_table`; `table_needs` when a table cannot be made without another one that was not asked for.
-  package init(of statements: [DumpedStatement], tables asked: [String]) throws(Failure) {
+  package init(of statements: [DumpedStatement], tables asked: [String], largeObjects: UInt64 = 0) throws(Failure) {
     var choice = Choice(statements)
     try choice.choose(asked)
     try choice.checkNeeds()
@@ -22,7 +23,9 @@ package struct TableSelection: Sendable {
       if case .table(let name) = $0.role, choice.chosen.contains(name) { name } else { nil }
     }
     companions = choice.companions
-    leftOut = choice.leftOut
+    let points = largeObjects > 0 && choice.mayPointToLargeObjects
+    leftOut =
+      choice.leftOut + (points ? ["the large objects of the backup (\(largeObjects)): they belong to no table"] : [])
   }
 }
 
@@ -70,8 +73,8 @@ private struct Choice {
   mutating func choose(_ asked: [String]) throws(Failure) {
     let all = statements.compactMap { if case .table(let name) = $0.role { name } else { nil } }
     for text in asked {
-      let exact = all.filter { $0.description == text || $0 == QualifiedName(text) }
-      let matching = exact.isEmpty ? all.filter { $0.name == text } : exact
+      let exact = all.filter { $0.description.utf8.elementsEqual(text.utf8) || $0 == QualifiedName(text) }
+      let matching = exact.isEmpty ? all.filter { $0.name.utf8.elementsEqual(text.utf8) } : exact
       guard let table = matching.first, matching.count == 1 else { throw Self.noSuchTable(text, matching, all) }
       choose(table)
     }
@@ -277,6 +280,14 @@ private struct Choice {
       case .extension(let name, _): "extension \(name)"
       default: nil
       }
+    }
+  }
+
+  /// A table has a column of numbers of objects.
+  var mayPointToLargeObjects: Bool {
+    statements.contains { statement in
+      guard case .table(let name) = statement.role, chosen.contains(name) else { return false }
+      return statement.text.contains(#/ (oid|(\w+\.)?lo)( |,|\n)/#)
     }
   }
 

@@ -98,7 +98,7 @@ struct ArchiveContents {
       tables: digests, sequences: sequences, largeObjects: largeObjectDigest(objects), schema: schema)
   }
 
-  private static func incomplete(_ why: String) -> Failure {
+  static func incomplete(_ why: String) -> Failure {
     Failure(
       "archive_incomplete", exit: .dataDamaged, what: "reading the archive", why: why, nextStep: "take another backup")
   }

@@ -105,15 +105,26 @@ struct ListedTables {
   }
 }
 
-/// pg_restore could not read it. Only what it says itself, by exit 1 and under its name, is about the archive: one that was killed, did
-/// not start or ran out of memory, or a wrapper that failed in its place, says nothing of it.
+/// pg_restore could not read it.
 func unreadableArchive(_ what: String, _ exit: ChildExit) -> Failure {
-  guard exit.status == .exited(1), exit.lastLines.contains(where: { $0.hasPrefix("pg_restore: ") }) else {
-    return exit.failure(of: "pg_restore")
-  }
+  guard isAboutTheArchive(exit) else { return exit.failure(of: "pg_restore") }
   return Failure(
     "unreadable_archive", exit: .dataDamaged, what: "reading \(what)", why: exit.lastLines.last ?? exit.description,
     nextStep: "use another backup", details: exit.lastLines.dropLast())
+}
+
+/// Only what pg_restore says itself, by exit 1 and under its name, is about the archive, or that it crashes on it. One that was killed, did
+/// not start, or had no means left, or a wrapper that failed in its place, says nothing of it.
+private func isAboutTheArchive(_ exit: ChildExit) -> Bool {
+  switch exit.status {
+  case .signalled(let signal): return [SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL].contains(signal)
+  case .exited(1):
+    let lacksMeans = exit.lastLines.contains { line in
+      [EMFILE, ENFILE, ENOMEM, ENOSPC, EACCES].contains { line.hasSuffix(": " + systemError($0)) }
+    }
+    return !lacksMeans && exit.lastLines.contains { $0.hasPrefix("pg_restore: ") }
+  case .exited: return false
+  }
 }
 
 /// Makes files of one text in place of an archive's data files.

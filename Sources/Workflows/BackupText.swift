@@ -79,7 +79,7 @@ struct BackupText {
       }
     }
     try check(exit)
-    guard names.next() == nil else { throw .internalError("pg_restore lists a table that it does not render") }
+    guard names.next() == nil else { throw ArchiveContents.incomplete("pg_restore lists other tables than it renders") }
     try text.finish(pass: take)
   }
 

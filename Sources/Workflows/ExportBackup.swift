@@ -37,7 +37,11 @@ package struct ExportBackup {
   ///
   /// - Returns: its bytes.
   package func toStandardOutput(_ backup: Backup, insteadUse good: Backup?) throws(Failure) -> UInt64 {
-    try write(backup, to: FileDescriptor(adopting: dup(1), path: "stdout"), insteadUse: good)
+    var status = stat()
+    let isFile = fstat(1, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    let output = FileDescriptor(
+      adopting: dup(1), path: "stdout", cancellation: isFile ? nil : surroundings.cancellation)
+    return try write(backup, to: output, insteadUse: good)
   }
 
   private func write(

@@ -27,8 +27,10 @@ struct DatabaseIdentity: Equatable {
     return DatabaseIdentity(systemIdentifier: try ServerReader(session).facts().systemIdentifier, oid: oid)
   }
 
+  func isOnServer(of backup: Backup) -> Bool { backup.manifest.source.systemIdentifier == systemIdentifier }
+
   func isSource(of backup: Backup) -> Bool {
-    backup.manifest.source.systemIdentifier == systemIdentifier && String(backup.manifest.source.oid) == oid
+    isOnServer(of: backup) && String(backup.manifest.source.oid) == oid
   }
 }
 

@@ -18,6 +18,8 @@ package struct TableWrites: Sendable, Equatable {
 }
 
 extension TableWrites {
+  fileprivate var key: QualifiedName { QualifiedName(schema: schema, name: name) }
+  /// As SQL takes it.
   fileprivate var qualifiedName: String { "\(quoteIdentifier(schema)).\(quoteIdentifier(name))" }
 }
 
@@ -40,10 +42,10 @@ struct LostWrites {
   private let isTheSame: Bool
   /// `pg_current_snapshot` of the moment that the rollback leads back to.
   private let moment: String
-  /// Rows of the backup's tables, by their quoted names.
-  private let tableRows: [String: UInt64]
+  /// Rows of the backup's tables.
+  private let tableRows: [QualifiedName: UInt64]
   /// Rows that each table had then; nil when only the restored database tells.
-  private let rowsBefore: [String: UInt64]?
+  private let rowsBefore: [QualifiedName: UInt64]?
 
   /// - Parameter moment: of a copy that is younger than the backup; nil: the backup's own.
   init(
@@ -54,7 +56,7 @@ struct LostWrites {
     self.surroundings = surroundings
     self.manifest = manifest
     self.moment = moment ?? manifest.snapshot.pgCurrentSnapshot
-    let rows = manifest.digests.tables.map { ("\(quoteIdentifier($0.schema)).\(quoteIdentifier($0.name))", $0.rows) }
+    let rows = manifest.digests.tables.map { (QualifiedName(schema: $0.schema, name: $0.name), $0.rows) }
     tableRows = Dictionary(rows) { first, _ in first }
     rowsBefore = moment == nil ? tableRows : nil
     isTheSame = try live.with { (session) throws(Failure) in
@@ -80,15 +82,15 @@ struct LostWrites {
 
   /// What was counted, brought from one count to a later one.
   static func advanced(_ writes: [TableWrites], from before: [TableWrites], to after: [TableWrites]) -> [TableWrites] {
-    func byName(_ writes: [TableWrites]) -> [String: TableWrites] {
-      Dictionary(writes.map { ($0.qualifiedName, $0) }) { first, _ in first }
+    func byName(_ writes: [TableWrites]) -> [QualifiedName: TableWrites] {
+      Dictionary(writes.map { ($0.key, $0) }) { first, _ in first }
     }
     let (completed, counted) = (byName(writes), byName(before))
     return after.map { later in
-      guard let earlier = counted[later.qualifiedName] else { return later }
+      guard let earlier = counted[later.key] else { return later }
       // What was in doubt there, and came out as nothing, is in `writes` no more.
       var write =
-        completed[later.qualifiedName]
+        completed[later.key]
         ?? TableWrites(schema: later.schema, name: later.name, changed: 0, deleted: 0)
       write.changed += later.changed > earlier.changed ? later.changed - earlier.changed : 0
       if later.changed + later.perhaps == 0 { write.deleted = later.deleted }
@@ -126,7 +128,7 @@ struct LostWrites {
     if let rowsBefore, changed + perhaps == 0 {
       // Without changed rows, what is missing was deleted. Of a table that was renamed nobody knows.
       let before =
-        rowsBefore["\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"] ?? (total > 0 ? nil : 0)
+        rowsBefore[QualifiedName(schema: table.schema, name: table.name)] ?? (total > 0 ? nil : 0)
       deleted = before.map { $0 > total ? $0 - total : 0 }
     } else if rowsBefore == nil, changed + perhaps == 0 {
       // Of a copy nobody counted the rows.
@@ -240,7 +242,7 @@ struct LostWrites {
   }
 
   private func rows(_ table: TableWrites) -> UInt64 {
-    tableRows[table.qualifiedName] ?? 0
+    tableRows[table.key] ?? 0
   }
 
   // MARK: Deletions
@@ -266,7 +268,7 @@ struct LostWrites {
 
   /// Rows that a table without changed ones has lost; nil for one that the backup does not have by this name.
   private func missing(_ table: TableWrites) throws(Failure) -> UInt64? {
-    guard let before = tableRows[table.qualifiedName] else { return nil }
+    guard let before = tableRows[table.key] else { return nil }
     let count = try query("SELECT pg_catalog.count(*) FROM ONLY \(table.qualifiedName)")
     let now = try Row(count.first).number(0)
     return before > now ? before - now : 0

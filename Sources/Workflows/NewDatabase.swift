@@ -142,16 +142,10 @@ struct NewDatabase {
     for statement in properties.statements(name: temporary) {
       do throws(Failure) { try session.query(statement) } catch {
         var failure = error
-        failure.details.append("while running: \(Self.shown(statement))")
+        failure.details.append("while running: \(DatabaseProperties.shown(statement))")
         throw failure
       }
     }
-  }
-
-  /// Without the value of a setting, which may be a secret.
-  private static func shown(_ statement: String) -> String {
-    guard let setting = statement.firstMatch(of: #/ SET \S+/#) else { return statement }
-    return "\(statement[..<setting.range.upperBound]) …"
   }
 
   /// Waits until nothing is being made under a name: the server goes on with the CREATE DATABASE of a client that was killed.

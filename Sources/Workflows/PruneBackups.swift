@@ -63,7 +63,8 @@ package struct PruneBackups {
       let hold = backup.hold.flatMap { $0.stands(at: now) ? "held: \($0.reason)" : nil }
       let deploy = deploys.first { $0.backup == backup.id || $0.rollback?.backup == backup.id }
       return RetentionCandidate(
-        id: backup.id, createdAt: backup.manifest.createdAt, database: backup.manifest.source.database,
+        id: backup.id, createdAt: backup.manifest.createdAt,
+        database: "\(backup.manifest.source.systemIdentifier) \(backup.manifest.source.database)",
         isGood: backup.state == .complete,
         isVerified: backup.verification?.ok ?? false, keptBecause: hold ?? deploy.map { "deploy \($0.id) needs it" })
     }

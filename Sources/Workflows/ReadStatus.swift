@@ -10,6 +10,8 @@ import StreamPipeline
 package struct StatusReport: Sendable {
   package var lastGood: Backup?
   package var damaged: Int
+  /// Backups of which nothing is known, as they may not be read.
+  package var unreadable: Int
   package var backups: Int
   package var storedBytes: UInt64
   package var freeBytes: UInt64
@@ -33,7 +35,8 @@ package struct StatusReport: Sendable {
   package var openDeploy: DeployRecord? { deploys.first(where: \.isUnfinished) }
 
   package var needsAttention: Bool {
-    lastGood == nil || damaged > 0 || serverProblem != nil || openDeploy != nil || !(migrations?.isClean ?? true)
+    lastGood == nil || damaged + unreadable > 0 || serverProblem != nil || openDeploy != nil
+      || !(migrations?.isClean ?? true)
   }
 }
 
@@ -54,10 +57,11 @@ package struct ReadStatus {
     let deploys = try repository?.deploys(of: policy.name) ?? []
     let good = listing.backups.filter { $0.state == .complete }
     // A policy whose URL was changed has backups of two: those of the other one are no way back.
-    let database = try? ConnectionURL.parse(policy.databaseURL).database
+    let own = good.filter { backup in policy.database.map { backup.isOf(database: $0) } ?? true }
+    let damaged = listing.broken.count(where: \.isDamaged)
     var report = StatusReport(
-      lastGood: good.first { database == nil || $0.manifest.source.database == database },
-      damaged: listing.backups.count - good.count + listing.broken.count,
+      lastGood: own.first,
+      damaged: listing.backups.count - good.count + damaged, unreadable: listing.broken.count - damaged,
       backups: listing.backups.count, storedBytes: listing.backups.reduce(0) { $0 + $1.manifest.storedBytes },
       freeBytes: freeBytes(policy.repository), deploys: deploys, hasRepository: repository != nil, kept: [])
     if let repository, report.openDeploy != nil {
@@ -73,7 +77,8 @@ package struct ReadStatus {
       report.kept = try KeptDatabase.all(of: deploys, session)
       let live = try DatabaseIdentity.of(target.database, session)
       report.lastDeploy = deploys.last(in: listing, live: live)
-      if live == nil { throw Self.noDatabase(target) }
+      guard let live else { throw noDatabase(target) }
+      report.lastGood = own.first { live.isOnServer(of: $0) }
       if case .stands(let deploy) = report.lastDeploy, let copy = deploy.copy, copy.isWhole {
         report.isCopied = try StandbyDatabase(target: target, maintenance: session, surroundings: surroundings)
           .isUntouched(copy)
@@ -88,13 +93,18 @@ package struct ReadStatus {
     return report
   }
 
-  private static func noDatabase(_ target: ConnectionTarget) -> Failure {
+  private func noDatabase(_ target: ConnectionTarget) -> Failure {
     Failure(
-      "server_unavailable", exit: .unavailable, what: "server \(target.endpoint)",
+      "no_database", exit: .unavailable, what: "server \(target.endpoint)",
       why: "there is no database \(target.database)",
-      nextStep: "correct database.url, or bring it back: holdfast rollback --plan --to latest")
+      nextStep: "correct database.url, or bring it back: holdfast rollback \(policy.name) --plan --to latest")
   }
 
   /// By what restores of this size take on ordinary machines; an estimate, and shown as one.
   private static func estimate(_ manifest: Manifest) -> Double { 3 + Double(manifest.rawBytes) / 25_000_000 }
+}
+
+extension Policy {
+  /// The database that it is of; nil when its URL cannot be read.
+  package var database: String? { (try? ConnectionURL.parse(databaseURL))?.database }
 }

@@ -82,16 +82,34 @@ extension RestoreWork {
 
   /// Dumps the new database through the scanner and compares every digest with the manifest's.
   private func compareDigests() throws(Failure) -> String {
-    var comparison = try comparison(leavingOut: manifest.excludeTableData)
+    var found = try content(leavingOut: manifest.excludeTableData)
+    var comparison = try comparison(with: found)
     if !comparison.problems.isEmpty, !manifest.excludeTableData.isEmpty {
-      // Of a table that is partitioned by a hash, rows may have come into a partition that was left out.
-      let whole = try self.comparison(leavingOut: [])
+      // Of a table that is partitioned by a hash, rows may have come into a partition that was left out. Of sequences that were left out
+      // it is only known that they were.
+      found.digest.tables = try content(leavingOut: []).digest.tables(with: expected)
+      let whole = try self.comparison(with: found)
       if whole.problems.isEmpty { comparison = whole }
     }
     try refuse(comparison.problems, details: comparison.details)
     return comparison.unlike.map {
       "rows, sequences and large objects equal the backup's; the schema's text is not compared between \($0)"
     } ?? "every digest equals the backup's"
+  }
+
+  private typealias Content = (digest: DatabaseDigest, statements: [String])
+
+  /// - Parameter patterns: of tables and sequences whose content is not looked at.
+  private func content(leavingOut patterns: [String]) throws(Failure) -> Content {
+    let session = try surroundings.connector.connect(target, purpose: "restore")
+    let dump = try ComparisonDump(manifest) { (table) throws(Failure) in try ComparisonDump.isOrdinary(table, session) }
+    let read = try inParallel(dump.calls, threads: 2, cancellation: surroundings.cancellation) {
+      (more) throws(Failure) in try self.dump(patterns.map { "--exclude-table-data=\($0)" } + more)
+    }
+    guard let digest = dump.joined(read.map(\.digest)) else {
+      throw .internalError("a part of the comparison is missing")
+    }
+    return (digest, read.first?.statements ?? [])
   }
 
   private struct Comparison {
@@ -101,28 +119,19 @@ extension RestoreWork {
     var unlike: String?
   }
 
-  /// - Parameter patterns: of tables whose rows are not looked at; without them a table that the backup has no rows of must have none.
-  private func comparison(leavingOut patterns: [String]) throws(Failure) -> Comparison {
-    let session = try surroundings.connector.connect(target, purpose: "restore")
-    let dump = try ComparisonDump(manifest) { (table) throws(Failure) in try ComparisonDump.isOrdinary(table, session) }
-    let read = try inParallel(dump.calls, threads: 2, cancellation: surroundings.cancellation) {
-      (more) throws(Failure) in try self.dump(patterns.map { "--exclude-table-data=\($0)" } + more)
-    }
-    guard var found = dump.joined(read.map(\.digest)) else {
-      throw .internalError("a part of the comparison is missing")
-    }
-    if patterns.isEmpty, !manifest.excludeTableData.isEmpty { found.tables = found.tables(with: expected) }
+  private func comparison(with content: Content) throws(Failure) -> Comparison {
+    var found = content.digest
     let unlike = try schemaWriters()
     // Under which settings a partitioned table is made depends on what was dumped before it: of some tables only the statements count.
-    let isWorded = tables.map { $0.schemaStatements.sorted() == (read.first?.statements ?? []).sorted() } ?? false
+    let isWorded = tables.map { $0.schemaStatements.sorted() == content.statements.sorted() } ?? false
     if unlike != nil || isWorded { found.schema = expected.schema }
     let problems = try expectedDigests(in: found).differences(from: found)
-    let details = found.schema == expected.schema ? [] : try schemaDifferences(read.first?.statements ?? [])
+    let details = found.schema == expected.schema ? [] : try schemaDifferences(content.statements)
     return Comparison(problems: problems, details: details, unlike: unlike)
   }
 
   /// - Parameter more: what pg_dump has to be told besides.
-  private func dump(_ more: [String]) throws(Failure) -> (digest: DatabaseDigest, statements: [String]) {
+  private func dump(_ more: [String]) throws(Failure) -> Content {
     let scanner = DumpScanner(keepStatements: true)
     let reporter = surroundings.reporter
     let command = tool(
@@ -170,8 +179,12 @@ extension RestoreWork {
   /// The statements that stand on one side only.
   private func schemaDifferences(_ restored: [String]) throws(Failure) -> [String] {
     let backedUp = if let tables { tables.schemaStatements } else { try parts.schemaStatements() }
-    let (before, after) = (Set(backedUp), Set(restored))
-    return before.subtracting(after).sorted().prefix(5).map { "only in the backup: \($0)" }
-      + after.subtracting(before).sorted().prefix(5).map { "only in the restored database: \($0)" }
+    func lines(_ some: [String], without others: [String]) -> [String] {
+      // By their bytes: a difference of Unicode forms is one.
+      let others = Set(others.map { Array($0.utf8) })
+      return some.filter { !others.contains(Array($0.utf8)) }.sorted().prefix(5).map { String($0) }
+    }
+    return lines(backedUp, without: restored).map { "only in the backup: \($0)" }
+      + lines(restored, without: backedUp).map { "only in the restored database: \($0)" }
   }
 }

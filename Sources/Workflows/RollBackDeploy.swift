@@ -74,7 +74,7 @@ package struct RollBackDeploy {
 
   /// - Parameter live: what `lockLive` gave.
   func execute(_ plan: RollbackPlan, holding live: Session?) throws(Failure) -> Outcome {
-    let use = BackupUse(plan.backup)
+    let use = try BackupUse.reading(plan.backup)
     defer { withExtendedLifetime((live, use)) {} }
     let start = ContinuousClock.now
     let journal = try DeployJournal(repository, policy: policy.name, id: plan.deploy)

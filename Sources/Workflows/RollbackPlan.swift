@@ -45,6 +45,8 @@ package struct RollbackPlan: Sendable {
   /// What stays with the old database.
   package var staying: [String]
   package var liveExists: Bool
+  /// The backup was taken on a server that was not this one: it has moved, or the URL leads to another than is meant.
+  package var isOfAnotherServer = false
   /// Why the live database cannot be looked into, where that is so: what is lost is not known then.
   package var unreadable: String?
 }
@@ -95,7 +97,7 @@ struct RollbackPlanner {
     _ choice: RollbackChoice, _ records: [DeployRecord], _ listing: Listing
   ) throws(Failure) -> (DeployRecord?, Backup) {
     if case .backup(let id) = choice {
-      let backup = try BackupFinder(listing).find(id)
+      let backup = try BackupFinder(listing, databases: [policy.name: policy.database]).find(id)
       try refuseAnother(backup)
       return (nil, backup)
     }
@@ -128,7 +130,7 @@ struct RollbackPlanner {
   /// - Throws: `deploy_of_another`.
   private func refuseAnother(_ record: DeployRecord) throws(Failure) {
     let name = try ConnectionURL.parse(policy.databaseURL).database
-    guard record.database != name else { return }
+    guard !record.database.utf8.elementsEqual(name.utf8) else { return }
     throw Failure(
       "deploy_of_another", exit: .notFound, what: "rollback of deploy \(record.id)",
       why: "it was a deploy of \(record.database), and database.url names \(name) now",
@@ -138,7 +140,7 @@ struct RollbackPlanner {
 
   private func refuseAnother(_ backup: Backup) throws(Failure) {
     let (name, own) = (try ConnectionURL.parse(policy.databaseURL).database, backup.manifest.source.database)
-    guard own != name else { return }
+    guard !backup.isOf(database: name) else { return }
     throw Failure(
       "backup_of_another", exit: .notFound, what: "rollback of \(policy.name)",
       why: "backup \(backup.id) is one of database \(own), and database.url names \(name)",
@@ -188,6 +190,8 @@ struct RollbackPlanner {
       temporary: try swap.freeName(target.database, "__restore_\(suffix)"), undoes: [], failed: record?.failed,
       lostWrites: [], sessions: try swap.sessions(on: target.database),
       staying: try swap.obstacles(target.database).staying, liveExists: exists)
+    plan.isOfAnotherServer =
+      try ServerReader(maintenance).facts().systemIdentifier != backup.manifest.source.systemIdentifier
     if let copy = record?.copy, record?.backup == backup.id, copy.isWhole,
       try StandbyDatabase(target: target, maintenance: maintenance, surroundings: surroundings).isUntouched(copy)
     {

@@ -55,30 +55,24 @@ package struct StatisticsUpdate: Sendable {
     return portions
   }
 
-  /// Analyzes a portion. It runs expressions of the database's own, which may fail where the data is as it should be: whoever restores
-  /// is not held up by that.
+  /// Analyzes a portion. It runs expressions of the database's own, and may ask foreign servers; what fails there fails where the rows are
+  /// as they should be: whoever restores is not held up by that.
   ///
   /// - Returns: what could not be analyzed, and why.
   func run(_ portion: [String]) throws(Failure) -> [String] {
-    guard let failure = try failure(of: portion) else { return [] }
-    if portion.count < 2 { return ["\(portion.first ?? "the database"): \(failure.why)"] }
-    var failures: [String] = []
-    for table in portion { failures += try run([table]) }
-    return failures
+    guard let why = try problem(with: portion) else { return [] }
+    if portion.count < 2 { return ["\(portion.first ?? "the database"): \(why)"] }
+    var problems: [String] = []
+    for table in portion { problems += try run([table]) }
+    return problems
   }
 
-  /// - Throws: what is no answer of the server's to the statement.
-  private func failure(of portion: [String]) throws(Failure) -> Failure? {
-    do throws(Failure) {
-      _ = try pool.with { (session) throws(Failure) in
-        try session.query("ANALYZE " + portion.joined(separator: ", "))
-      }
-      return nil
-    } catch {
-      // What an expression of the database's raises may look like trouble of the server's own.
-      let raised = ["XX000:", "54", "57014:"].contains { error.code == "server_error" && error.why.hasPrefix($0) }
-      guard error.isOfStatement || raised else { throw error }
-      return error
+  /// - Throws: what ends the session too, or is a stop.
+  private func problem(with portion: [String]) throws(Failure) -> String? {
+    try pool.with { (session) throws(Failure) -> String? in
+      guard case .failure(let error) = session.attempt("ANALYZE " + portion.joined(separator: ", ")) else { return nil }
+      guard let state = error.sqlState, error.stopFailure == nil, session.isIdle else { throw error.failure }
+      return "\(state): \(error.message)"
     }
   }
 }

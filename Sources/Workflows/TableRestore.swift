@@ -29,7 +29,8 @@ struct TableRestore: Sendable {
     }
     try text.read(skipping: { _ in true }, objects: false) { (piece) throws(Failure) in try scanner.scan(piece) }
     _ = try scanner.finish()
-    selection = try TableSelection(of: statements.all, tables: tables)
+    selection = try TableSelection(
+      of: statements.all, tables: tables, largeObjects: backup.manifest.digests.largeObjects.count)
     (expected, schemaStatements) = try Self.expectation(backup.manifest, selection, statements.all)
   }
 

@@ -56,6 +56,19 @@ import Testing
     }
   }
 
+  @Test func `latest is one of the database that the policy names, if there is any`() throws {
+    try SampleRepository.with { sample, backup in
+      let other = try sample.add("20261122T031500Z-77ab01", database: "other", minutesLater: 60)
+      func latest(of database: String?) throws -> String {
+        try BackupFinder(sample.listing, databases: ["app": database]).find("latest").id
+      }
+      #expect(try latest(of: "app") == backup.id)
+      #expect(try latest(of: "other") == other.id)
+      #expect(try latest(of: "renamed") == other.id)
+      #expect(try latest(of: nil) == other.id)
+    }
+  }
+
   @Test func `latest of several policies asks which, and without any backup says so`() throws {
     let sample = try SampleRepository()
     let none = #expect(throws: Failure.self) { try BackupFinder(sample.listing).find("latest") }

@@ -5,7 +5,8 @@ import Testing
 /// `--json`: one document, with the fields that scripts rely on.
 @Suite struct DocumentTests {
   private static let backupFields: Set<String> = [
-    "id", "policy", "reason", "created_at", "state", "format", "bytes", "held", "path", "deploy", "verification",
+    "id", "policy", "database", "reason", "created_at", "state", "format", "bytes", "held", "path", "deploy",
+    "verification",
   ]
 
   @Test func `every command prints one document with the fields of the contract`() throws {

@@ -125,13 +125,50 @@ import Testing
       try bench.backUp()
       #expect(try bench.holdfast("list", "--json").json.array("without_policy")?.isEmpty == true)
       try FileManager.default.moveItem(atPath: bench.shelf, toPath: "\(bench.shelf)-once")
-      let list = try bench.holdfast("list")
-      #expect(list.stdout.contains("policies without a file, and never pruned: app-once (1 backup)"), "\(list.stdout)")
+      let told = try bench.holdfast("list")
+      #expect(
+        told.stdout.contains("of policies that are not in \(bench.policies): app-once (1 backup)"), "\(told.stdout)")
       let json = try bench.holdfast("list", "--json").json
       #expect(json.string("without_policy", 0, "policy") == "app-once")
       #expect(json.number("without_policy", 0, "backups") == 1)
       #expect(try !bench.holdfast("list", "app").stdout.contains("app-once"))
+      // What is another user's keeps nobody from his own.
+      #expect(chmod("\(bench.shelf)-once", 0) == 0)
+      var list = ProgramRun.command(["list", "--policies", bench.policies])
+      if getuid() == 0 {
+        // Without them root is stopped by a folder's mode as anybody is.
+        list.arguments = ["--bounding-set=-dac_override,-dac_read_search", list.executable] + list.arguments
+        list.executable = "/usr/bin/setpriv"
+      }
+      let other = try ProgramRun(running: list)
+      #expect(other.exit == 0, "\(other.stderr)")
+      #expect(other.stdout.contains("There is no backup yet") && !other.stdout.contains("app-once"), "\(other.stdout)")
+      #expect(chmod("\(bench.shelf)-once", 0o700) == 0)
       try FileManager.default.moveItem(atPath: "\(bench.shelf)-once", toPath: bench.shelf)
+    }
+  }
+
+  @Test func `a repository by another name has no strangers, and a changed URL shows in the list`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      try bench.backUp()
+      try FileManager.default.createSymbolicLink(
+        atPath: "\(bench.folder)/link", withDestinationPath: bench.repository)
+      try FileManager.default.copyItem(atPath: "\(bench.policies)/app.yaml", toPath: "\(bench.policies)/web.yaml")
+      try writePolicy(bench, repository: "\(bench.folder)/link")
+      let several = try bench.holdfast("list")
+      #expect(!several.stdout.contains("Also there") && !several.stdout.contains("database"), "\(several.stdout)")
+      try FileManager.default.removeItem(atPath: "\(bench.policies)/web.yaml")
+
+      let other = bench.newDatabaseName("other")
+      try bench.cluster.psql("CREATE DATABASE \"\(other)\"")
+      try bench.writePolicy(url: bench.cluster.url(other))
+      let id = try bench.backUp()
+      let list = try bench.holdfast("list").stdout
+      #expect(list.contains("database") && list.contains(other) && list.contains(bench.database), "\(list)")
+      #expect(try bench.holdfast("list", "--json").json.string("backups", 0, "database") == other)
+      #expect(try bench.holdfast("show", "latest", "--json").json.string("backup", "id") == id)
+      try bench.writePolicy()
+      #expect(try bench.holdfast("show", "latest", "--json").json.string("backup", "database") == bench.database)
     }
   }
 

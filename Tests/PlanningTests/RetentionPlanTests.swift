@@ -10,7 +10,9 @@ import Testing
   }
 
   private func candidates(_ days: [String]) throws -> [RetentionCandidate] {
-    try days.map { RetentionCandidate(id: $0, createdAt: try date($0), isGood: true, isVerified: true) }
+    try days.map {
+      RetentionCandidate(id: $0, createdAt: try date($0), database: "app", isGood: true, isVerified: true)
+    }
   }
 
   private func plan(
@@ -139,7 +141,8 @@ import Testing
         let isGood = Int.random(in: 0..<5, using: &random) > 0
         return RetentionCandidate(
           id: "b\(number)", createdAt: now.addingTimeInterval(-Double.random(in: 0...100_000_000, using: &random)),
-          isGood: isGood, isVerified: isGood && Bool.random(using: &random),
+          database: Int.random(in: 0..<4, using: &random) == 0 ? "other" : "app", isGood: isGood,
+          isVerified: isGood && Bool.random(using: &random),
           keptBecause: Int.random(in: 0..<8, using: &random) == 0 ? "held" : nil)
       }
       let plan = RetentionPlan(all.shuffled(using: &random), rules: rules, now: now)
@@ -147,8 +150,9 @@ import Testing
       #expect(keep.union(plan.remove.map(\.id)).count == all.count)
       #expect(plan.keep.count + plan.remove.count == all.count)
       #expect(all.allSatisfy { keep.contains($0.id) || ($0.isGood && $0.keptBecause == nil) })
-      let verified = all.filter(\.isVerified)
-      #expect(verified.count { keep.contains($0.id) } >= min(rules.minimumVerified, verified.count))
+      for verified in Dictionary(grouping: all.filter(\.isVerified), by: \.database).values {
+        #expect(verified.count { keep.contains($0.id) } >= min(rules.minimumVerified, verified.count))
+      }
       // A second look at what stays takes nothing more.
       #expect(RetentionPlan(all.filter { keep.contains($0.id) }, rules: rules, now: now).remove.isEmpty)
       if rules.isEmpty { #expect(plan.remove.isEmpty) }

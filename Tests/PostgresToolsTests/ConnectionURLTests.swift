@@ -64,7 +64,9 @@ import Testing
       "sslcrldir=x&sslaccept=accept_invalid_certs&connection_limit=1&pool_timeout=2&socket_timeout=3&application_name=a"
       + "&statement_cache_size=0&uselibpqcompat=true&sslcertmode=allow&currentSchema=x&load_balance_hosts=random"
     #expect(try ConnectionURL.parse(Secret("postgresql://u:p@h/d?\(others)")).parameters["sslmode"] == nil)
-    #expect(try ConnectionURL.parse(Secret("postgresql://u:p@h/d?ssl=true")).parameters["sslmode"] == "require")
+    for query in ["ssl=true", "ssl=true&sslmode="] {
+      #expect(try ConnectionURL.parse(Secret("postgresql://u:p@h/d?\(query)")).parameters["sslmode"] == "require")
+    }
   }
 
   @Test func `keeps what Prisma alone needs to know`() throws {
@@ -84,7 +86,8 @@ import Testing
     "postgresql://u:hunter2/x@h/d", "postgresql://u:hunter2@h/d%00x", "postgresql://u:hunter2%00x@h/d",
     "postgresql://u:hunter2@h/d?sslidentity=x.p12&sslpassword=hunter2", "host=h password=hunter2 bogus=x",
     "host='h password=hunter2",
-    "postgresql://u:hunter2@h/d?sslmod=require", "postgresql://u:hunter2@h/d?ssl_mode=require",
+    "postgresql://u:hunter2@h/d?sslmod=require", "postgresql://u:hunter2@h/d?sslmode=verify_full",
+    "postgresql://u:hunter2@h/d?sslaccep=strict", "postgresql://u:hunter2@h/d?ssl_mode=require",
     "host=h service=hunter2", "host=h passfile=hunter2", "host=h sslpassword=hunter2",
   ])
   func `refuses what it cannot use, and never shows the URL`(url: String) throws {

@@ -26,15 +26,18 @@ package final class SampleRepository {
 
   /// A held backup with two verifications, so that every kind of file is there.
   @discardableResult
-  package func add(_ id: String, policy: String = "app", minutesLater: Double = 0) throws -> Backup {
+  package func add(
+    _ id: String, policy: String = "app", database: String = "app", minutesLater: Double = 0
+  ) throws -> Backup {
     try add(
-      id, policy: policy, at: Self.time.addingTimeInterval(minutesLater * 60),
+      id, policy: policy, database: database, at: Self.time.addingTimeInterval(minutesLater * 60),
       hold: Hold(reason: "it is precious", at: Self.time), verified: VerificationLevel.allCases)
   }
 
   @discardableResult
   package func add(
-    _ id: String, policy: String = "app", at time: Date, hold: Hold?, verified levels: [VerificationLevel]
+    _ id: String, policy: String = "app", database: String = "app", at time: Date, hold: Hold?,
+    verified levels: [VerificationLevel]
   ) throws -> Backup {
     try FileManager.default.createDirectory(atPath: "\(path)/\(policy)", withIntermediateDirectories: true)
     let partial = try PartialBackup(repository, policy: policy, id: id)
@@ -44,7 +47,7 @@ package final class SampleRepository {
     ]
     files += try ["toc.dat", "1.dat", "2.dat"].map { try partial.write("content of \($0)\n", to: "data/\($0)") }
     if let hold { try partial.place(hold) }
-    let manifest = Self.manifest(id, policy, files, time)
+    let manifest = Self.manifest(id, policy, database, files, time)
     var backup = Backup(manifest: manifest, path: try partial.commit(manifest), hold: nil, verifications: [])
     for level in levels { try backup.record(Self.verification(level, ok: true)) }
     return try listed(backup)
@@ -63,7 +66,9 @@ package final class SampleRepository {
       problems: ok ? [] : [Problem(file: "data/1.dat", problem: "SHA-256 differs")])
   }
 
-  private static func manifest(_ id: String, _ policy: String, _ files: [StoredFile], _ time: Date) -> Manifest {
+  private static func manifest(
+    _ id: String, _ policy: String, _ database: String, _ files: [StoredFile], _ time: Date
+  ) -> Manifest {
     let properties = DatabaseProperties(
       owner: "app", encoding: "UTF8", collate: "C", ctype: "C", localeProvider: "libc", locale: nil, icuRules: nil,
       tablespace: "pg_default", connectionLimit: -1, comment: nil, privileges: nil, settings: [])
@@ -71,7 +76,7 @@ package final class SampleRepository {
     return Manifest(
       id: id, policy: policy, environment: "test", reason: "manual", createdAt: time, finishedAt: time, holdfast: "0",
       source: Manifest.Source(
-        systemIdentifier: "1", database: "app", oid: 1, serverVersion: "15.20", serverVersionNumber: 150_020,
+        systemIdentifier: "1", database: database, oid: 1, serverVersion: "15.20", serverVersionNumber: 150_020,
         host: "db:5432", standby: false, bytes: 1, properties: properties),
       tools: [], format: .directory, compression: "none",
       snapshot: Manifest.Snapshot(pgCurrentSnapshot: "1:1:", walLsn: "0/0"), files: files,

@@ -30,7 +30,8 @@ import Testing
     Harm(testDescription: "succeeds with half the bytes", script: halfOfIt, exit: 65),
     Harm(testDescription: "is killed", script: "\"$real\" \"$@\"; kill -9 $$", exit: 1),
     Harm(
-      testDescription: "cannot read the contents", tool: "pg_restore", script: "echo 'no' >&2; exit 1", exit: 65),
+      testDescription: "cannot read the contents", tool: "pg_restore",
+      script: "echo 'pg_restore: error: no' >&2; exit 1", exit: 65),
     Harm(
       testDescription: "has a byte changed afterwards", tool: "pg_restore",
       script: """

@@ -31,16 +31,16 @@ import Testing
     }
   }
 
-  /// The numbers of an enum's values are others in each database, and so are the hashes.
+  /// The numbers of an enum's values are others in each database, and so are the hashes. The pattern is one of the sequence, too.
   @Test func `a partition that is left out may have rows of the others in it after a restore`() throws {
     let sql = """
-      CREATE TYPE m AS ENUM ('a', 'b', 'c', 'd'); CREATE TABLE hp (m m) PARTITION BY HASH (m);
+      CREATE TYPE m AS ENUM ('a', 'b', 'c', 'd'); CREATE TABLE hp (id serial, m m) PARTITION BY HASH (m);
       CREATE TABLE hp0 PARTITION OF hp FOR VALUES WITH (MODULUS 2, REMAINDER 0);
-      CREATE TABLE hp1 PARTITION OF hp FOR VALUES WITH (MODULUS 2, REMAINDER 1);
-      INSERT INTO hp SELECT unnest(enum_range(NULL::m))
+      CREATE TABLE hp_1 PARTITION OF hp FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+      INSERT INTO hp (m) SELECT unnest(enum_range(NULL::m))
       """
     try Workbench.with(sql: sql) { bench in
-      try bench.writePolicy(more: "backup: {exclude_table_data: [public.hp1]}")
+      try bench.writePolicy(more: "backup: {exclude_table_data: [\"public.hp_*\"]}")
       let id = try bench.backUp()
       for number in 0..<6 {
         let copy = bench.newDatabaseName("copy\(number)")

@@ -39,7 +39,7 @@ import Testing
       #expect(dry.json.string("keep", 0, "id") == ids[3])
       #expect((dry.json.value(["keep", 0, "reasons"]) as? [String]) == ["keep_last"])
       #expect(try listed(bench) == Set(ids))
-      #expect(try bench.holdfast("prune").stdout.contains("holdfast prune --confirm removes it"))
+      #expect(try bench.holdfast("prune").stdout.contains("holdfast prune app --confirm removes it"))
       let done = try bench.holdfast("prune", "--confirm", "--json")
       #expect(Set(done.json.array("removed") as? [String] ?? []) == Set(ids.prefix(2)))
       #expect(try listed(bench) == Set(ids.suffix(2)))

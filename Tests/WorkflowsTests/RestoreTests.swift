@@ -41,7 +41,8 @@ import Testing
 
   @Test(arguments: [
     ("1 / a", "22012: division by zero"), ("odd(a, 'XX000')", "XX000: odd"), ("odd(a, '54000')", "54000: odd"),
-    ("odd(a, '57014')", "57014: odd"),
+    ("odd(a, '57014')", "57014: odd"), ("odd(a, '57P03')", "57P03: odd"), ("odd(a, '08001')", "08001: odd"),
+    ("odd(a, '53400')", "53400: odd"), ("odd(a, '58030')", "58030: odd"),
   ])
   func `what cannot be analyzed is told, and comes back all the same`(expression: String, why: String) throws {
     let sql = """
@@ -58,6 +59,20 @@ import Testing
       #expect(run.stderr.contains("not analyzed, the rows are whole: public.a: \(why)"), "\(run.stderr)")
       #expect(run.stderr.contains("analyzed in part"))
       #expect(try bench.cluster.psql("SELECT reltuples FROM pg_class WHERE relname = 'b'", database: copy) == "2")
+    }
+  }
+
+  @Test func `a foreign server that does not answer is no lost connection, and keeps no restore from its end`() throws {
+    let sql = """
+      CREATE EXTENSION postgres_fdw;
+      CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1', dbname 'x');
+      CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (user 'x', password 'y');
+      CREATE TABLE p AS SELECT 1 AS i; CREATE FOREIGN TABLE f () INHERITS (p) SERVER s
+      """
+    try Workbench.with(sql: sql) { bench in
+      let run = try bench.holdfast("restore", try bench.backUp(), "--into", bench.newDatabaseName())
+      #expect(run.exit == 0, "\(run.stderr)")
+      #expect(run.stderr.contains("not analyzed, the rows are whole: public.p: 08001"), "\(run.stderr)")
     }
   }
 

@@ -19,6 +19,27 @@ import Testing
     }
   }
 
+  @Test func `a backup of the same name from another server is told to be that`() throws {
+    let elsewhere = try TestCluster()
+    defer { elsewhere.stop() }
+    try Workbench.with(sql: "CREATE TABLE t AS SELECT 1 AS a") { bench in
+      let id = try bench.backUp()
+      #expect(try bench.holdfast("status", "--json").json.string("last_good", "id") == id)
+      try elsewhere.psql("CREATE DATABASE \"\(bench.database)\"")
+      try bench.writePolicy(
+        url: elsewhere.url(bench.database), more: "retention: {keep_last: 1, minimum_verified: 0}")
+      let status = try bench.holdfast("status", "--json")
+      #expect(status.exit == 2 && status.json.string("last_good", "id") == nil, "\(status.stdout)")
+      let plan = try bench.holdfast("rollback", "--to", id, "--plan")
+      #expect(plan.exit == 0 && plan.stdout.contains("ANOTHER SERVER"), "\(plan.stdout)\(plan.stderr)")
+      // Neither takes the other's place.
+      let other = try bench.backUp()
+      #expect(Set(bench.shelfContents().filter { !$0.hasPrefix(".") }) == [id, other])
+      #expect(try bench.holdfast("status", "--json").json.string("last_good", "id") == other)
+      #expect(try !bench.holdfast("rollback", "--to", other, "--plan").stdout.contains("ANOTHER SERVER"))
+    }
+  }
+
   @Test func `a deploy that runs is not told to be interrupted, and one that was killed is`() throws {
     try DeployBench.with { bench in
       let name = "20240201000000_more"

@@ -118,7 +118,10 @@ import Workflows
   @Test func `a reader that is killed says nothing of the backup`() throws {
     try BackupFiles.with { files in
       let tools = try FakeTools(on: files.bench)
-      for script in ["kill -9 $$", "exit 127", "echo out of memory >&2; exit 1"] {
+      for script in [
+        "kill -9 $$", "exit 127", "echo out of memory >&2; exit 1",
+        "echo 'pg_restore: error: could not open input file \"toc.dat\": Too many open files' >&2; exit 1",
+      ] {
         try tools.replace("pg_restore", by: script)
         try files.bench.writePolicy(more: tools.policy)
         for what in [files.id, "--all"] {
@@ -130,6 +133,34 @@ import Workflows
         #expect(try state(files.bench, files.id) == "complete")
       }
       try files.bench.restore(files.id, into: files.bench.newDatabaseName())
+    }
+  }
+
+  @Test(arguments: [
+    ("echo 'pg_restore: error: did not find magic string in file header' >&2; exit 1", "magic string"),
+    ("kill -SEGV $$", "killed by signal 11"),
+  ])
+  func `a backup that its reader refuses, or crashes on, is damaged`(script: String, why: String) throws {
+    try BackupFiles.with { files in
+      let tools = try FakeTools(on: files.bench)
+      try tools.replace("pg_restore", by: script)
+      try files.bench.writePolicy(more: tools.policy)
+      let run = try files.bench.holdfast("verify", files.id)
+      #expect(run.exit == 65 && run.stderr.contains(why), "\(run.stderr)")
+      #expect(try state(files.bench, files.id) == "damaged")
+    }
+  }
+
+  @Test func `a folder of data that is none is damage, and recorded`() throws {
+    try BackupFiles.with { files in
+      let (data, aside) = ("\(files.path)/data", "\(files.bench.folder)/data")
+      try FileManager.default.moveItem(atPath: data, toPath: aside)
+      try Data("x".utf8).write(to: URL(fileURLWithPath: data))
+      #expect(try files.bench.holdfast("verify", files.id, "--level", "checksum").exit == 65)
+      #expect(try state(files.bench, files.id) == "damaged")
+      try FileManager.default.removeItem(atPath: data)
+      try FileManager.default.moveItem(atPath: aside, toPath: data)
+      #expect(try files.bench.holdfast("verify", files.id).exit == 0)
     }
   }
 
@@ -159,6 +190,20 @@ import Workflows
       let folder = try shell("\(powerless)'\(SourceTree.program)' verify --policies '\(files.bench.policies)'", in: "/")
       #expect(folder.exit == 77, "\(folder.stderr)")
       #expect(chmod("\(files.path)/data", 0o700) == 0)
+      let other = try files.bench.backUp()
+      for (path, mode) in [(files.path, 0o700), ("\(files.path)/manifest.json", 0o600)] as [(String, mode_t)] {
+        #expect(chmod(path, 0) == 0)
+        let all = try shell(
+          "\(powerless)'\(SourceTree.program)' verify --all --json --policies '\(files.bench.policies)'", in: "/")
+        #expect(all.exit == 77, "\(all.stdout)")
+        #expect(all.json.string("not_verified", 0, "backup") == files.id)
+        #expect(all.json.array("broken")?.isEmpty == true && all.json.string("results", 0, "backup") == other)
+        let status = try shell(
+          "\(powerless)'\(SourceTree.program)' status --json --policies '\(files.bench.policies)'", in: "/")
+        #expect(status.exit == 2, "\(status.stdout)")
+        #expect(status.json.number("unreadable") == 1 && status.json.number("damaged") == 0)
+        #expect(chmod(path, mode) == 0)
+      }
       #expect(try state(files.bench, files.id) == "complete")
       try files.bench.restore(files.id, into: files.bench.newDatabaseName())
     }

@@ -1,0 +1,47 @@
+import Foundation
+import PostgresTools
+import TestSupport
+import Testing
+
+/// `holdfast export` into pipes that are not read at once.
+@Suite struct ExportPipeTests {
+  private static let table = "CREATE TABLE t AS SELECT i, repeat('x', 1000) FROM generate_series(1, 2000) i"
+
+  /// Without the key of psql's `\restrict`, which is another one each time.
+  private static let sum = "grep -v restrict | sha256sum"
+
+  @Test func `one that nobody reads ends when it is told to, and leaves nothing`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let id = try bench.backUp()
+      let temporary = "\(bench.folder)/temporary"
+      try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+      let command = ProgramRun.command(["export", id, "--policies", bench.policies], ["TMPDIR": temporary])
+      let run = try ChildProcess(starting: command, capturesOutput: true)
+      try waitUntil("the pipe is full") { try bytesWaiting(in: run) >= 60_000 }
+      let end = try run.end(bySending: SIGTERM, within: 20)
+      #expect(end.exit.status == .exited(143), "\(end.exit.standardError)")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: temporary).isEmpty)
+    }
+  }
+
+  private func bytesWaiting(in run: ChildProcess) throws -> Int32 {
+    var count: Int32 = 0
+    #expect(ioctl(try #require(run.output), UInt(FIONREAD), &count) == 0)
+    return count
+  }
+
+  @Test func `a slow reader gets it whole, also by a pipe that waits for nobody`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let id = try bench.backUp()
+      let export = "'\(SourceTree.program)' --quiet export \(id) --policies '\(bench.policies)'"
+      let nonBlocking = "perl -e 'use Fcntl; fcntl(STDOUT, F_SETFL, O_WRONLY | O_NONBLOCK); exec @ARGV'"
+      let sums = try ["", nonBlocking].map { prefix in
+        try shell("set -o pipefail; \(prefix) \(export) | { sleep 1; \(Self.sum); }", in: bench.folder)
+      }
+      #expect(sums.allSatisfy { $0.exit == 0 }, "\(sums.map(\.stderr))")
+      #expect(sums[0].stdout == sums[1].stdout)
+      let file = try shell("\(export) --output export.sql && cat export.sql | \(Self.sum)", in: bench.folder)
+      #expect(file.stdout.hasSuffix(sums[0].stdout), "\(file.stdout)\(file.stderr)")
+    }
+  }
+}
