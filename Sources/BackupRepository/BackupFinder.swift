@@ -6,7 +6,7 @@ package struct BackupFinder {
   private let listing: Listing
   private let databases: [String: String?]
 
-  /// - Parameter databases: of each policy, as its URL names it now: `latest` is one of those, if there is any.
+  /// - Parameter databases: of each policy, as its URL names it now: `latest` is one of those.
   package init(_ listing: Listing, databases: [String: String?] = [:]) {
     self.listing = listing
     self.databases = databases
@@ -37,7 +37,7 @@ package struct BackupFinder {
     return "holdfast list shows them; " + (good.map { "the newest good one is \($0.id)" } ?? "none of them is good")
   }
 
-  /// The newest that is not damaged.
+  /// The newest that is not damaged, and of no other database.
   private func latest() throws(Failure) -> Backup {
     let good = listing.backups.filter { $0.state == .complete }
     let policies = Set(good.map(\.manifest.policy)).sorted()
@@ -46,13 +46,18 @@ package struct BackupFinder {
         "ambiguous_backup", exit: .usage, what: "backup latest", why: "\(policies.count) policies have backups",
         nextStep: "say which: --policy \(policies[0])", details: policies)
     }
-    let wanted = good.first { backup in (databases[backup.manifest.policy] ?? nil).map(backup.isOf) ?? true }
-    guard let newest = wanted ?? good.first else {
+    guard let newest = good.first else {
       throw Failure(
         "no_such_backup", exit: .notFound, what: "backup latest",
         why: listing.backups.isEmpty && listing.broken.isEmpty ? "there is no backup yet" : "every backup is damaged",
         nextStep: "holdfast backup takes one")
     }
-    return newest
+    guard let database = databases[newest.manifest.policy] ?? nil else { return newest }
+    guard let own = good.first(where: { $0.isOf(database: database) }) else {
+      throw Failure(
+        "no_such_backup", exit: .notFound, what: "backup latest", why: "no good one is of database \(database)",
+        nextStep: "the newest good one is of \(newest.manifest.source.database): give its id, \(newest.id)")
+    }
+    return own
   }
 }

@@ -78,10 +78,10 @@ struct VerifyCommand {
     let bad = outcomes.filter { !$0.verification.ok }
     guard !bad.isEmpty || !broken.isEmpty else { return nil }
     let good = outcomes.first { $0.verification.ok }?.backup.id
-    let all = outcomes.count + broken.count + unread.count
+    let (damaged, all) = (bad.count + broken.count, outcomes.count + broken.count + unread.count)
     return Failure(
       "backup_damaged", exit: .dataDamaged, what: "verify --all",
-      why: "\(bad.count + broken.count) of \(counted(all, "backup")) are damaged"
+      why: "\(damaged) of \(all) backups \(damaged == 1 ? "is" : "are") damaged"
         + (unread.isEmpty ? "" : ", \(unread.count) not verified"),
       nextStep: good.map { "they will not be used; the newest good one is \($0)" } ?? "take a new one: holdfast backup",
       details: bad.flatMap { outcome in

@@ -56,7 +56,7 @@ import Testing
     }
   }
 
-  @Test func `latest is one of the database that the policy names, if there is any`() throws {
+  @Test func `latest is one of the database that the policy names, or none`() throws {
     try SampleRepository.with { sample, backup in
       let other = try sample.add("20261122T031500Z-77ab01", database: "other", minutesLater: 60)
       func latest(of database: String?) throws -> String {
@@ -64,8 +64,9 @@ import Testing
       }
       #expect(try latest(of: "app") == backup.id)
       #expect(try latest(of: "other") == other.id)
-      #expect(try latest(of: "renamed") == other.id)
       #expect(try latest(of: nil) == other.id)
+      let failure = #expect(throws: Failure.self) { try latest(of: "renamed") }
+      #expect(failure?.code == "no_such_backup" && failure?.nextStep.contains(other.id) == true)
     }
   }
 
