@@ -211,8 +211,10 @@ import Testing
       try bench.deploy("20240201000000_a", "ALTER TABLE orders RENAME TO purchases;")
       try bench.psql("DELETE FROM purchases WHERE id < 40")
       let plan = try bench.run("rollback", "--plan", "--json").json
-      #expect(plan.string("lost_writes", 0, "name") == "purchases")
-      #expect(plan.value(["lost_writes", 0, "deleted"]) is NSNull)
+      // Beside it stands what transactions of other tests, open meanwhile, have put in doubt.
+      let names = (plan.array("lost_writes") ?? []).map { ($0 as? [String: Any])?["name"] as? String }
+      let index = try #require(names.firstIndex(of: "purchases"), "\(names)")
+      #expect(plan.value(["lost_writes", index, "deleted"]) is NSNull)
     }
   }
 }
