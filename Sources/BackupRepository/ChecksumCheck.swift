@@ -54,7 +54,10 @@ package struct ChecksumCheck: Sendable {
     switch fileKind(full) {
     case .missing: return Problem(file: file.path, table: file.table, problem: "is missing")
     case .file: break
-    case .unreadable(let number): throw cannotRead(full, number)
+    case .unreadable(let number):
+      let failure = cannotRead(full, number)
+      guard failure.exit == .dataDamaged else { throw failure }
+      return Problem(file: file.path, table: file.table, problem: "cannot be read: \(failure.why)")
     case .link, .folder, .other:
       return Problem(file: file.path, table: file.table, problem: "is no plain file")
     }
