@@ -51,6 +51,8 @@ struct CaptureDatabase {
     let properties = try reader.properties()
     let (oid, bytes) = try reader.database()
     let history = try source.history()
+    let excluded = policy.backup.excludeTableData
+    if !excluded.isEmpty { try ExcludedRows(source.session, patterns: excluded).check() }
 
     step("dump")
     let command = DumpCommand(
@@ -58,7 +60,6 @@ struct CaptureDatabase {
       passwordFile: passwordFile, folder: partial.path, purpose: DumpCommand.purpose(of: source.toolbox))
     let archive = try dump(command, snapshot, expectedBytes)
     let needs = try reader.needs(owners: archive.owners, properties: properties)
-    if !policy.backup.excludeTableData.isEmpty { try ExcludedRows(source.session, policy).check(archive.digests) }
     try snapshot.close()
     try partial.synchronizeData()
     return CapturedDump(

@@ -87,6 +87,7 @@ package struct CheckPolicy {
     try collect(into: &findings) { () throws(Failure) in try toolFindings(serverMajor: facts.major) }
     try collect(into: &findings) { () throws(Failure) in try privilegeFindings(session, facts) }
     try collect(into: &findings) { () throws(Failure) in try restoreFindings(session, reader, facts) }
+    try collect(into: &findings) { () throws(Failure) in try exclusionFindings(session) }
     return findings
   }
 
@@ -157,6 +158,21 @@ package struct CheckPolicy {
     findings += try wayBackFindings(session)
     findings.append(CheckFinding(kind: .fine, text: "encoding \(properties.encoding), locale \(properties.collate)"))
     return findings
+  }
+
+  private func exclusionFindings(_ session: Session) throws(Failure) -> [CheckFinding] {
+    let patterns = policy.backup.excludeTableData
+    guard !patterns.isEmpty else { return [] }
+    try session.query("BEGIN READ ONLY")
+    let excluded = try ExcludedRows(session, patterns: patterns)
+    try excluded.check()
+    try session.query("COMMIT")
+    return excluded.matches.map { match in
+      match.leavesOut.map { CheckFinding(kind: .fine, text: "\(match.pattern): \($0) saved without rows") }
+        ?? CheckFinding(
+          kind: .warning, text: "backup.exclude_table_data: \(match.pattern) \(match.emptiness.why)",
+          fix: match.emptiness.fix)
+    }
   }
 
   /// Warnings, as a role for backups alone is a good one.

@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -63,6 +64,129 @@ import Testing
       #expect(try bench.holdfast("backup").exit == 0)
       let copy = bench.newDatabaseName()
       #expect(try bench.holdfast("restore", "latest", "--into", copy).exit == 0)
+    }
+  }
+
+  @Test func `a materialized view that is filled from a left out one keeps the backup from being taken`() throws {
+    let sql = """
+      CREATE TABLE t (a int); INSERT INTO t VALUES (1);
+      CREATE MATERIALIZED VIEW base AS SELECT * FROM t; CREATE VIEW between AS SELECT a AS b FROM base;
+      CREATE VIEW further AS SELECT b AS c FROM between; CREATE MATERIALIZED VIEW upper_one AS SELECT * FROM further;
+      CREATE MATERIALIZED VIEW empty_one AS SELECT * FROM base WITH NO DATA
+      """
+    try Workbench.with(sql: sql) { bench in
+      try bench.writePolicy(more: "backup: {exclude_table_data: [base]}")
+      let run = try bench.holdfast("backup", "--json")
+      #expect(run.exit == 78)
+      #expect(run.json.string("error", "code") == "excluded_reference", "\(run.stdout)")
+      #expect(run.json.string("error", "why")?.contains("public.upper_one is filled from it") == true)
+      let check = try bench.holdfast("check")
+      #expect(check.exit != 0)
+      #expect(check.stdout.contains("public.upper_one is filled from it"), "\(check.stdout)")
+
+      for format in ["directory", "plain", "custom"] {
+        try bench.writePolicy(more: "backup: {format: \(format), exclude_table_data: [base, upper_one]}")
+        let copy = bench.newDatabaseName(format)
+        try bench.restore(try bench.backUp(), into: copy)
+        let filled = "SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind = 'm' AND relispopulated"
+        #expect(try bench.cluster.psql(filled, database: copy) == "")
+      }
+      try bench.cluster.psql("DROP MATERIALIZED VIEW upper_one", database: bench.database)
+      try bench.writePolicy(more: "backup: {exclude_table_data: [base]}")
+      try bench.restore(try bench.backUp(), into: bench.newDatabaseName())
+    }
+  }
+
+  /// A table whose key is NULL everywhere, a key that is not checked, and partitions of which the left out one is not referred to.
+  @Test func `references that no kept row makes are no obstacle`() throws {
+    let sql = """
+      CREATE TABLE kinds (id int PRIMARY KEY, up int REFERENCES kinds); INSERT INTO kinds VALUES (1, NULL), (2, 1);
+      CREATE TABLE things (kind int REFERENCES kinds); INSERT INTO things VALUES (NULL);
+      CREATE TABLE loose (kind int); INSERT INTO loose VALUES (7);
+      ALTER TABLE loose ADD FOREIGN KEY (kind) REFERENCES kinds NOT VALID;
+      CREATE EXTENSION citext;
+      CREATE TABLE parts (at int, name citext, PRIMARY KEY (at, name)) PARTITION BY RANGE (at);
+      CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
+      CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (10) TO (20);
+      INSERT INTO parts VALUES (1, 'a'), (11, 'b');
+      CREATE TABLE uses (at int, name citext, FOREIGN KEY (at, name) REFERENCES parts) PARTITION BY LIST (at);
+      CREATE TABLE uses_1 PARTITION OF uses FOR VALUES IN (1); CREATE TABLE uses_2 PARTITION OF uses DEFAULT;
+      INSERT INTO uses VALUES (1, 'A'), (11, NULL)
+      """
+    try Workbench.with(sql: sql) { bench in
+      try bench.writePolicy(more: "backup: {exclude_table_data: [kinds, parts_2]}")
+      try bench.restore(try bench.backUp(), into: bench.newDatabaseName())
+      try bench.cluster.psql("UPDATE uses SET name = 'B' WHERE name IS NULL", database: bench.database)
+      let refused = try bench.holdfast("backup", "--json")
+      #expect(refused.exit == 78)
+      #expect(refused.json.string("error", "why")?.contains("rows of public.uses refer") == true, "\(refused.stdout)")
+      try bench.writePolicy(more: "backup: {exclude_table_data: [kinds, parts_2, uses_2]}")
+      try bench.restore(try bench.backUp(), into: bench.newDatabaseName("second"))
+      try bench.writePolicy(more: "backup: {exclude_table_data: [kinds, parts_1, uses_2]}")
+      #expect(try bench.holdfast("backup").exit == 78)
+    }
+  }
+
+  // MARK: Patterns
+
+  private static let awkward = """
+    CREATE SCHEMA "My.Schema"; CREATE SCHEMA audit;
+    CREATE TABLE sessions (a int); CREATE TABLE "Sessions" (a int); CREATE TABLE "a.b" (a int); CREATE TABLE "a$b" (a int);
+    CREATE TABLE "a""b" (a int); CREATE TABLE "star*" (a int); CREATE TABLE starry (a int); CREATE TABLE "Ärger" (a int);
+    CREATE TABLE audit.log_1 (a int); CREATE TABLE audit.log_22 (a int); CREATE TABLE audit.sessions (a int);
+    CREATE TABLE "My.Schema"."x y" (a int); CREATE TABLE log_1 (a int); CREATE TABLE "x[]" (a int);
+    ALTER ROLE CURRENT_USER IN DATABASE "DB" SET search_path = audit, public
+    """
+
+  private static let patterns = [
+    "sessions", "SESSIONS", "\"Sessions\"", "*.sessions", "*", "*.*", "a.b", "\"a.b\"", "public.\"a.b\"", "a$b",
+    "public.\"a\"\"b\"", "star*", "public.\"star*\"", "audit.log_?", "log_[0-9]+", "log_*", "\"My.Schema\".*",
+    "\"My.Schema\".\"x y\"", "Ärger", "\"Ärger\"", "audit.(log_1|sessions)", "x[]", "\"x[]\"", "\"\"", "public.*a*",
+  ]
+
+  @Test func `a pattern means what it means to pg_dump`() throws {
+    try Workbench.with(sql: "SELECT 1") { bench in
+      try bench.cluster.psql(Self.awkward.replacing("DB", with: bench.database), database: bench.database)
+      func saved(_ more: String) throws -> Int? {
+        let url = bench.cluster.url(bench.database)
+        let run = try shell("pg_dump \(more) '\(url)' | grep -c '^COPY '", in: bench.folder)
+        return Int(run.stdout.trimmingCharacters(in: .whitespacesAndNewlines))
+      }
+      let tables = try #require(try saved(""))
+      #expect(tables == 14)
+      for pattern in Self.patterns {
+        let left = tables - (try #require(try saved("--exclude-table-data='\(pattern)'")))
+        try bench.writePolicy(more: "backup: {exclude_table_data: ['\(pattern)']}")
+        let check = try bench.holdfast("check")
+        let wanted =
+          switch left {
+          case 0: "\(pattern) matches nothing"
+          case 1: "\(pattern): 1 table saved"
+          default: "\(pattern): \(left) tables saved"
+          }
+        #expect(check.stdout.contains(wanted), "\(wanted): \(check.stdout)")
+      }
+    }
+  }
+
+  @Test func `check tells of patterns that leave out nothing`() throws {
+    let sql = """
+      CREATE TABLE parts (at int) PARTITION BY RANGE (at);
+      CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10); CREATE TABLE log (id serial)
+      """
+    try Workbench.with(sql: sql) { bench in
+      try bench.writePolicy(more: "backup: {exclude_table_data: [parts, sesions, 'log*']}")
+      let run = try bench.holdfast("check")
+      #expect(run.stdout.contains("parts matches a partitioned table only"), "\(run.stdout)")
+      #expect(run.stdout.contains("sesions matches nothing that has rows"), "\(run.stdout)")
+      #expect(run.stdout.contains("log*: 1 table, 1 sequence saved without rows"), "\(run.stdout)")
+      #expect(run.exit == 0)
+
+      try bench.writePolicy(more: "backup: {exclude_table_data: ['log_[']}")
+      let refused = try bench.holdfast("backup", "--json")
+      #expect(refused.exit == 78)
+      #expect(refused.json.string("error", "code") == "bad_pattern", "\(refused.stdout)")
+      #expect(try bench.holdfast("check").stdout.contains("log_[ is no pattern of table names"))
     }
   }
 }
