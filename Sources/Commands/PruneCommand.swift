@@ -48,11 +48,14 @@ struct PruneCommand {
     let plan = outcome.plan
     guard !(plan.keep + plan.remove).isEmpty else { return "There is no backup yet.\n" }
     let removed = Set(outcome.removed)
-    let going = plan.remove.map { decision in
-      let word = isDry ? "goes" : removed.contains(decision.id) ? "removed" : "in use"
-      return [word, decision.id, decision.reasons.joined(separator: ", ")]
+    // The rules count each database's backups apart.
+    let several = Set(outcome.databases.values.map { Array($0.utf8) }).count > 1
+    func row(_ word: String, _ decision: RetentionPlan.Decision) -> [String] {
+      [word, decision.id] + (several ? [outcome.databases[decision.id] ?? ""] : [])
+        + [decision.reasons.joined(separator: ", ")]
     }
-    let rows = plan.keep.map { ["stays", $0.id, $0.reasons.joined(separator: ", ")] } + going
+    let going = plan.remove.map { row(isDry ? "goes" : removed.contains($0.id) ? "removed" : "in use", $0) }
+    let rows = plan.keep.map { row("stays", $0) } + going
     let end =
       switch (isDry, plan.remove.isEmpty) {
       case (_, true): "Nothing is to be removed."

@@ -16,6 +16,8 @@ package struct PruneBackups {
 
   package struct Outcome: Sendable {
     package var plan: RetentionPlan
+    /// What the backups are of, by their ids.
+    package var databases: [String: String]
     /// Ids, the oldest first. Empty for a dry run.
     package var removed: [String] = []
     /// Would have gone, but somebody was reading them.
@@ -25,7 +27,7 @@ package struct PruneBackups {
   /// What would be removed now.
   package func plan() throws(Failure) -> Outcome {
     let repository = try Repository.open(policy.repository)
-    return Outcome(plan: try plan(repository, repository.listing(of: policy.name)))
+    return try outcome(repository, repository.listing(of: policy.name))
   }
 
   /// - Throws: `locked`, `cannot_write`.
@@ -42,7 +44,7 @@ package struct PruneBackups {
   /// Under the policy's lock.
   func run(_ repository: Repository) throws(Failure) -> Outcome {
     let listing = try repository.listing(of: policy.name)
-    var outcome = Outcome(plan: try plan(repository, listing))
+    var outcome = try outcome(repository, listing)
     let going = Set(outcome.plan.remove.map(\.id))
     // The oldest first: whatever ends the run, the newest are still there.
     for backup in listing.backups.reversed() where going.contains(backup.id) {
@@ -54,6 +56,12 @@ package struct PruneBackups {
       }
     }
     return outcome
+  }
+
+  private func outcome(_ repository: Repository, _ listing: Listing) throws(Failure) -> Outcome {
+    let databases = listing.backups.map { ($0.id, $0.manifest.source.database) }
+    return Outcome(
+      plan: try plan(repository, listing), databases: Dictionary(databases, uniquingKeysWith: { first, _ in first }))
   }
 
   private func plan(_ repository: Repository, _ listing: Listing) throws(Failure) -> RetentionPlan {

@@ -167,6 +167,8 @@ import Testing
       #expect(list.contains("database") && list.contains(other) && list.contains(bench.database), "\(list)")
       #expect(try bench.holdfast("list", "--json").json.string("backups", 0, "database") == other)
       #expect(try bench.holdfast("show", "latest", "--json").json.string("backup", "id") == id)
+      let prune = try bench.holdfast("prune").stdout
+      #expect(prune.contains("\(id)  \(other) ") && prune.contains("  \(bench.database) "), "\(prune)")
       try bench.writePolicy()
       #expect(try bench.holdfast("show", "latest", "--json").json.string("backup", "database") == bench.database)
     }

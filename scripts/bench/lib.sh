@@ -45,7 +45,7 @@ bench_program() {
   if [[ -n ${HOLDFAST_PROGRAM:-} ]]; then
     program=$HOLDFAST_PROGRAM
   else
-    attended swift build -c release --product holdfast --quiet
+    attended swift build -c release --static-swift-stdlib --product holdfast --quiet
     # shellcheck disable=SC2034 # for the scripts
     program=$(swift build -c release --show-bin-path)/holdfast
   fi
