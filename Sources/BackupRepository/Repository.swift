@@ -182,6 +182,11 @@ package struct Listing: Sendable {
     broken.sort { $0.id > $1.id }
   }
 
+  /// The newest good one that can stand in for a damaged one.
+  package func newestGood(insteadOf backup: Backup) -> Backup? {
+    backups.first { $0.state == .complete && $0.id != backup.id && $0.isLike(backup) }
+  }
+
   package mutating func merge(_ other: Listing) {
     backups += other.backups
     broken += other.broken

@@ -123,8 +123,7 @@ struct CommandContext {
   /// Who asks for the newest, or for none, is told that a newer one is damaged.
   private func warn(ofPassedOver listing: Listing, for backup: Backup) {
     guard ["latest", nil].contains(invocation.operand("ID")),
-      let newest = listing.backups.first(where: { $0.manifest.policy == backup.manifest.policy }),
-      newest.state == .damaged
+      let newest = listing.backups.first(where: { $0.isLike(backup) }), newest.state == .damaged
     else { return }
     console.say("warning: the newest backup, \(newest.id), is damaged; this is \(backup.id)")
   }

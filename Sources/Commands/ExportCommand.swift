@@ -10,7 +10,7 @@ struct ExportCommand {
   func run() throws(Failure) -> CommandResult {
     let output = context.invocation.value("output")
     let (backup, policy, listing) = try context.backup()
-    let good = listing.backups.first { $0.id != backup.id && $0.state == .complete }
+    let good = listing.newestGood(insteadOf: backup)
     guard output != nil || !context.console.json else {
       throw CommandTable.holdfast.usageFailure(
         command: "export", what: "--json", why: "stdout is for one document: the SQL needs a file, --output FILE")

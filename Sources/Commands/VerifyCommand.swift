@@ -22,7 +22,7 @@ struct VerifyCommand {
     let (backup, policy, listing) = try context.backup()
     let outcome = try VerifyBackup(surroundings: context.surroundings)
       .examine(backup, level: level, tools: policy.tools)
-    let good = listing.backups.first { $0.id != backup.id && $0.state == .complete }
+    let good = listing.newestGood(insteadOf: backup)
     return CommandResult(
       json: json(outcome), text: outcome.verification.ok ? goodText(outcome) : "",
       failure: outcome.damage(insteadUse: good))
@@ -77,13 +77,18 @@ struct VerifyCommand {
   ) -> Failure? {
     let bad = outcomes.filter { !$0.verification.ok }
     guard !bad.isEmpty || !broken.isEmpty else { return nil }
-    let good = outcomes.first { $0.verification.ok }?.backup.id
+    let good = outcomes.first { $0.verification.ok }?.backup
+    // Where they are of several databases, one cannot stand in for all.
+    let instead = good.map { good in
+      outcomes.allSatisfy { $0.backup.isLike(good) }
+        ? "the newest good one is \(good.id)" : "holdfast list shows the good ones"
+    }
     let (damaged, all) = (bad.count + broken.count, outcomes.count + broken.count + unread.count)
     return Failure(
       "backup_damaged", exit: .dataDamaged, what: "verify --all",
       why: "\(damaged) of \(all) backups \(damaged == 1 ? "is" : "are") damaged"
         + (unread.isEmpty ? "" : ", \(unread.count) not verified"),
-      nextStep: good.map { "they will not be used; the newest good one is \($0)" } ?? "take a new one: holdfast backup",
+      nextStep: instead.map { "they will not be used; \($0)" } ?? "take a new one: holdfast backup",
       details: bad.flatMap { outcome in
         outcome.verification.problems.prefix(3).map { "\(outcome.backup.id): \($0.sentence)" }
       } + broken.map { "\($0.id): \($0.failure.why)" } + lines(unread))

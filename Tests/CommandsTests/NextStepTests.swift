@@ -27,6 +27,27 @@ import Testing
     }
   }
 
+  @Test func `a backup of another database never stands in for a damaged one`() throws {
+    try Workbench.with(sql: "CREATE TABLE t ()") { bench in
+      let bad = try bench.backUp()
+      let other = bench.newDatabaseName("other")
+      try bench.cluster.psql("CREATE DATABASE \"\(other)\"")
+      try bench.writePolicy(url: bench.cluster.url(other))
+      let good = try bench.backUp()
+      try damage(bench, bad)
+      let all = try bench.holdfast("verify", "--all", "--json")
+      #expect(all.exit == 65)
+      #expect(all.json.string("error", "next_step")?.contains("holdfast list shows") == true, "\(all.stdout)")
+      for command in [["verify", bad], ["export", bad], ["restore", bad, "--into", bench.newDatabaseName()]] {
+        let run = try ProgramRun(command + ["--policies", bench.policies])
+        #expect(run.exit == 65)
+        #expect(!run.stderr.contains(good), "\(run.stderr)")
+      }
+      let latest = try bench.holdfast("show", "latest")
+      #expect(latest.exit == 0 && !latest.stderr.contains("is damaged; this is"), "\(latest.stderr)")
+    }
+  }
+
   @Test(arguments: [
     ["--swap", "--verify", "rows"], ["--swap", "--no-analyze"], ["--into", "x", "--confirm", "x"],
   ]) func `an option that a restore would ignore is refused`(options: [String]) throws {
