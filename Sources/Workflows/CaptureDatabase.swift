@@ -16,6 +16,8 @@ struct CapturedDump {
   var globals: StoredFile?
   var archive: DumpedArchive
   var needs: Manifest.Needs
+  /// Where tables to leave out were looked for; nil when none were.
+  var excludeSearchPath: [String]?
 }
 
 /// What a dump left in a partial backup, whatever its format.
@@ -51,8 +53,10 @@ struct CaptureDatabase {
     let properties = try reader.properties()
     let (oid, bytes) = try reader.database()
     let history = try source.history()
-    let excluded = policy.backup.excludeTableData
-    if !excluded.isEmpty { try ExcludedRows(source.session, patterns: excluded).check() }
+    let patterns = policy.backup.excludeTableData
+    let excluded = patterns.isEmpty ? nil : try ExcludedRows(source.session, patterns: patterns)
+    try excluded?.checkMaterializedViews()
+    let searchPath = try excluded?.searchPath()
 
     step("dump")
     let command = DumpCommand(
@@ -60,11 +64,13 @@ struct CaptureDatabase {
       passwordFile: passwordFile, folder: partial.path, purpose: DumpCommand.purpose(of: source.toolbox))
     let archive = try dump(command, snapshot, expectedBytes)
     let needs = try reader.needs(owners: archive.owners, properties: properties)
+    // Which tables have rows, only the dump knows.
+    try excluded?.checkReferences(archive.digests)
     try snapshot.close()
     try partial.synchronizeData()
     return CapturedDump(
       snapshot: snapshot.snapshot, properties: properties, history: history, oid: oid, databaseBytes: bytes,
-      globals: globals, archive: archive, needs: needs)
+      globals: globals, archive: archive, needs: needs, excludeSearchPath: searchPath)
   }
 
   private func dump(

@@ -87,7 +87,7 @@ package struct CheckPolicy {
     try collect(into: &findings) { () throws(Failure) in try toolFindings(serverMajor: facts.major) }
     try collect(into: &findings) { () throws(Failure) in try privilegeFindings(session, facts) }
     try collect(into: &findings) { () throws(Failure) in try restoreFindings(session, reader, facts) }
-    try collect(into: &findings) { () throws(Failure) in try exclusionFindings(session) }
+    try addExclusions(to: &findings, session)
     return findings
   }
 
@@ -160,19 +160,35 @@ package struct CheckPolicy {
     return findings
   }
 
-  private func exclusionFindings(_ session: Session) throws(Failure) -> [CheckFinding] {
+  private func addExclusions(to findings: inout [CheckFinding], _ session: Session) throws(Failure) {
     let patterns = policy.backup.excludeTableData
-    guard !patterns.isEmpty else { return [] }
-    try session.query("BEGIN READ ONLY")
-    let excluded = try ExcludedRows(session, patterns: patterns)
-    try excluded.check()
-    try session.query("COMMIT")
-    return excluded.matches.map { match in
-      match.leavesOut.map { CheckFinding(kind: .fine, text: "\(match.pattern): \($0) saved without rows") }
-        ?? CheckFinding(
-          kind: .warning, text: "backup.exclude_table_data: \(match.pattern) \(match.emptiness.why)",
-          fix: match.emptiness.fix)
+    func looking(_ look: () throws(Failure) -> [CheckFinding]) throws(Failure) {
+      try collect(into: &findings) { () throws(Failure) in
+        try session.query("BEGIN READ ONLY")
+        defer { _ = session.attempt("ROLLBACK", []) }
+        return try look()
+      }
     }
+    for pattern in patterns {
+      try looking { () throws(Failure) in [finding(try ExcludedRows.match(pattern, session))] }
+    }
+    guard !patterns.isEmpty else { return }
+    try looking { () throws(Failure) in
+      // What is no pattern is told above.
+      let excluded = try ExcludedRows(session, patterns: patterns)
+      try excluded.checkMaterializedViews()
+      try excluded.checkReferences()
+      return []
+    }
+  }
+
+  private func finding(_ match: ExcludedRows.Match) -> CheckFinding {
+    match.leavesOut.map {
+      CheckFinding(kind: .fine, text: "exclude_table_data \(match.pattern): \($0) saved without rows")
+    }
+      ?? CheckFinding(
+        kind: .warning, text: "exclude_table_data \(match.pattern): it \(match.emptiness.why)",
+        fix: match.emptiness.fix)
   }
 
   /// Warnings, as a role for backups alone is a good one.

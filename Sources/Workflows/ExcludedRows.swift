@@ -4,7 +4,32 @@ import Planning
 import PostgresTools
 
 /// What `exclude_table_data` leaves out, and whether a backup without it can be restored.
+///
+/// Only catalogs are read: a table's owner decides what runs when its rows are.
 struct ExcludedRows {
+  private let session: Session
+  /// Identifiers of what has rows of its own, as an array of the server's.
+  private let excluded: String
+
+  /// - Parameter session: in a transaction.
+  /// - Throws: `bad_pattern`.
+  init(_ session: Session, patterns: [String]) throws(Failure) {
+    self.session = session
+    var identifiers: [String] = []
+    for pattern in patterns {
+      identifiers += try Self.match(pattern, session).relations.filter { ["r", "m"].contains($0.kind) }.map(\.oid)
+    }
+    excluded = "{\(identifiers.joined(separator: ","))}"
+  }
+
+  private func refusal(_ why: String, nextStep: String) -> Failure {
+    Failure(
+      "excluded_reference", exit: .configuration, what: "backup of \(session.target.database)",
+      why: "\(why): it could not be restored", nextStep: "\(nextStep): backup.exclude_table_data")
+  }
+
+  // MARK: Patterns
+
   /// What a pattern matches.
   struct Match {
     var pattern: String
@@ -26,28 +51,18 @@ struct ExcludedRows {
       relations.contains { $0.kind == "p" }
         ? (
           "matches a partitioned table only: the rows are in its partitions, and they are saved",
-          "name the partitions: \(pattern)_*, or whatever they are called"
+          "give a pattern of the partitions' names"
         ) : ("matches nothing that has rows", "mend the pattern, or remove it")
     }
   }
 
-  private let session: Session
-  let matches: [Match]
-
   /// - Parameter session: in a transaction.
   /// - Throws: `bad_pattern`.
-  init(_ session: Session, patterns: [String]) throws(Failure) {
-    self.session = session
-    var matches: [Match] = []
-    for pattern in patterns { matches.append(try Self.match(pattern, session)) }
-    self.matches = matches
-  }
-
-  private static func match(_ pattern: String, _ session: Session) throws(Failure) -> Match {
-    let wanted = NamePattern(pattern)
+  static func match(_ pattern: String, _ session: Session) throws(Failure) -> Match {
+    guard let wanted = NamePattern(pattern), (wanted.database ?? session.target.database) == session.target.database
+    else { throw badPattern(pattern, "its parts are a schema and a name, at most") }
     do throws(Failure) {
-      // As pg_dump asks: what has no schema is looked for under the search path of the role.
-      let rows = try session.underOwnSearchPath(nil) { () throws(Failure) in
+      let rows = try underOwnSearchPath(session) { () throws(Failure) in
         try session.query(
           """
           SELECT c.oid, c.relkind FROM pg_catalog.pg_class c
@@ -67,90 +82,46 @@ struct ExcludedRows {
       return Match(pattern: pattern, relations: relations)
     } catch {
       guard error.isOfStatement else { throw error }
-      throw Failure(
-        "bad_pattern", exit: .configuration, what: "backup.exclude_table_data",
-        why: "\(pattern) is no pattern of table names: \(error.why)",
-        nextStep: "write it as psql's \\d takes it: public.sessions, \"audit.log_*\"")
+      throw badPattern(pattern, error.why)
     }
   }
 
-  /// - Throws: `excluded_reference`.
-  func check() throws(Failure) {
-    try checkReferences()
-    try checkMaterializedViews()
+  private static func badPattern(_ pattern: String, _ why: String) -> Failure {
+    Failure(
+      "bad_pattern", exit: .configuration, what: "backup.exclude_table_data",
+      why: "\(pattern) is no pattern of table names: \(why)",
+      nextStep: "write it as psql's \\d takes it: public.sessions, \"audit.log_*\"")
   }
 
-  /// Of kinds that have rows of their own.
-  private var excluded: String {
-    let those = matches.flatMap { $0.relations.filter { ["r", "m"].contains($0.kind) }.map(\.oid) }
-    return "{\(those.joined(separator: ","))}"
-  }
-
-  // MARK: Foreign keys
-
-  /// Rows that are left out must not be referred to by rows that are kept: their foreign key could not be restored.
-  private func checkReferences() throws(Failure) {
-    let excluded = excluded
-    for values in try session.query(Self.references, [excluded]) {
-      let row = try Row(values)
-      let (kept, left, rows) = (try row.text(0), try row.text(1), try row.text(2))
-      guard try Row(try session.query("SELECT EXISTS (\(rows))", [excluded]).first).flag(0) else { continue }
-      throw refusal(
-        "the rows of \(left) are left out, and rows of \(kept) refer to them",
-        nextStep: "leave out those of \(kept) too, or none of \(left): backup.exclude_table_data")
+  /// The schemas in which a pattern without one is looked for.
+  func searchPath() throws(Failure) -> [String] {
+    try Self.underOwnSearchPath(session) { () throws(Failure) in
+      try session.query("SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))").compactMap { $0.first ?? nil }
     }
   }
 
-  /// The foreign keys from kept tables to left out ones, with a query for rows that use them. A key to a partition may be used by rows that
-  /// refer to other partitions only.
-  ///
-  /// Keys of a partitioned table are looked at once, not once per partition that refers; where the referred table is partitioned, each of its
-  /// partitions has a constraint of its own.
-  private static let references = """
-    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.format('%I.%I', tn.nspname, t.relname),
-      pg_catalog.concat(
-        pg_catalog.format('SELECT FROM %s%I.%I f', CASE c.relkind WHEN 'r' THEN 'ONLY ' END, n.nspname, c.relname),
-        CASE WHEN t.relispartition
-          THEN pg_catalog.format(' JOIN ONLY %I.%I t ON %s', tn.nspname, t.relname, keys.equal) END,
-        ' WHERE ', keys.given, ' AND f.tableoid <> ALL ($1::pg_catalog.oid[])')
-    FROM pg_catalog.pg_constraint k
-    JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_catalog.pg_class t ON t.oid = k.confrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
-    LEFT JOIN pg_catalog.pg_constraint p ON p.oid = k.conparentid,
-    LATERAL (
-      SELECT pg_catalog.string_agg(pg_catalog.format('f.%I IS NOT NULL', a.attname), ' AND ') AS given,
-        pg_catalog.string_agg(
-          pg_catalog.format('t.%I OPERATOR(%I.%s) f.%I', ta.attname, o.nspname, o.oprname, a.attname)
-          || CASE WHEN ta.attcollation <> 0 AND a.attcollation <> 0
-            THEN (SELECT pg_catalog.format(' COLLATE %I.%I', cn.nspname, co.collname) FROM pg_catalog.pg_collation co
-              JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = ta.attcollation)
-            ELSE '' END, ' AND ') AS equal
-      FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop))
-        AS columns (referring, referred, operator)
-      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = columns.referring
-      JOIN pg_catalog.pg_attribute ta ON ta.attrelid = t.oid AND ta.attnum = columns.referred
-      JOIN (SELECT op.oid, op.oprname, opn.nspname FROM pg_catalog.pg_operator op
-        JOIN pg_catalog.pg_namespace opn ON opn.oid = op.oprnamespace) o ON o.oid = columns.operator
-    ) keys
-    WHERE k.contype = 'f' AND k.convalidated AND t.relkind = 'r' AND c.relkind IN ('r', 'p')
-      AND t.oid = ANY ($1::pg_catalog.oid[]) AND c.oid <> ALL ($1::pg_catalog.oid[])
-      AND (p.oid IS NULL OR p.conrelid = k.conrelid)
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
-          AND c.oid <> ALL (COALESCE(e.extconfig, '{}')))
-    ORDER BY 1, 2, 3
-    """
+  /// As pg_dump asks: under the search path of role and database. Ends with the transaction, so that a pooler's session stays as it was.
+  private static func underOwnSearchPath<Result>(
+    _ session: Session, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try session.query("SET LOCAL search_path TO DEFAULT")
+    let result = try body()
+    try session.query("SELECT pg_catalog.set_config('search_path', '', true)")
+    return result
+  }
 
   // MARK: Materialized views
 
   /// A materialized view that is kept is filled after a restore, and cannot be from one that is left empty.
-  private func checkMaterializedViews() throws(Failure) {
+  ///
+  /// - Throws: `excluded_reference`.
+  func checkMaterializedViews() throws(Failure) {
     guard let values = try session.query(Self.readers, [excluded]).first else { return }
     let row = try Row(values)
     let (kept, left) = (try row.text(0), try row.text(1))
     throw refusal(
       "the materialized view \(left) is left out, and \(kept) is filled from it",
-      nextStep: "leave out \(kept) too, or do not leave out \(left): backup.exclude_table_data")
+      nextStep: "leave out \(kept) too, or do not leave out \(left)")
   }
 
   /// Through views of any depth. One that is not filled at the source is filled by no restore.
@@ -174,9 +145,47 @@ struct ExcludedRows {
     ORDER BY 1, 2
     """
 
-  private func refusal(_ why: String, nextStep: String) -> Failure {
-    Failure(
-      "excluded_reference", exit: .configuration, what: "backup of \(session.target.database)",
-      why: "\(why): it could not be restored", nextStep: nextStep)
+  // MARK: Foreign keys
+
+  /// Rows that are left out must not be referred to by rows that are kept: their foreign key could not be restored.
+  ///
+  /// - Parameter digests: of what was dumped; nil, before it is: statistics tell which tables have rows.
+  /// - Throws: `excluded_reference`.
+  func checkReferences(_ digests: DatabaseDigest? = nil) throws(Failure) {
+    let filled = digests.map { Set($0.tables.filter { $0.rows > 0 }.map(\.key)) }
+    for values in try session.query(Self.references, [excluded]) {
+      let row = try Row(values)
+      let (from, to) = try ([row.text(0), row.text(1)], [row.text(2), row.text(3)])
+      let hasRows =
+        if let filled { filled.contains(from.map { Array($0.utf8) }) } else { try row.flag(4) }
+      guard hasRows else { continue }
+      let (kept, left) = (from.joined(separator: "."), to.joined(separator: "."))
+      throw refusal(
+        "the rows of \(left) are left out, and rows of \(kept) refer to them",
+        nextStep: "leave out those of \(kept) too, or none of \(left)")
+    }
   }
+
+  /// Tables with a foreign key to a left out one, each partition by itself. Where a partitioned table is referred to, each of its partitions
+  /// has a constraint of its own. An extension's tables come back with the extension.
+  private static let references = """
+    WITH RECURSIVE referring (declared, relation) AS (
+      SELECT DISTINCT conrelid, conrelid FROM pg_catalog.pg_constraint WHERE contype = 'f'
+      UNION
+      SELECT r.declared, i.inhrelid FROM referring r
+      JOIN pg_catalog.pg_class c ON c.oid = r.relation AND c.relkind = 'p'
+      JOIN pg_catalog.pg_inherits i ON i.inhparent = c.oid
+    )
+    SELECT DISTINCT n.nspname, c.relname, tn.nspname, t.relname,
+      c.reltuples > 0 OR pg_catalog.pg_stat_get_live_tuples(c.oid) > 0
+    FROM pg_catalog.pg_constraint k JOIN referring r ON r.declared = k.conrelid
+    JOIN pg_catalog.pg_class c ON c.oid = r.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_class t ON t.oid = k.confrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+    WHERE k.contype = 'f' AND k.convalidated AND c.relkind = 'r' AND t.relkind = 'r'
+      AND t.oid = ANY ($1::pg_catalog.oid[]) AND c.oid <> ALL ($1::pg_catalog.oid[])
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
+          AND c.oid <> ALL (COALESCE(e.extconfig, '{}')))
+    ORDER BY 1, 2, 3, 4
+    """
 }

@@ -134,8 +134,12 @@ extension RestoreWork {
   private func dump(_ more: [String]) throws(Failure) -> Content {
     let scanner = DumpScanner(keepStatements: true)
     let reporter = surroundings.reporter
-    let command = tool(
-      "pg_dump", ["-Fp"] + manifest.source.properties.dumpEncoding + more, settings: Toolbox.dumpSettings)
+    var settings = Toolbox.dumpSettings
+    // What was left out is looked for where it was found then, whatever this role's own search path is.
+    if let path = manifest.excludeSearchPath {
+      settings["search_path"] = path.map(quoteIdentifier).joined(separator: ", ")
+    }
+    let command = tool("pg_dump", ["-Fp"] + manifest.source.properties.dumpEncoding + more, settings: settings)
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
       try scanner.scan(piece)
       reporter.advance(bytes: UInt64(piece.count))

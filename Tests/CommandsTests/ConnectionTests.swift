@@ -68,9 +68,11 @@ import Testing
       #expect(bench.shelfContents() == [id])
       let restore = try bench.holdfast("restore", id, "--into", bench.newDatabaseName(), "--json")
       #expect(restore.json.string("error", "code") == "pooler")
+      try bench.writePolicy(url: pooler.url(bench.database), more: "backup: {exclude_table_data: [nothing]}")
       let check = try bench.holdfast("check")
       #expect(check.exit == 2)
-      #expect(check.stdout.contains("PgBouncer"))
+      #expect(check.stdout.contains("PgBouncer") && check.stdout.contains("nothing: it matches"))
+      #expect(try pooler.psql("SHOW search_path", database: bench.database).contains("public"), "it is as it was")
     }
   }
 

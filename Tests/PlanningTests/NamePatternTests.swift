@@ -11,7 +11,14 @@ import Testing
     ("\"\"", nil, "^()$"), ("", nil, "^()$"), ("open\"Quote", nil, "^(openQuote)$"), ("x[]", nil, "^(x\\[])$"),
   ])
   func `is read as pg_dump reads it`(pattern: String, schema: String?, name: String) {
-    #expect(NamePattern(pattern).schema == schema)
-    #expect(NamePattern(pattern).name == name)
+    #expect(NamePattern(pattern)?.schema == schema)
+    #expect(NamePattern(pattern)?.name == name)
+  }
+
+  @Test func `its first part of three is a database's name, and there are no more`() {
+    #expect(NamePattern("App.\"a.*\".c")?.database == "app")
+    #expect(NamePattern("\"App*\".a.c")?.database == "App*")
+    #expect(NamePattern("a.b")?.database == nil)
+    #expect(NamePattern("a.b.c.d") == nil)
   }
 }

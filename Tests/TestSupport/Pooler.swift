@@ -44,6 +44,14 @@ package final class Pooler {
   /// The URL of a database by way of the pooler.
   package func url(_ database: String) -> String { "postgresql://postgres@127.0.0.1:\(port)/\(database)" }
 
+  /// What another client of the pooler's sees.
+  package func psql(_ sql: String, database: String) throws -> String {
+    let command = ChildCommand(
+      executable: "/usr/bin/psql", arguments: ["-X", "-w", "-q", "-A", "-t", "-c", sql, url(database)],
+      environment: Toolbox.baseEnvironment())
+    return try ChildRunner(cancellation: Cancellation()).output(of: command).trimmingCharacters(in: .newlines)
+  }
+
   private var isListening: Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
