@@ -4,10 +4,10 @@ import Diagnostics
 /// Finds the backup that a person means by an id, a part of one, or `latest`.
 package struct BackupFinder {
   private let listing: Listing
-  private let databases: [String: String?]
+  private let databases: [String: String]
 
   /// - Parameter databases: of each policy, as its URL names it now: `latest` is one of those.
-  package init(_ listing: Listing, databases: [String: String?] = [:]) {
+  package init(_ listing: Listing, databases: [String: String] = [:]) {
     self.listing = listing
     self.databases = databases
   }
@@ -32,9 +32,24 @@ package struct BackupFinder {
   }
 
   private var nextStep: String {
-    guard !listing.backups.isEmpty else { return "there is no backup yet: holdfast backup" }
-    let good = listing.backups.first { $0.state == .complete }
-    return "holdfast list shows them; " + (good.map { "the newest good one is \($0.id)" } ?? "none of them is good")
+    guard let newest = listing.backups.first else { return "there is no backup yet: holdfast backup" }
+    guard let good = listing.backups.first(where: { $0.state == .complete }) else {
+      return "holdfast list shows them; none of them is good"
+    }
+    // Of several databases or policies, nobody knows which was meant.
+    return "holdfast list shows them"
+      + (listing.backups.allSatisfy { $0.isLike(newest) } ? "; the newest good one is \(good.id)" : "")
+  }
+
+  /// Why somebody who asks for `latest` gets none that is newer; nil when there is none.
+  package func passedOver(by found: Backup) -> String? {
+    if let newest = listing.backups.first(where: { $0.isLike(found) }), newest.state == .damaged {
+      return "the newest backup, \(newest.id), is damaged"
+    }
+    let broken = listing.broken.first { $0.policy == found.manifest.policy && $0.id > found.id }
+    return broken.map {
+      "the newest backup, \($0.id), \($0.isDamaged ? "is damaged" : "cannot be read"): \($0.failure.why)"
+    }
   }
 
   /// The newest that is not damaged, and of no other database.
@@ -47,16 +62,19 @@ package struct BackupFinder {
         nextStep: "say which: --policy \(policies[0])", details: policies)
     }
     guard let newest = good.first else {
+      // Nothing is known of what may not be read.
+      if let unread = listing.broken.first(where: { !$0.isDamaged }) { throw unread.failure }
       throw Failure(
         "no_such_backup", exit: .notFound, what: "backup latest",
         why: listing.backups.isEmpty && listing.broken.isEmpty ? "there is no backup yet" : "every backup is damaged",
         nextStep: "holdfast backup takes one")
     }
-    guard let database = databases[newest.manifest.policy] ?? nil else { return newest }
+    guard let database = databases[newest.manifest.policy] else { return newest }
     guard let own = good.first(where: { $0.isOf(database: database) }) else {
       throw Failure(
         "no_such_backup", exit: .notFound, what: "backup latest", why: "no good one is of database \(database)",
-        nextStep: "the newest good one is of \(newest.manifest.source.database): give its id, \(newest.id)")
+        nextStep: "correct database.url; or use the newest good one, of \(newest.manifest.source.database), "
+          + "beside: holdfast restore \(newest.id) --into NAME")
     }
     return own
   }

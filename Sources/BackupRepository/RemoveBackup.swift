@@ -8,6 +8,7 @@ extension Repository {
   /// folder for the next sweep, and no half backup.
   ///
   /// - Returns: false when somebody is reading it just now.
+  /// - Throws: `no_such_backup` when it is gone already, `cannot_read`, `cannot_write`.
   package func remove(_ backup: Backup) throws(Failure) -> Bool {
     guard let use = try BackupUse.lock(backup, LOCK_EX) else { return false }
     defer { withExtendedLifetime(use) {} }
@@ -58,7 +59,7 @@ package final class BackupUse: Sendable {
     // A file system without locks keeps nobody from restoring.
     if flock(descriptor, kind | LOCK_NB) != 0, errno == EWOULDBLOCK { return nil }
     // What was removed between the two calls can still be locked.
-    guard access(manifest, F_OK) == 0 else { throw gone(backup) }
+    guard access(manifest, F_OK) == 0 || errno != ENOENT else { throw gone(backup) }
     return use
   }
 

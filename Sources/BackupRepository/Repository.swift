@@ -9,6 +9,8 @@ import StreamPipeline
 /// Layout and write order: docs/design.md. Readers take no lock and change nothing.
 package struct Repository: Sendable {
   package let path: String
+  /// It was not there, and has just been made.
+  package private(set) var isNew = false
 
   /// Opens a repository, and makes it where there is none.
   ///
@@ -16,8 +18,11 @@ package struct Repository: Sendable {
   package static func openOrCreate(_ path: String) throws(Failure) -> Repository {
     try makeFolder(path)
     let marker = "\(path)/holdfast.json"
-    if access(marker, F_OK) != 0 { try mark(path, marker) }
-    return try open(path)
+    let isNew = access(marker, F_OK) != 0
+    if isNew { try mark(path, marker) }
+    var repository = try open(path)
+    repository.isNew = isNew
+    return repository
   }
 
   /// The first runs of two policies may come here at once: the second waits, and finds the first one's mark.
@@ -92,9 +97,15 @@ package struct Repository: Sendable {
   }
 
   /// How many backups lie here by the names of their policies, which may have no file any more. What may not be read is another user's.
+  ///
+  /// - Throws: `cannot_read`.
   package func backupCounts() throws(Failure) -> [String: Int] {
     var counts: [String: Int] = [:]
-    for policy in try Self.policyFolders(path) { counts[policy] = try? Self.backupNames(folder(of: policy)).count }
+    for policy in try Self.policyFolders(path) {
+      do throws(Failure) { counts[policy] = try Self.backupNames(folder(of: policy)).count } catch {
+        guard error.exit == .noPermission else { throw error }
+      }
+    }
     return counts.filter { $0.value > 0 }
   }
 

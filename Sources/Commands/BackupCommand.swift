@@ -18,6 +18,12 @@ struct BackupCommand {
     let backup = outcome.backup
     let failure = outcome.damage(insteadUse: nil)
     return CommandResult(
-      json: ["backup": backup.json], text: failure == nil ? "\(backup.id) is good." : "", failure: failure)
+      json: ["backup": backup.json], text: failure == nil ? "\(backup.id) is good.\(lack(backup.manifest))" : "",
+      failure: failure)
+  }
+
+  private func lack(_ manifest: Manifest) -> String {
+    manifest.excludeTableData.isEmpty
+      ? "" : " It has no rows of \(oneLine(manifest.excludeTableData.joined(separator: ", "))), as the policy says."
   }
 }

@@ -31,6 +31,14 @@ extension Backup {
   }
 }
 
+extension Manifest {
+  /// `of public.sessions, audit.log_*: …`; nil when every row was saved.
+  var lackText: String? {
+    excludeTableData.isEmpty
+      ? nil : "of \(oneLine(excludeTableData.joined(separator: ", "))): the backup was taken without them"
+  }
+}
+
 extension Hold {
   var json: JSONValue { ["reason": .string(reason), "at": .time(at), "until": until.map { .time($0) } ?? .null] }
 }

@@ -13,7 +13,17 @@ struct CommandContext {
   let console: Console
   let cancellation: Cancellation
 
-  func execute() throws(Failure) -> CommandResult {
+  /// What the command comes to, in words that can be typed.
+  func answer() throws(Failure) -> CommandResult {
+    let named = invocation.operand("POLICY") ?? invocation.value("policy")
+    guard let named, let names = try? policiesFolder.names(), names.count > 1, names.contains(named) else {
+      return try execute()
+    }
+    let policy = NamedPolicy(name: named)
+    do throws(Failure) { return policy.naming(try execute()) } catch { throw policy.naming(error) }
+  }
+
+  private func execute() throws(Failure) -> CommandResult {
     switch invocation.command {
     case "init": try InitCommand(context: self).run()
     case "check": try CheckCommand(context: self).run()
@@ -81,18 +91,24 @@ struct CommandContext {
   }
 
   /// The policy named by `--policy`, or every one that there is.
-  func policies() throws(Failure) -> [Policy] {
-    if let name = invocation.value("policy") { return [try policiesFolder.load(name, reader: reader)] }
+  ///
+  /// - Returns: why others cannot be used, too: one that is broken is no reason not to restore by another.
+  /// - Throws: when there is none that can be used.
+  func policies() throws(Failure) -> (usable: [Policy], unusable: [Failure]) {
+    if let name = invocation.value("policy") ?? invocation.operand("POLICY") {
+      return ([try policiesFolder.load(name, reader: reader)], [])
+    }
     let names = try policiesFolder.names()
-    guard !names.isEmpty else { return [try policiesFolder.load(nil, reader: reader)] }
-    return try names.map { (name) throws(Failure) in
-      do throws(Failure) { return try policiesFolder.load(name, reader: reader) } catch {
-        var failure = error
-        // One that is broken is no reason not to restore by another.
-        if names.count > 1 { failure.nextStep += "; or name another policy: --policy NAME" }
-        throw failure
+    guard names.count > 1 else { return ([try policiesFolder.load(nil, reader: reader)], []) }
+    var usable: [Policy] = []
+    var unusable: [Failure] = []
+    for name in names {
+      do throws(Failure) { usable.append(try policiesFolder.load(name, reader: reader)) } catch {
+        unusable.append(error)
       }
     }
+    if usable.isEmpty, let first = unusable.first { throw first }
+    return (usable, unusable)
   }
 
   // MARK: Backups
@@ -109,22 +125,30 @@ struct CommandContext {
 
   /// The backup that the operand ID means, and its policy.
   func backup() throws(Failure) -> (backup: Backup, policy: Policy, listing: Listing) {
-    let policies = try policies()
+    let (policies, unusable) = try policies()
     let listing = try listing(of: policies)
-    let databases = Dictionary(policies.map { ($0.name, $0.database) }) { first, _ in first }
-    let backup = try BackupFinder(listing, databases: databases).find(invocation.operand("ID") ?? "latest")
-    warn(ofPassedOver: listing, for: backup)
+    let databases = policies.compactMap { policy in policy.database.map { (policy.name, $0) } }
+    let finder = BackupFinder(listing, databases: Dictionary(databases) { first, _ in first })
+    let wanted = invocation.operand("ID") ?? "latest"
+    if let failure = unusable.first {
+      // The newest of all may be one of that policy's.
+      if wanted == "latest" { throw failure }
+      log.warning("\(failure.what) is passed over: \(failure.why)")
+    }
+    let backup = try finder.find(wanted)
+    if wanted == "latest", let why = finder.passedOver(by: backup) { log.warning("\(why); this is \(backup.id)") }
     guard let policy = policies.first(where: { $0.name == backup.manifest.policy }) else {
       throw .internalError("backup \(backup.id) belongs to no policy")
     }
     return (backup, policy, listing)
   }
+}
 
-  /// Who asks for the newest, or for none, is told that a newer one is damaged.
-  private func warn(ofPassedOver listing: Listing, for backup: Backup) {
-    guard ["latest", nil].contains(invocation.operand("ID")),
-      let newest = listing.backups.first(where: { $0.isLike(backup) }), newest.state == .damaged
-    else { return }
-    console.say("warning: the newest backup, \(newest.id), is damaged; this is \(backup.id)")
+extension [Failure] {
+  /// The first one, with what the others say beside it; nil without any.
+  var joined: Failure? {
+    guard var failure = first else { return nil }
+    failure.details += dropFirst().map { "\($0.what): \($0.why)" }
+    return failure
   }
 }

@@ -67,7 +67,11 @@ extension CommandTable {
     examples: [Example("holdfast backup --reason \"before the move\" --hold", comment: "a backup that stays")])
 
   private static let list = Command(
-    "list", summary: "list the backups, newest first", operands: [policyOperand],
+    "list", summary: "list the backups, newest first",
+    operands: [
+      Operand(
+        "POLICY", help: "name of the policy; without it, those of all policies", offers: policyNames, required: false)
+    ],
     examples: [Example("holdfast list --json", comment: "for scripts")])
 
   private static let show = Command(

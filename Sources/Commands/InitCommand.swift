@@ -32,6 +32,7 @@ struct InitCommand {
       "prisma_migrations": .optional(prisma?.migrations), "check": check.document,
       "next": .strings(next),
     ]
+    warnOfAnother(than: found.url)
     var lines = [
       "DATABASE_URL comes from \(found.origin): database \(target.database) on \(target.endpoint)",
       "policy      \(file)", "repository  \(policy.repository)\(hidden)",
@@ -67,6 +68,17 @@ struct InitCommand {
       "no_database_url", exit: .configuration, what: "init",
       why: "there is no DATABASE_URL in the environment, in .env or in prisma/.env",
       nextStep: "export DATABASE_URL=postgresql://user:password@host:5432/database, then run holdfast init again")
+  }
+
+  /// Where the variable is not set, the policy means what the file says.
+  private func warnOfAnother(than url: Secret) {
+    let urls = CommandContext.environmentFiles.map { ($0, EnvironmentFile(path: $0).variables["DATABASE_URL"]) }
+    guard let (file, other) = urls.first(where: { $0.1?.isEmpty == false }), let other, other != url.reveal() else {
+      return
+    }
+    context.console.say(
+      "warning: \(file) has another DATABASE_URL: without the variable of now, the policy is of that one. "
+        + "For several databases, give each policy a variable of its own")
   }
 
   private func readerKnowing(_ url: Secret) -> PolicyReader {

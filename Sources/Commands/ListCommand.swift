@@ -10,7 +10,7 @@ struct ListCommand {
   let context: CommandContext
 
   func run() throws(Failure) -> CommandResult {
-    let policies = context.invocation.operand("POLICY") == nil ? try context.policies() : [try context.policy()]
+    let (policies, unusable) = try context.policies()
     let listing = try context.listing(of: policies)
     for broken in listing.broken where !context.console.json {
       context.console.say("warning: \(broken.policy)/\(broken.id): \(broken.failure.why)")
@@ -22,8 +22,14 @@ struct ListCommand {
         "without_policy": .array(strays.map { ["policy": .string($0.key), "backups": .integer(UInt64($0.value))] }),
       ],
       text: (listing.backups.isEmpty
-        ? "There is no \(listing.broken.isEmpty ? "backup yet" : "usable backup"). Take one: holdfast backup\n"
-        : text(listing.backups, severalPolicies: policies.count > 1)) + text(strays))
+        ? nothing(listing)
+        : text(listing.backups, severalPolicies: policies.count + unusable.count > 1)) + text(strays),
+      failure: unusable.joined)
+  }
+
+  private func nothing(_ listing: Listing) -> String {
+    if listing.broken.contains(where: { !$0.isDamaged }) { return "There is no backup that may be read.\n" }
+    return "There is no \(listing.broken.isEmpty ? "backup yet" : "usable backup"). Take one: holdfast backup\n"
   }
 
   /// Backups in the same repositories whose policies are not among these, as after one was renamed: nothing here lists or prunes them.
@@ -51,17 +57,20 @@ struct ListCommand {
 
   private func text(_ backups: [Backup], severalPolicies: Bool) -> String {
     let now = context.surroundings.now()
-    let databases = Set(backups.map { Array($0.manifest.source.database.utf8) })
+    let ofSeveral = Dictionary(grouping: backups, by: \.manifest.policy).values.contains { own in
+      own.contains { !$0.isLike(own[0]) }
+    }
     var columns = [Column(title: "ID", text: \.id)]
     if severalPolicies { columns.append(Column(title: "policy", text: \.manifest.policy)) }
-    if databases.count > (severalPolicies ? Set(backups.map(\.manifest.policy)).count : 1) {
+    if ofSeveral {
       columns.append(Column(title: "database") { oneLine($0.manifest.source.database) })
     }
     columns += [
       Column(title: "taken (UTC)") { minuteText($0.manifest.createdAt) },
       Column(title: "age", isRightAligned: true) { ageText($0.manifest.createdAt, now: now) },
       Column(title: "size", isRightAligned: true) { sizeText($0.manifest.storedBytes) },
-      Column(title: "held") { $0.hold.map { shortened($0.reason) } ?? "-" },
+      // A line of 80 characters has room for so much of it.
+      Column(title: "held") { $0.hold.map { shortened($0.reason, to: severalPolicies || ofSeveral ? 8 : 15) } ?? "-" },
       Column(title: "verified", text: \.shortProofText),
     ]
     return tableText(
@@ -75,8 +84,8 @@ struct ListCommand {
     var text: (Backup) -> String
   }
 
-  private func shortened(_ reason: String) -> String {
-    reason.count > 15 ? reason.prefix(14) + "…" : reason
+  private func shortened(_ reason: String, to limit: Int) -> String {
+    reason.count > limit ? reason.prefix(limit - 1) + "…" : reason
   }
 }
 
@@ -102,6 +111,7 @@ struct ShowCommand {
       JSONValue.Member(key: "wal_lsn", value: .string(manifest.snapshot.walLsn)),
       JSONValue.Member(key: "rows", value: .integer(manifest.digests.rows)),
       JSONValue.Member(key: "tables", value: .integer(UInt64(manifest.digests.tables.count))),
+      JSONValue.Member(key: "exclude_table_data", value: .strings(manifest.excludeTableData)),
       JSONValue.Member(key: "table_names", value: .strings(manifest.digests.tables.map(\.qualifiedName))),
     ]
     return .object(members + more)
@@ -134,6 +144,9 @@ struct ShowCommand {
         "size",
         "\(sizeText(manifest.storedBytes)) stored (\(manifest.format), \(manifest.compression)), \(sizeText(manifest.rawBytes)) raw",
       ],
+    ]
+    if let lack = manifest.lackText { rows.append(["lacks rows", lack]) }
+    rows += [
       ["snapshot", "\(manifest.snapshot.pgCurrentSnapshot), WAL \(manifest.snapshot.walLsn)"],
       ["path", backup.path],
     ]

@@ -84,7 +84,7 @@ struct ResolveCommand {
     let applied = invocation.flag("applied")
     guard applied != invocation.flag("rolled-back") else {
       throw CommandTable.holdfast.usageFailure(
-        command: "resolve", what: "resolve", why: "one of --applied and --rolled-back must be given")
+        command: "resolve", what: "resolve", why: "exactly one of --applied and --rolled-back must be given")
     }
     let policy = try policy()
     func marked() throws(Failure) -> CommandResult {

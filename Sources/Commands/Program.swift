@@ -30,7 +30,7 @@ package enum Program {
       case .run(let invocation):
         let context = CommandContext(
           invocation: invocation, environment: environment, console: console, cancellation: cancellation)
-        return console.show(try context.execute())
+        return console.show(try context.answer())
       }
     } catch {
       return console.show(CommandResult(failure: error))

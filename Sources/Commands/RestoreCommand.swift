@@ -10,7 +10,7 @@ struct RestoreCommand {
     let swaps = context.invocation.flag("swap")
     guard swaps != (context.invocation.value("into") != nil) else {
       throw CommandTable.holdfast.usageFailure(
-        command: "restore", what: "restore", why: "one of --into NAME and --swap must be given")
+        command: "restore", what: "restore", why: "exactly one of --into NAME and --swap must be given")
     }
     try refuseIgnored(swaps)
     if !context.invocation.isGiven("table"), let stray = tables.first {
@@ -54,7 +54,10 @@ struct RestoreCommand {
 
   /// A rollback to a backup, told in the words of a restore.
   private func swap(_ backup: Backup, _ policy: Policy) throws(Failure) -> CommandResult {
-    var result = try RollbackCommand(context: context).run(policy, .backup(backup.id), confirmed: false)
+    // Which one is the latest of the live database, only its server tells.
+    let latest = ["latest", nil].contains(context.invocation.operand("ID"))
+    var result = try RollbackCommand(context: context).run(
+      policy, .backup(latest ? "latest" : backup.id), confirmed: false)
     result.json += JSONValue.members(["verification": ["level": "digest", "ok": .bool(true)]])
     return result
   }
@@ -86,7 +89,11 @@ struct RestoreCommand {
       case .digest: "Its content is the backup's."
       }
     return "\(outcome.database) is restored from \(outcome.backup.id) in \(secondsText(outcome.seconds)). \(proof)\n"
-      + tableText(outcome)
+      + lackText(outcome) + tableText(outcome)
+  }
+
+  private func lackText(_ outcome: RestoreBackup.Outcome) -> String {
+    outcome.backup.manifest.lackText.map { "It lacks rows \($0).\n" } ?? ""
   }
 
   // MARK: Single tables

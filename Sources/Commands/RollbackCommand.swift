@@ -116,9 +116,7 @@ struct RollbackCommand {
     if plan.isOfAnotherServer {
       add("taken on", "ANOTHER SERVER, \(oneLine(manifest.source.host)): is this the database that is meant?")
     }
-    if !manifest.excludeTableData.isEmpty {
-      add("lacks rows", "of \(manifest.excludeTableData.joined(separator: ", ")): the backup was taken without them")
-    }
+    if let lack = manifest.lackText { add("lacks rows", lack) }
     add("you lose", lossText(plan))
     add("interrupts", sessionsText(plan.sessions))
     if !plan.unstoppable.isEmpty {

@@ -25,7 +25,7 @@ struct StatusCommand {
         "\(minuteText(last.manifest.createdAt)) UTC, \(ageText(last.manifest.createdAt, now: now)) ago, \(last.proofText(now: now))"
       )
     } else {
-      add("backup", "none of this database that is good    -> holdfast backup")
+      add("backup", noBackup(report))
     }
     if report.damaged > 0 { add("damaged", "\(counted(report.damaged, "backup"))   -> holdfast check") }
     if report.unreadable > 0 {
@@ -59,13 +59,19 @@ struct StatusCommand {
       add("", "Holdfast drops none of them. When nobody needs it: \(dropText("NAME", policy))")
     }
     guard report.hasRepository else {
-      add("space", "there is no repository \(policy.repository) yet; is its disk mounted?")
+      add("space", "there is no repository \(policy.repository): mount its disk; or make one -> holdfast backup")
       return rows.map { $0.joined() + "\n" }.joined()
     }
     add(
       "space",
       "\(sizeText(report.storedBytes)) in \(counted(report.backups, "backup")), \(sizeText(report.freeBytes)) free")
     return rows.map { $0.joined() + "\n" }.joined()
+  }
+
+  private func noBackup(_ report: StatusReport) -> String {
+    if !report.hasRepository { return "none: see space" }
+    let elsewhere = report.lastElsewhere.map { "; \($0.id) is of one called so on \($0.manifest.source.host)" } ?? ""
+    return "none of this database that is good\(elsewhere)   -> holdfast backup"
   }
 
   private func deployText(_ deploy: DeployRecord, now: Date) -> String {
@@ -77,6 +83,9 @@ struct StatusCommand {
     if report.openDeploy != nil {
       return report.worker == nil
         ? "not before that deploy is settled: holdfast resume, or abandon" : "when that deploy has ended"
+    }
+    if case .stands = report.lastDeploy, let lack = report.lacksForRollback {
+      return "NOT POSSIBLE by this role: it lacks a privilege \(lack.problem)   -> \(lack.fix)"
     }
     switch report.lastDeploy {
     case .none: return nil

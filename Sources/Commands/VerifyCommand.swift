@@ -29,7 +29,7 @@ struct VerifyCommand {
   }
 
   private func all(_ level: VerificationLevel) throws(Failure) -> CommandResult {
-    let policies = try context.policies()
+    let (policies, unusable) = try context.policies()
     let listing = try context.listing(of: policies)
     guard !listing.backups.isEmpty || !listing.broken.isEmpty else {
       throw Failure(
@@ -56,13 +56,13 @@ struct VerifyCommand {
     let broken = listing.broken.filter(\.isDamaged)
     return CommandResult(
       json: [
-        "ok": .bool(outcomes.allSatisfy(\.verification.ok) && broken.isEmpty && unread.isEmpty),
+        "ok": .bool(outcomes.allSatisfy(\.verification.ok) && broken.isEmpty && unread.isEmpty && unusable.isEmpty),
         "results": .array(outcomes.map(json)),
         "broken": .array(broken.map(\.json)),
         "not_verified": .array(unread.map { ["backup": .string($0.id), "why": .string($0.failure.why)] }),
       ],
       text: outcomes.map { $0.verification.ok ? goodText($0) : "\($0.backup.id) is DAMAGED.\n" }.joined(),
-      failure: failure(outcomes, broken, unread) ?? failure(unread))
+      failure: failure(outcomes, broken, unread) ?? failure(unread) ?? unusable.joined)
   }
 
   /// Nothing is known of those.

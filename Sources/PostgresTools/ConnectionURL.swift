@@ -56,6 +56,10 @@ package enum ConnectionURL {
     for secret in ["sslpassword", "passfile", "service"] where parameters[secret] != nil {
       throw bad("the parameter \(secret) is not supported", "leave it out")
     }
+    let modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+    guard modes.contains(parameters["sslmode"] ?? "prefer") else {
+      throw bad("its sslmode is none of PostgreSQL's", "write one of \(modes.joined(separator: ", "))")
+    }
     let namesDatabase = parameters["dbname"] != nil
     for (name, value) in defaults where parameters[name] == nil { parameters[name] = value }
     if parameters["user"] == nil { parameters["user"] = NSUserName() }
@@ -187,7 +191,9 @@ private struct PrismaParameters {
     }
     // As libpq takes JDBC's.
     if given["ssl"] == "true", given["sslmode"] ?? "" == "" { libpq["sslmode"] = "require" }
-    try Self.refuseUnknownMode(libpq["sslmode"] ?? "")
+    guard ["strict", "accept_invalid_certs", "", nil].contains(given["sslaccept"]) else {
+      throw ConnectionURL.bad("its sslaccept is none of Prisma's", "write strict or accept_invalid_certs")
+    }
     if given["connect_timeout"] == "0" { libpq["connect_timeout"] = "0" }
     takeCertificates(given)
   }
@@ -197,12 +203,6 @@ private struct PrismaParameters {
     "sslmode", "sslrootcert", "sslcrl", "ssl_min_protocol_version", "gssencmode", "channel_binding", "requirepeer",
     "target_session_attrs", "sslaccept",
   ]
-
-  private static func refuseUnknownMode(_ mode: String) throws(Failure) {
-    let modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
-    guard !mode.isEmpty, !modes.contains(mode) else { return }
-    throw ConnectionURL.bad("its sslmode is none of PostgreSQL's", "write one of \(modes.joined(separator: ", "))")
-  }
 
   /// What is nearly one of them was meant to be it. Not libpq's and Prisma's own, such as `sslcertmode`.
   private static func refuseSlips(_ names: some Sequence<String>) throws(Failure) {

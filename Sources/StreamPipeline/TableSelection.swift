@@ -23,9 +23,8 @@ package struct TableSelection: Sendable {
       if case .table(let name) = $0.role, choice.chosen.contains(name) { name } else { nil }
     }
     companions = choice.companions
-    let points = largeObjects > 0 && choice.mayPointToLargeObjects
-    leftOut =
-      choice.leftOut + (points ? ["the large objects of the backup (\(largeObjects)): they belong to no table"] : [])
+    let objects = largeObjects > 0 ? ["the large objects of the backup (\(largeObjects)): they belong to no table"] : []
+    leftOut = choice.leftOut + objects
   }
 }
 
@@ -280,14 +279,6 @@ private struct Choice {
       case .extension(let name, _): "extension \(name)"
       default: nil
       }
-    }
-  }
-
-  /// A table has a column of numbers of objects.
-  var mayPointToLargeObjects: Bool {
-    statements.contains { statement in
-      guard case .table(let name) = statement.role, chosen.contains(name) else { return false }
-      return statement.text.contains(#/ (oid|(\w+\.)?lo)( |,|\n)/#)
     }
   }
 

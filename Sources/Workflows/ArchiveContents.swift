@@ -37,8 +37,14 @@ struct ArchiveContents {
     let listing = try ArchiveListing(work.path, toolbox: toolbox, surroundings: surroundings).rows
     let scanner = DumpScanner(keepStatements: keepStatements)
     let command = toolbox.command("pg_restore", ["-Fd", "-f", "-", work.path])
-    let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in try scanner.scan(piece) }
+    var isEmpty = true
+    let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
+      isEmpty = isEmpty && piece.isEmpty
+      try scanner.scan(piece)
+    }
     guard exit.succeeded else { throw unreadableArchive("toc.dat", exit) }
+    // No archive reads so: it is no pg_restore, or nothing of it was read.
+    if isEmpty { throw exit.failure(of: "pg_restore") }
     let digest = try scanner.finish()
     return ArchiveContents(
       tables: try entries(scanner.copied, listing, owners: scanner.owners), schema: digest.schema,

@@ -117,10 +117,10 @@ func unreadableArchive(_ what: String, _ exit: ChildExit) -> Failure {
 /// not start, or had no means left, or a wrapper that failed in its place, says nothing of it.
 private func isAboutTheArchive(_ exit: ChildExit) -> Bool {
   switch exit.status {
-  case .signalled(let signal): return [SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL].contains(signal)
+  case .signalled(let signal): return [SIGSEGV, SIGABRT, SIGFPE].contains(signal)
   case .exited(1):
     let lacksMeans = exit.lastLines.contains { line in
-      [EMFILE, ENFILE, ENOMEM, ENOSPC, EACCES].contains { line.hasSuffix(": " + systemError($0)) }
+      [EMFILE, ENFILE, ENOMEM, ENOSPC, EACCES, EPERM].contains { line.hasSuffix(": " + systemError($0)) }
     }
     return !lacksMeans && exit.lastLines.contains { $0.hasPrefix("pg_restore: ") }
   case .exited: return false

@@ -55,7 +55,7 @@ struct CaptureDatabase {
     let history = try source.history()
     let patterns = policy.backup.excludeTableData
     let excluded = patterns.isEmpty ? nil : try ExcludedRows(source.session, patterns: patterns)
-    try excluded?.checkMaterializedViews()
+    if let failure = try excluded?.unfillableViews().first { throw failure }
     let searchPath = try excluded?.searchPath()
 
     step("dump")
@@ -65,7 +65,7 @@ struct CaptureDatabase {
     let archive = try dump(command, snapshot, expectedBytes)
     let needs = try reader.needs(owners: archive.owners, properties: properties)
     // Which tables have rows, only the dump knows.
-    try excluded?.checkReferences(archive.digests)
+    if let failure = try excluded?.brokenReferences(archive.digests).first { throw failure }
     try snapshot.close()
     try partial.synchronizeData()
     return CapturedDump(

@@ -176,9 +176,13 @@ package struct CheckPolicy {
     try looking { () throws(Failure) in
       // What is no pattern is told above.
       let excluded = try ExcludedRows(session, patterns: patterns)
-      try excluded.checkMaterializedViews()
-      try excluded.checkReferences()
-      return []
+      let problems = try excluded.unfillableViews() + excluded.brokenReferences()
+      return problems.map { CheckFinding(kind: .problem, text: "\($0.what): \($0.why)", fix: $0.nextStep) }
+        + (try excluded.poorerViews().map { kept, left in
+          CheckFinding(
+            kind: .warning, text: "\(kept) is filled anew after a restore, from \(left), which has no rows then",
+            fix: "restore once to see that it can be: holdfast restore latest --into NAME")
+        })
     }
   }
 

@@ -16,7 +16,7 @@ struct DeployTurn {
   init(
     policy: Policy, purpose: String, waiting seconds: Double = 0, surroundings: Surroundings
   ) throws(Failure) {
-    repository = try Repository.openOrCreate(policy.repository)
+    repository = try surroundings.repository(of: policy)
     lock = try PolicyLock(repository, policy: policy.name, kind: .deploy, purpose: purpose, now: surroundings.now())
     books = try DeployBooks(policy: policy, surroundings: surroundings)
     try AdvisoryLock.deploy.take(books.session, waiting: seconds, cancellation: surroundings.cancellation)

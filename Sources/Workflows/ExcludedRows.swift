@@ -114,17 +114,26 @@ struct ExcludedRows {
 
   /// A materialized view that is kept is filled after a restore, and cannot be from one that is left empty.
   ///
-  /// - Throws: `excluded_reference`.
-  func checkMaterializedViews() throws(Failure) {
-    guard let values = try session.query(Self.readers, [excluded]).first else { return }
-    let row = try Row(values)
-    let (kept, left) = (try row.text(0), try row.text(1))
-    throw refusal(
-      "the materialized view \(left) is left out, and \(kept) is filled from it",
-      nextStep: "leave out \(kept) too, or do not leave out \(left)")
+  /// - Returns: `excluded_reference`, once for each.
+  func unfillableViews() throws(Failure) -> [Failure] {
+    try readers(of: "m").map { kept, left in
+      refusal(
+        "the materialized view \(left) is left out, and \(kept) is filled from it",
+        nextStep: "leave out \(kept) too, or do not leave out \(left)")
+    }
   }
 
-  /// Through views of any depth. One that is not filled at the source is filled by no restore.
+  /// Materialized views that come back with less in them, as what they are filled from has no rows then.
+  func poorerViews() throws(Failure) -> [(kept: String, left: String)] { try readers(of: "r") }
+
+  private func readers(of kind: String) throws(Failure) -> [(kept: String, left: String)] {
+    try session.query(Self.readers, [excluded, kind]).map { (values) throws(Failure) in
+      let row = try Row(values)
+      return (try row.text(0), try row.text(1))
+    }
+  }
+
+  /// Through views of any depth. One that is not filled at the source is filled by no restore, nor one that reads such a one.
   private static let readers = """
     WITH RECURSIVE direct (reader, relation) AS (
       SELECT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r
@@ -141,7 +150,9 @@ struct ExcludedRows {
     FROM reads r
     JOIN pg_catalog.pg_class c ON c.oid = r.reader JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_class t ON t.oid = r.relation JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
-    WHERE t.relkind = 'm' AND t.relispopulated AND t.oid = ANY ($1::pg_catalog.oid[])
+    WHERE t.relkind = $2::pg_catalog."char" AND t.relispopulated AND t.oid = ANY ($1::pg_catalog.oid[])
+      AND NOT EXISTS (SELECT FROM reads o JOIN pg_catalog.pg_class oc ON oc.oid = o.relation AND oc.relkind = 'm'
+        WHERE o.reader = r.reader AND NOT oc.relispopulated)
     ORDER BY 1, 2
     """
 
@@ -150,9 +161,10 @@ struct ExcludedRows {
   /// Rows that are left out must not be referred to by rows that are kept: their foreign key could not be restored.
   ///
   /// - Parameter digests: of what was dumped; nil, before it is: statistics tell which tables have rows.
-  /// - Throws: `excluded_reference`.
-  func checkReferences(_ digests: DatabaseDigest? = nil) throws(Failure) {
+  /// - Returns: `excluded_reference`, once for each.
+  func brokenReferences(_ digests: DatabaseDigest? = nil) throws(Failure) -> [Failure] {
     let filled = digests.map { Set($0.tables.filter { $0.rows > 0 }.map(\.key)) }
+    var found: [Failure] = []
     for values in try session.query(Self.references, [excluded]) {
       let row = try Row(values)
       let (from, to) = try ([row.text(0), row.text(1)], [row.text(2), row.text(3)])
@@ -160,14 +172,16 @@ struct ExcludedRows {
         if let filled { filled.contains(from.map { Array($0.utf8) }) } else { try row.flag(4) }
       guard hasRows else { continue }
       let (kept, left) = (from.joined(separator: "."), to.joined(separator: "."))
-      throw refusal(
-        "the rows of \(left) are left out, and rows of \(kept) refer to them",
-        nextStep: "leave out those of \(kept) too, or none of \(left)")
+      found.append(
+        refusal(
+          "the rows of \(left) are left out, and rows of \(kept) refer to them",
+          nextStep: "leave out those of \(kept) too, or none of \(left)"))
     }
+    return found
   }
 
   /// Tables with a foreign key to a left out one, each partition by itself. Where a partitioned table is referred to, each of its partitions
-  /// has a constraint of its own. An extension's tables come back with the extension.
+  /// has a constraint of its own. An extension's tables come back with the extension, and a standby has no rows of unlogged ones.
   private static let references = """
     WITH RECURSIVE referring (declared, relation) AS (
       SELECT DISTINCT conrelid, conrelid FROM pg_catalog.pg_constraint WHERE contype = 'f'
@@ -177,7 +191,8 @@ struct ExcludedRows {
       JOIN pg_catalog.pg_inherits i ON i.inhparent = c.oid
     )
     SELECT DISTINCT n.nspname, c.relname, tn.nspname, t.relname,
-      c.reltuples > 0 OR pg_catalog.pg_stat_get_live_tuples(c.oid) > 0
+      (c.reltuples > 0 OR pg_catalog.pg_stat_get_live_tuples(c.oid) > 0)
+        AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
     FROM pg_catalog.pg_constraint k JOIN referring r ON r.declared = k.conrelid
     JOIN pg_catalog.pg_class c ON c.oid = r.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_class t ON t.oid = k.confrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace

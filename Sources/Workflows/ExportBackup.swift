@@ -39,8 +39,11 @@ package struct ExportBackup {
   package func toStandardOutput(_ backup: Backup, insteadUse good: Backup?) throws(Failure) -> UInt64 {
     var status = stat()
     let isFile = fstat(1, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    // What is opened anew may be told not to block, and is nobody else's: a terminal says that there is room where there is too little.
+    let terminal = isatty(1) == 1 ? open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1
     let output = FileDescriptor(
-      adopting: dup(1), path: "stdout", cancellation: isFile ? nil : surroundings.cancellation)
+      adopting: terminal >= 0 ? terminal : dup(1), path: "stdout",
+      cancellation: isFile ? nil : surroundings.cancellation)
     return try write(backup, to: output, insteadUse: good)
   }
 

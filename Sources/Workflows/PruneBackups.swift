@@ -30,7 +30,7 @@ package struct PruneBackups {
     return try outcome(repository, repository.listing(of: policy.name))
   }
 
-  /// - Throws: `locked`, `cannot_write`.
+  /// - Throws: `locked`, `no_repository`, `cannot_read`, `cannot_write`.
   package func run() throws(Failure) -> Outcome {
     let repository = try Repository.open(policy.repository)
     let lock = try PolicyLock(repository, policy: policy.name, purpose: "prune", now: surroundings.now())

@@ -9,6 +9,8 @@ import StreamPipeline
 /// What `holdfast status` shows.
 package struct StatusReport: Sendable {
   package var lastGood: Backup?
+  /// The newest good one of a database of the same name on another server, when there is none of this one's.
+  package var lastElsewhere: Backup?
   package var damaged: Int
   /// Backups of which nothing is known, as they may not be read.
   package var unreadable: Int
@@ -26,6 +28,8 @@ package struct StatusReport: Sendable {
   package var lastDeploy = LastDeploy.none
   /// How long that takes, by estimate; nil when its snapshot is damaged or gone.
   package var secondsBack: Double?
+  /// What the role lacks to do it.
+  package var lacksForRollback: MissingPrivilege?
   /// Its standby copy is there, and nobody was in it: a rollback is a rename.
   package var isCopied = false
   package var hasRepository: Bool
@@ -71,26 +75,33 @@ package struct ReadStatus {
     if case .stands(let last) = report.lastDeploy, let snapshot = good.first(where: { $0.id == last.backup }) {
       report.secondsBack = Self.estimate(snapshot.manifest)
     }
-    do throws(Failure) {
-      let target = try ConnectionURL.parse(policy.databaseURL)
-      let session = try surroundings.connector.maintenanceSession(of: target)
-      report.kept = try KeptDatabase.all(of: deploys, session)
-      let live = try DatabaseIdentity.of(target.database, session)
-      report.lastDeploy = deploys.last(in: listing, live: live)
-      guard let live else { throw noDatabase(target) }
-      report.lastGood = own.first { live.isOnServer(of: $0) }
-      if case .stands(let deploy) = report.lastDeploy, let copy = deploy.copy, copy.isWhole {
-        report.isCopied = try StandbyDatabase(target: target, maintenance: session, surroundings: surroundings)
-          .isUntouched(copy)
-      }
-      if policy.migrations.directory != nil {
-        report.migrations = try MigrationBooks(policy: policy, purpose: "status", surroundings: surroundings).status()
-      }
-    } catch {
+    do throws(Failure) { try lookAtServer(own, listing, &report) } catch {
       try surroundings.cancellation.check()
       report.serverProblem = error
     }
     return report
+  }
+
+  /// - Parameter own: good backups of databases of that name.
+  private func lookAtServer(_ own: [Backup], _ listing: Listing, _ report: inout StatusReport) throws(Failure) {
+    let target = try ConnectionURL.parse(policy.databaseURL)
+    let session = try surroundings.connector.maintenanceSession(of: target)
+    report.kept = try KeptDatabase.all(of: report.deploys, session)
+    let live = try DatabaseIdentity.of(target.database, session)
+    report.lastDeploy = report.deploys.last(in: listing, live: live)
+    guard let live else { throw noDatabase(target) }
+    report.lastGood = own.first { live.isOnServer(of: $0) }
+    report.lastElsewhere = report.lastGood == nil ? own.first : nil
+    if case .stands = report.lastDeploy {
+      report.lacksForRollback = try WayBack.needs(of: target.database, session).missing.first
+    }
+    if case .stands(let deploy) = report.lastDeploy, let copy = deploy.copy, copy.isWhole {
+      report.isCopied = try StandbyDatabase(target: target, maintenance: session, surroundings: surroundings)
+        .isUntouched(copy)
+    }
+    if policy.migrations.directory != nil {
+      report.migrations = try MigrationBooks(policy: policy, purpose: "status", surroundings: surroundings).status()
+    }
   }
 
   private func noDatabase(_ target: ConnectionTarget) -> Failure {

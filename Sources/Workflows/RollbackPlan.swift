@@ -97,7 +97,8 @@ struct RollbackPlanner {
     _ choice: RollbackChoice, _ records: [DeployRecord], _ listing: Listing
   ) throws(Failure) -> (DeployRecord?, Backup) {
     if case .backup(let id) = choice {
-      let backup = try BackupFinder(listing, databases: [policy.name: policy.database]).find(id)
+      let own = policy.database.map { [policy.name: $0] } ?? [:]
+      let backup = try BackupFinder(id == "latest" ? try preferred(listing) : listing, databases: own).find(id)
       try refuseAnother(backup)
       return (nil, backup)
     }
@@ -112,6 +113,15 @@ struct RollbackPlanner {
     if let chosen { try refuseAnother(chosen) }
     guard let chosen, chosen.backup != nil else { throw noSuchDeploy(choice, records) }
     return (chosen, try snapshot(of: chosen, listing))
+  }
+
+  /// Those of this server, where there are good ones: on a new server the old one's are what there is.
+  private func preferred(_ listing: Listing) throws(Failure) -> Listing {
+    let name = try ConnectionURL.parse(policy.databaseURL).database
+    let server = try ServerReader(maintenance).facts().systemIdentifier
+    var own = listing
+    own.backups.removeAll { $0.manifest.source.systemIdentifier != server }
+    return own.backups.contains { $0.state == .complete && $0.isOf(database: name) } ? own : listing
   }
 
   private func noSuchDeploy(_ choice: RollbackChoice, _ records: [DeployRecord]) -> Failure {

@@ -52,6 +52,16 @@ package struct Surroundings: Sendable {
     return try toolbox(forMajor: backup.manifest.dumpMajor, demanded: demanded)
   }
 
+  /// Opens the policy's repository, or makes it, and says so: where a disk is not mounted there is none either.
+  func repository(of policy: Policy) throws(Failure) -> Repository {
+    let repository = try Repository.openOrCreate(policy.repository)
+    if repository.isNew {
+      log.warning(
+        "there was no repository \(policy.repository): it is made anew; if there should be one, is its disk mounted?")
+    }
+    return repository
+  }
+
   /// Runs a phase: tells the reporter of its begin and end, and how long it took.
   func phase<Result>(
     _ name: String, about: String = "", total: UInt64? = nil, summary: (Result) -> String,

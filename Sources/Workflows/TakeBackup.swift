@@ -43,7 +43,7 @@ package struct TakeBackup {
   ///   result: it stays, marked damaged.
   package func run(reason: String, hold: Bool) throws(Failure) -> VerifyBackup.Outcome {
     // One writer at a time; what killed runs left goes first.
-    let repository = try Repository.openOrCreate(policy.repository)
+    let repository = try surroundings.repository(of: policy)
     let lock = try PolicyLock(repository, policy: policy.name, purpose: "backup", now: surroundings.now())
     defer { withExtendedLifetime(lock) {} }
     for name in try repository.sweep(policy: policy.name) {

@@ -1,5 +1,5 @@
 import BackupModel
-import BackupRepository
+@testable import BackupRepository
 import Diagnostics
 import Foundation
 import TestSupport
@@ -60,7 +60,7 @@ import Testing
     try SampleRepository.with { sample, backup in
       let other = try sample.add("20261122T031500Z-77ab01", database: "other", minutesLater: 60)
       func latest(of database: String?) throws -> String {
-        try BackupFinder(sample.listing, databases: ["app": database]).find("latest").id
+        try BackupFinder(sample.listing, databases: database.map { ["app": $0] } ?? [:]).find("latest").id
       }
       #expect(try latest(of: "app") == backup.id)
       #expect(try latest(of: "other") == other.id)
@@ -68,6 +68,31 @@ import Testing
       let failure = #expect(throws: Failure.self) { try latest(of: "renamed") }
       #expect(failure?.code == "no_such_backup" && failure?.nextStep.contains(other.id) == true)
     }
+  }
+
+  @Test func `what latest passes over is told, and never a backup of another database`() throws {
+    try SampleRepository.with { sample, backup in
+      var other = try sample.add("20261122T031500Z-77ab01", database: "other", minutesLater: 60)
+      func passedOver() throws -> String? { try BackupFinder(sample.listing).passedOver(by: backup) }
+      try other.record(SampleRepository.verification(.checksum, ok: false))
+      #expect(try passedOver() == nil)
+      var newer = try sample.add("20261122T021500Z-77ab02", minutesLater: 1)
+      try newer.record(SampleRepository.verification(.checksum, ok: false))
+      #expect(try passedOver()?.contains("\(newer.id), is damaged") == true)
+      try newer.record(SampleRepository.verification(.checksum, ok: true))
+      let broken = try sample.add("20261122T041500Z-77ab03", minutesLater: 120)
+      try FileManager.default.removeItem(atPath: "\(broken.path)/SHA256SUMS")
+      #expect(try passedOver()?.contains("\(broken.id), is damaged") == true)
+    }
+  }
+
+  @Test func `latest of backups that may not be read is no such backup as one that is damaged`() throws {
+    var listing = Listing()
+    let failure = Failure(
+      "cannot_read", exit: .noPermission, what: "a", why: "Permission denied", nextStep: "let it be read")
+    listing.broken = [Listing.Broken(policy: "app", id: "20261122T041500Z-77ab03", path: "/x", failure: failure)]
+    let latest = #expect(throws: Failure.self) { try BackupFinder(listing).find("latest") }
+    #expect(latest?.exit == .noPermission)
   }
 
   @Test func `latest of several policies asks which, and without any backup says so`() throws {

@@ -89,6 +89,7 @@ import Testing
     try Workbench.with { bench in
       try bench.writePolicy(url: "postgresql://postgres@127.0.0.1:1/x", name: "down")
       try bench.writePolicy(more: "retntion: {}", name: "spoilt")
+      _ = try bench.holdfast("backup", "down")
       let arguments = mistake.line + ["--policies", bench.policies]
       let run = try ProgramRun(arguments + ["--json"])
       #expect(run.exit == mistake.exit)

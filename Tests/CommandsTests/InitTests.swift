@@ -60,6 +60,18 @@ import Testing
     }
   }
 
+  @Test func `a project's file that means another database is told`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      try write("DATABASE_URL=\(bench.cluster.url("postgres"))\n", "\(project)/.env")
+      let url = bench.cluster.url(bench.database)
+      let run = try bench.holdfast(in: project, ["init"], environment: ["DATABASE_URL": url])
+      #expect(run.exit == 0 && run.stderr.contains("warning: .env has another DATABASE_URL"), "\(run.stderr)")
+      try FileManager.default.removeItem(atPath: "\(project)/policies")
+      #expect(try !bench.holdfast(in: project, ["init"]).stderr.contains("another DATABASE_URL"))
+    }
+  }
+
   @Test func `nothing that exists is overwritten`() throws {
     try Workbench.with(sql: Self.table) { bench in
       let project = try makeProject(bench)

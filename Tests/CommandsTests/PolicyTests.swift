@@ -17,6 +17,38 @@ import Testing
     }
   }
 
+  @Test func `a policy that is broken keeps nobody from the backups of the others`() throws {
+    try Workbench.with(sql: "CREATE TABLE t ()") { bench in
+      let id = try bench.backUp()
+      try "version: 1\ndatabase: {url: \"${NOT_SET_ANYWHERE}\"}\n"
+        .write(toFile: "\(bench.policies)/other.yaml", atomically: true, encoding: .utf8)
+      for command in [["list"], ["verify", "--all"]] {
+        let run = try ProgramRun(command + ["--json", "--policies", bench.policies])
+        #expect(run.exit == 78)
+        #expect(run.stdout.contains(id) && run.stdout.contains("NOT_SET_ANYWHERE"), "\(run.stdout)")
+      }
+      #expect(try bench.holdfast("verify", "--all", "--json").json.value(["ok"]) as? Bool == false)
+      for command in [["show", id], ["verify", id], ["restore", id, "--into", bench.newDatabaseName()]] {
+        let run = try ProgramRun(command + ["--policies", bench.policies])
+        #expect(run.exit == 0 && run.stderr.contains("policy other is passed over"), "\(run.stderr)")
+      }
+      let latest = try bench.holdfast("show", "latest")
+      #expect(
+        latest.exit == 78 && latest.stderr.contains("NOT_SET_ANYWHERE"), "it may be of that one: \(latest.stderr)")
+      #expect(try bench.holdfast("show", "latest", "--policy", "app").exit == 0)
+    }
+  }
+
+  @Test func `where there are several policies, what is to be typed names the one`() throws {
+    try Workbench.with(sql: "CREATE TABLE t ()") { bench in
+      #expect(try bench.holdfast("status").stdout.contains("-> holdfast backup\n"))
+      try bench.writePolicy(name: "web")
+      let status = try bench.holdfast("status", "app")
+      #expect(status.stdout.contains("-> holdfast backup app\n"), "\(status.stdout)")
+      #expect(try bench.holdfast("rollback", "app").stderr.contains("holdfast"))
+    }
+  }
+
   @Test func `a key whose feature comes later is refused, never ignored`() throws {
     try Workbench.with(policy: "encryption: {recipients: [age1xyz]}") { bench in
       let run = try bench.holdfast("backup", "--json")

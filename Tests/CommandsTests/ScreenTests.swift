@@ -23,6 +23,7 @@ import Testing
 
   @Test func `quiet prints no progress, and errors all the same`() throws {
     try Workbench.with(sql: Self.table) { bench in
+      #expect(try bench.holdfast("backup", "--quiet").stderr.hasPrefix("warning: there was no repository"))
       #expect(try bench.holdfast("backup", "--quiet").stderr.isEmpty)
       let restore = try bench.holdfast("restore", "latest", "--into", bench.newDatabaseName(), "-q")
       #expect(restore.exit == 0)

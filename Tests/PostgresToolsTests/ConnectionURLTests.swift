@@ -88,6 +88,7 @@ import Testing
     "host='h password=hunter2",
     "postgresql://u:hunter2@h/d?sslmod=require", "postgresql://u:hunter2@h/d?sslmode=verify_full",
     "postgresql://u:hunter2@h/d?sslaccep=strict", "postgresql://u:hunter2@h/d?ssl_mode=require",
+    "postgresql://u:hunter2@h/d?sslaccept=stricct", "host=h password=hunter2 sslmode=verify_full",
     "host=h service=hunter2", "host=h passfile=hunter2", "host=h sslpassword=hunter2",
   ])
   func `refuses what it cannot use, and never shows the URL`(url: String) throws {

@@ -24,6 +24,16 @@ import Testing
     }
   }
 
+  @Test func `a terminal that is not read does not keep it from ending`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let id = try bench.backUp()
+      let terminal = try Terminal()
+      let export = "'\(SourceTree.program)' --quiet export \(id) --policies '\(bench.policies)'"
+      let run = try shell("timeout -k 10 -s TERM 3 \(export) > \(terminal.path)", in: bench.folder)
+      #expect(run.exit == 124, "it had to be killed: \(run.stderr)")
+    }
+  }
+
   private func bytesWaiting(in run: ChildProcess) throws -> Int32 {
     var count: Int32 = 0
     #expect(ioctl(try #require(run.output), UInt(FIONREAD), &count) == 0)

@@ -37,6 +37,13 @@ import Testing
       #expect(Set(bench.shelfContents().filter { !$0.hasPrefix(".") }) == [id, other])
       #expect(try bench.holdfast("status", "--json").json.string("last_good", "id") == other)
       #expect(try !bench.holdfast("rollback", "--to", other, "--plan").stdout.contains("ANOTHER SERVER"))
+      // The newest of this server's, though one of the other's is newer.
+      try bench.writePolicy()
+      let latest = try bench.holdfast("rollback", "--to", "latest", "--plan", "--json")
+      #expect(latest.json.string("plan", "backup") == id || latest.stdout.contains(id), "\(latest.stdout)")
+      #expect(!latest.stdout.contains(other))
+      let swap = try bench.holdfast("restore", "latest", "--swap", "--confirm", bench.database, "--json")
+      #expect(swap.exit == 0 && swap.json.string("backup") == id, "\(swap.stdout)\(swap.stderr)")
     }
   }
 

@@ -1,0 +1,33 @@
+import Diagnostics
+
+/// Puts the policy's name into the commands that a text tells to type, where there are several policies: without it they would be refused.
+struct NamedPolicy {
+  let name: String
+
+  func naming(_ result: CommandResult) -> CommandResult {
+    var result = result
+    result.text = naming(result.text)
+    result.failure = result.failure.map(naming)
+    return result
+  }
+
+  func naming(_ failure: Failure) -> Failure {
+    var failure = failure
+    failure.nextStep = naming(failure.nextStep)
+    failure.details = failure.details.map(naming)
+    return failure
+  }
+
+  func naming(_ text: String) -> String {
+    text.replacing(
+      #/holdfast (abandon|backup|baseline|check|deploy|migrations|prune|resume|rollback|snapshot|status|undo)\b/#
+    ) { match in
+      let next = text[match.range.upperBound...].prefix { !",;:)\n".contains($0) }.split(separator: " ").first ?? ""
+      let isNamed = next == name || next == "\(name)."
+      return isNamed ? match.0 : "\(match.0) \(name)"
+    }.replacing(#/holdfast (resolve \S+ --(applied|rolled-back)|(restore|show|verify|export) latest)(?! --policy)/#) {
+      match in
+      "\(match.0) --policy \(name)"
+    }
+  }
+}
