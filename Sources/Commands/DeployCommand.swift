@@ -103,7 +103,14 @@ extension DeployMigrations.Outcome {
         "applied": .strings(applied), "failed": .optional(failed), "rehearsal": .null,
         "rolled_back": .bool(state == .rolledBack),
       ],
-      text: text, failure: failure)
+      text: text, failure: told)
+  }
+
+  /// With what the rollback lost.
+  private var told: Failure? {
+    guard var failure, let rollback, rollback.mode != .resolveOnly else { return failure }
+    failure.details += rollback.lostText.split(separator: "\n").map(String.init)
+    return failure
   }
 
   private var text: String {

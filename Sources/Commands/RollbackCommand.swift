@@ -117,7 +117,7 @@ struct RollbackCommand {
       add("taken on", "ANOTHER SERVER, \(oneLine(manifest.source.host)): is this the database that is meant?")
     }
     if let lack = manifest.lackText { add("lacks rows", lack) }
-    add("you lose", lossText(plan))
+    add("you lose", plan.lossText)
     add("interrupts", sessionsText(plan.sessions))
     if !plan.unstoppable.isEmpty {
       add("blocked by", "sessions of \(plan.unstoppable.joined(separator: ", ")), which this role may not end")
@@ -154,36 +154,6 @@ struct RollbackCommand {
     return total == 0 ? "no session" : "\(counted(total, "session")) (\(names)) for a moment"
   }
 
-  private func lossText(_ plan: RollbackPlan) -> String {
-    if let reason = plan.unreadable {
-      return "what was written since: it cannot be told, since the database cannot be read (\(reason))"
-    }
-    let rest = plan.countedAll ? [] : ["tables not counted yet (holdfast rollback --plan counts them all)"]
-    let parts = losses(plan, uncounted: "deletions counted after the restore") + rest
-    return parts.isEmpty
-      ? "nothing: no row of a table was written since" : "what was written since · " + parts.joined(separator: " · ")
-  }
-
-  /// The tables that were written most.
-  private func losses(_ plan: RollbackPlan, uncounted: String) -> [String] {
-    let tables = plan.lostWrites.prefix(6).map { write in
-      let changed = write.changed > 0 ? "\(write.changed) new or changed" : nil
-      let perhaps = write.perhaps > 0 ? "\(write.perhaps) perhaps (the restore tells)" : nil
-      let deleted = write.deleted.map { $0 > 0 ? "\($0) deleted" : "" } ?? uncounted
-      return "\(write.schema).\(write.name): "
-        + [changed, perhaps, deleted.isEmpty ? nil : deleted].compactMap { $0 }.joined(separator: ", ")
-    }
-    return tables + (plan.lostWrites.count > 6 ? ["and \(plan.lostWrites.count - 6) more tables"] : [])
-  }
-
-  /// What the kept database has and the restored one has not, once that is known.
-  private func lost(_ plan: RollbackPlan) -> String {
-    guard plan.liveExists, plan.unreadable == nil else { return "" }
-    let parts =
-      losses(plan, uncounted: "deletions not counted") + (plan.countedAll ? [] : ["tables that were not counted"])
-    return "lost: \(parts.isEmpty ? "no row" : parts.joined(separator: " · "))\n"
-  }
-
   private func done(_ outcome: RollBackDeploy.Outcome) -> String {
     let plan = outcome.plan
     if plan.mode == .resolveOnly {
@@ -192,7 +162,7 @@ struct RollbackCommand {
     let kept = plan.liveExists ? " The writes since are in \(plan.keptAs)." : ""
     return
       "\(plan.database) is back at \(minuteText(plan.backup.manifest.createdAt)) UTC, in \(secondsText(outcome.seconds)).\(kept)\n"
-      + lost(plan) + next(plan)
+      + plan.lostText + next(plan)
   }
 
   /// What only came with the one that failed needs no mending.

@@ -28,7 +28,11 @@ package struct Failure: Error, Sendable, Equatable {
 
   /// The two lines that every error is printed as, with its details between them.
   package var lines: [String] {
-    ["error: \(what): \(why)"] + details.map { "       \($0)" } + ["hint: \(nextStep)"]
+    // A single problem of a file is the reason, with its place before it.
+    if details.count == 1, details[0].hasSuffix(": \(why)") {
+      return ["error: \(what): \(details[0])", "hint: \(nextStep)"]
+    }
+    return ["error: \(what): \(why)"] + details.map { "       \($0)" } + ["hint: \(nextStep)"]
   }
 }
 

@@ -31,6 +31,8 @@ package struct DeployMigrations {
     package var failed: String?
     /// What a failed deploy tells its user; the rest of the outcome is printed beside it.
     package var failure: Failure?
+    /// The rollback that `on_failure` asked for.
+    package var rollback: RollbackPlan?
     /// It was broken off, and waits for `resume` or `abandon`.
     var isOpen = false
   }
@@ -181,11 +183,13 @@ package struct DeployMigrations {
       return answered
     }
     answered.state = .rolledBack
+    answered.rollback = done.plan
     answered.failure?.details.append(
       done.plan.mode == .resolveOnly
         ? "Nothing of it was left; its row in the history was resolved (on_failure: rollback)."
         : "The database was rolled back; the one before is kept as \(done.plan.keptAs) (on_failure: rollback).")
-    answered.failure?.nextStep = "mend the migration, then: holdfast deploy"
+    answered.failure?.nextStep =
+      "mend \(outcome.failed.map { "migration \($0)" } ?? "what failed"), then: holdfast deploy"
     return answered
   }
 

@@ -138,6 +138,8 @@ import Testing
       #expect(run.exit == 1)
       #expect(run.json.string("state") == "rolled-back")
       #expect(run.json.flag("rolled_back") == true)
+      let details = run.json.array("error", "details") as? [String] ?? []
+      #expect(details.last?.hasPrefix("lost: ") == true, "\(details)")
       try bench.expectEqual(to: copy)
       #expect(try bench.history() == [DeployBench.firstRow, "\(Self.name)|f|t|t|0"])
       try bench.expectNothingLeft()
