@@ -21,9 +21,10 @@ package struct Backup: Sendable, Equatable {
   /// By the bytes of the name: to Swift, not to PostgreSQL, an é of one character is equal to one of two.
   package func isOf(database: String) -> Bool { manifest.source.database.utf8.elementsEqual(database.utf8) }
 
-  /// Whether it is of the same policy and database.
+  /// Whether it is of the same policy and database, on the same server.
   package func isLike(_ other: Backup) -> Bool {
     manifest.policy == other.manifest.policy && isOf(database: other.manifest.source.database)
+      && manifest.source.systemIdentifier == other.manifest.source.systemIdentifier
   }
 
   /// Damaged as soon as one verification failed, until one at least as thorough has passed.

@@ -48,7 +48,7 @@ package struct BackupFinder {
     }
     let broken = listing.broken.first { $0.policy == found.manifest.policy && $0.id > found.id }
     return broken.map {
-      "the newest backup, \($0.id), \($0.isDamaged ? "is damaged" : "cannot be read"): \($0.failure.why)"
+      "what is newer by its name, \($0.id), \($0.isDamaged ? "is damaged" : "cannot be read"): \($0.failure.why)"
     }
   }
 

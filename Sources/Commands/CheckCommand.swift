@@ -35,7 +35,7 @@ struct CheckCommand {
   }
 
   private func json(_ finding: CheckFinding) -> JSONValue {
-    ["problem": .string(finding.text), "fix": .optional(finding.fix)]
+    ["problem": .string(finding.text), "fix": .optional(finding.fix.map(context.naming))]
   }
 
   /// Problems first, each with what to do about it.

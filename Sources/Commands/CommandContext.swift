@@ -12,15 +12,48 @@ struct CommandContext {
   let environment: [String: String]
   let console: Console
   let cancellation: Cancellation
+  /// The policy of the backup that was asked for by its id.
+  private let found = Found()
+
+  private final class Found {
+    var policy: String?
+  }
+
+  init(invocation: Invocation, environment: [String: String], console: Console, cancellation: Cancellation) {
+    self.invocation = invocation
+    self.environment = environment
+    self.console = console
+    self.cancellation = cancellation
+  }
 
   /// What the command comes to, in words that can be typed.
   func answer() throws(Failure) -> CommandResult {
-    let named = invocation.operand("POLICY") ?? invocation.value("policy")
-    guard let named, let names = try? policiesFolder.names(), names.count > 1, names.contains(named) else {
-      return try execute()
+    do throws(Failure) {
+      var result = try execute()
+      if Self.telling.contains(invocation.command) { result.text = naming(result.text) }
+      if let failure = result.failure { result.failure = naming(failure) }
+      return result
+    } catch {
+      throw naming(error)
     }
-    let policy = NamedPolicy(name: named)
-    do throws(Failure) { return policy.naming(try execute()) } catch { throw policy.naming(error) }
+  }
+
+  private func naming(_ failure: Failure) -> Failure {
+    var failure = failure
+    failure.nextStep = naming(failure.nextStep)
+    return failure
+  }
+
+  /// Those whose text tells what to type. That of others may have words of its user's in it.
+  private static let telling: Set<String> = [
+    "abandon", "backup", "check", "deploy", "migrations", "prune", "resume", "rollback", "status", "undo",
+  ]
+
+  /// The commands in a text, with the policy's name where there are several.
+  func naming(_ text: String) -> String {
+    let name = invocation.operand("POLICY") ?? invocation.value("policy") ?? found.policy
+    guard let name, let names = try? policiesFolder.names(), names.count > 1, names.contains(name) else { return text }
+    return NamedPolicy(name: name).naming(text)
   }
 
   private func execute() throws(Failure) -> CommandResult {
@@ -104,10 +137,12 @@ struct CommandContext {
     var unusable: [Failure] = []
     for name in names {
       do throws(Failure) { usable.append(try policiesFolder.load(name, reader: reader)) } catch {
-        unusable.append(error)
+        var failure = error
+        failure.nextStep += "; or name another policy: --policy NAME"
+        unusable.append(failure)
       }
     }
-    if usable.isEmpty, let first = unusable.first { throw first }
+    if usable.isEmpty, let failure = unusable.joined { throw failure }
     return (usable, unusable)
   }
 
@@ -124,31 +159,25 @@ struct CommandContext {
   }
 
   /// The backup that the operand ID means, and its policy.
-  func backup() throws(Failure) -> (backup: Backup, policy: Policy, listing: Listing) {
+  ///
+  /// - Parameter warnsOfPassedOver: whether somebody who asks for `latest` is told that a newer one cannot be used.
+  func backup(warnsOfPassedOver: Bool = true) throws(Failure) -> (backup: Backup, policy: Policy, listing: Listing) {
     let (policies, unusable) = try policies()
     let listing = try listing(of: policies)
     let databases = policies.compactMap { policy in policy.database.map { (policy.name, $0) } }
     let finder = BackupFinder(listing, databases: Dictionary(databases) { first, _ in first })
     let wanted = invocation.operand("ID") ?? "latest"
-    if let failure = unusable.first {
-      // The newest of all may be one of that policy's.
-      if wanted == "latest" { throw failure }
-      log.warning("\(failure.what) is passed over: \(failure.why)")
-    }
+    // The newest of all may be one of that policy's.
+    if wanted == "latest", let failure = unusable.joined { throw failure }
+    for failure in unusable { log.warning("\(failure.what) is passed over: \(failure.why)") }
     let backup = try finder.find(wanted)
-    if wanted == "latest", let why = finder.passedOver(by: backup) { log.warning("\(why); this is \(backup.id)") }
+    found.policy = backup.manifest.policy
+    if wanted == "latest", warnsOfPassedOver, let why = finder.passedOver(by: backup) {
+      log.warning("\(why); this is \(backup.id)")
+    }
     guard let policy = policies.first(where: { $0.name == backup.manifest.policy }) else {
       throw .internalError("backup \(backup.id) belongs to no policy")
     }
     return (backup, policy, listing)
-  }
-}
-
-extension [Failure] {
-  /// The first one, with what the others say beside it; nil without any.
-  var joined: Failure? {
-    guard var failure = first else { return nil }
-    failure.details += dropFirst().map { "\($0.what): \($0.why)" }
-    return failure
   }
 }

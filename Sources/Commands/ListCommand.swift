@@ -38,7 +38,7 @@ struct ListCommand {
     // One folder may go by two names.
     for (path, own) in Dictionary(grouping: policies, by: { realPath($0.repository) }) {
       let counts = try Repository.openIfThere(path)?.backupCounts() ?? [:]
-      let known = Set(own.map(\.name))
+      let known = Set(own.map(\.name)).union(try context.policiesFolder.names())
       strays.merge(counts.filter { !known.contains($0.key) && PolicyName.isSafe($0.key) }) { $0 + $1 }
     }
     return strays.sorted { $0.key < $1.key }
@@ -58,7 +58,7 @@ struct ListCommand {
   private func text(_ backups: [Backup], severalPolicies: Bool) -> String {
     let now = context.surroundings.now()
     let ofSeveral = Dictionary(grouping: backups, by: \.manifest.policy).values.contains { own in
-      own.contains { !$0.isLike(own[0]) }
+      own.contains { !$0.isOf(database: own[0].manifest.source.database) }
     }
     var columns = [Column(title: "ID", text: \.id)]
     if severalPolicies { columns.append(Column(title: "policy", text: \.manifest.policy)) }

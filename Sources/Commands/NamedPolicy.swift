@@ -1,22 +1,6 @@
-import Diagnostics
-
 /// Puts the policy's name into the commands that a text tells to type, where there are several policies: without it they would be refused.
 struct NamedPolicy {
   let name: String
-
-  func naming(_ result: CommandResult) -> CommandResult {
-    var result = result
-    result.text = naming(result.text)
-    result.failure = result.failure.map(naming)
-    return result
-  }
-
-  func naming(_ failure: Failure) -> Failure {
-    var failure = failure
-    failure.nextStep = naming(failure.nextStep)
-    failure.details = failure.details.map(naming)
-    return failure
-  }
 
   func naming(_ text: String) -> String {
     text.replacing(

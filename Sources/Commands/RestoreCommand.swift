@@ -17,7 +17,8 @@ struct RestoreCommand {
       throw CommandTable.holdfast.usageFailure(
         command: "restore", what: stray, why: "only with --table something may follow the backup's ID")
     }
-    let (backup, policy, _) = try context.backup()
+    // Which one is the latest of the live database, only its server tells.
+    let (backup, policy, _) = try context.backup(warnsOfPassedOver: !swaps)
     func restore() throws(Failure) -> CommandResult {
       do throws(Failure) { return swaps ? try swap(backup, policy) : try beside(backup, policy) } catch {
         throw try withTheNewestGood(error, instead: backup, policy)
@@ -54,7 +55,6 @@ struct RestoreCommand {
 
   /// A rollback to a backup, told in the words of a restore.
   private func swap(_ backup: Backup, _ policy: Policy) throws(Failure) -> CommandResult {
-    // Which one is the latest of the live database, only its server tells.
     let latest = ["latest", nil].contains(context.invocation.operand("ID"))
     var result = try RollbackCommand(context: context).run(
       policy, .backup(latest ? "latest" : backup.id), confirmed: false)
@@ -93,7 +93,8 @@ struct RestoreCommand {
   }
 
   private func lackText(_ outcome: RestoreBackup.Outcome) -> String {
-    outcome.backup.manifest.lackText.map { "It lacks rows \($0).\n" } ?? ""
+    guard outcome.tables == nil else { return "" }
+    return outcome.backup.manifest.lackText.map { "It lacks rows \($0).\n" } ?? ""
   }
 
   // MARK: Single tables

@@ -25,7 +25,7 @@ struct RollbackCommand {
     if onlyPlans {
       return CommandResult(json: json(plan, seconds: nil), text: screen)
     }
-    if !context.console.json, !confirmed { context.console.say(screen) }
+    if !context.console.json, !confirmed { context.console.say(context.naming(screen)) }
     try context.confirm(plan.database, unless: confirmed)
     let outcome = try work.execute(plan)
     return CommandResult(json: json(outcome.plan, seconds: outcome.seconds), text: done(outcome))
@@ -37,7 +37,7 @@ struct RollbackCommand {
   func showPlan(_ policy: Policy, abandoning record: DeployRecord) throws(Failure) {
     let work = try RollBackDeploy(policy: policy, purpose: "abandon", surroundings: context.surroundings)
     let plan = try work.plan(abandoning: record)
-    if !context.console.json { context.console.say(text(plan, policy)) }
+    if !context.console.json { context.console.say(context.naming(text(plan, policy))) }
   }
 
   func undo() throws(Failure) -> CommandResult {
@@ -49,7 +49,7 @@ struct RollbackCommand {
   private func undo(_ policy: Policy) throws(Failure) -> CommandResult {
     let work = try UndoRollback(policy: policy, surroundings: context.surroundings)
     let plan = try work.plan(context.invocation.value("deploy"))
-    if !context.console.json { context.console.say(text(plan, policy)) }
+    if !context.console.json { context.console.say(context.naming(text(plan, policy))) }
     try context.confirm(plan.database, unless: false)
     try work.execute(plan)
     return CommandResult(

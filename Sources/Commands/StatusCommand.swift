@@ -107,7 +107,10 @@ struct StatusCommand {
 
   private func rollbackJSON(_ report: StatusReport) -> JSONValue {
     guard case .stands(let deploy) = report.lastDeploy, let seconds = report.secondsBack else { return .null }
-    return ["deploy": .string(deploy.id), "estimated_seconds": .number(seconds)]
+    return [
+      "deploy": .string(deploy.id), "estimated_seconds": .number(seconds),
+      "lacks": .optional(report.lacksForRollback?.fix),
+    ]
   }
 
   private func migrationsText(_ status: MigrationStatus) -> String {

@@ -32,6 +32,7 @@ struct VerifyCommand {
     let (policies, unusable) = try context.policies()
     let listing = try context.listing(of: policies)
     guard !listing.backups.isEmpty || !listing.broken.isEmpty else {
+      if let failure = unusable.joined { throw failure }
       throw Failure(
         "no_such_backup", exit: .notFound, what: "verify --all", why: "there is no backup yet: nothing was verified",
         nextStep: "holdfast backup takes one; if there should be some, check `repository` in the policy")
@@ -62,7 +63,7 @@ struct VerifyCommand {
         "not_verified": .array(unread.map { ["backup": .string($0.id), "why": .string($0.failure.why)] }),
       ],
       text: outcomes.map { $0.verification.ok ? goodText($0) : "\($0.backup.id) is DAMAGED.\n" }.joined(),
-      failure: failure(outcomes, broken, unread) ?? failure(unread) ?? unusable.joined)
+      failure: ([failure(outcomes, broken, unread) ?? failure(unread)].compactMap { $0 } + unusable).joined)
   }
 
   /// Nothing is known of those.

@@ -55,3 +55,12 @@ extension Failure {
       nextStep: "report this with the command that you ran; nothing is counted as done that was not proven")
   }
 }
+
+extension [Failure] {
+  /// The first one, with what the others say beside it; nil without any.
+  package var joined: Failure? {
+    guard var failure = first else { return nil }
+    failure.details += dropFirst().map { "\($0.what): \($0.why)" }
+    return failure
+  }
+}

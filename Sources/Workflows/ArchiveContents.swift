@@ -44,7 +44,11 @@ struct ArchiveContents {
     }
     guard exit.succeeded else { throw unreadableArchive("toc.dat", exit) }
     // No archive reads so: it is no pg_restore, or nothing of it was read.
-    if isEmpty { throw exit.failure(of: "pg_restore") }
+    if isEmpty {
+      throw Failure(
+        "child_failed", exit: .failed, what: "pg_restore", why: "it ended well and printed nothing",
+        nextStep: "look at \(toolbox.path("pg_restore")), then run the same command again")
+    }
     let digest = try scanner.finish()
     return ArchiveContents(
       tables: try entries(scanner.copied, listing, owners: scanner.owners), schema: digest.schema,

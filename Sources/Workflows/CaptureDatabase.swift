@@ -55,7 +55,7 @@ struct CaptureDatabase {
     let history = try source.history()
     let patterns = policy.backup.excludeTableData
     let excluded = patterns.isEmpty ? nil : try ExcludedRows(source.session, patterns: patterns)
-    if let failure = try excluded?.unfillableViews().first { throw failure }
+    if let failure = try excluded?.unfillableViews().joined { throw failure }
     let searchPath = try excluded?.searchPath()
 
     step("dump")
@@ -65,7 +65,7 @@ struct CaptureDatabase {
     let archive = try dump(command, snapshot, expectedBytes)
     let needs = try reader.needs(owners: archive.owners, properties: properties)
     // Which tables have rows, only the dump knows.
-    if let failure = try excluded?.brokenReferences(archive.digests).first { throw failure }
+    if let failure = try excluded?.brokenReferences(archive.digests).joined { throw failure }
     try snapshot.close()
     try partial.synchronizeData()
     return CapturedDump(

@@ -161,7 +161,6 @@ package struct CheckPolicy {
   }
 
   private func addExclusions(to findings: inout [CheckFinding], _ session: Session) throws(Failure) {
-    let patterns = policy.backup.excludeTableData
     func looking(_ look: () throws(Failure) -> [CheckFinding]) throws(Failure) {
       try collect(into: &findings) { () throws(Failure) in
         try session.query("BEGIN READ ONLY")
@@ -169,13 +168,17 @@ package struct CheckPolicy {
         return try look()
       }
     }
-    for pattern in patterns {
-      try looking { () throws(Failure) in [finding(try ExcludedRows.match(pattern, session))] }
+    var matches: [ExcludedRows.Match] = []
+    for pattern in policy.backup.excludeTableData {
+      try looking { () throws(Failure) in
+        let match = try ExcludedRows.match(pattern, session)
+        matches.append(match)
+        return [finding(match)]
+      }
     }
-    guard !patterns.isEmpty else { return }
+    guard !matches.isEmpty else { return }
     try looking { () throws(Failure) in
-      // What is no pattern is told above.
-      let excluded = try ExcludedRows(session, patterns: patterns)
+      let excluded = ExcludedRows(session, matches)
       let problems = try excluded.unfillableViews() + excluded.brokenReferences()
       return problems.map { CheckFinding(kind: .problem, text: "\($0.what): \($0.why)", fix: $0.nextStep) }
         + (try excluded.poorerViews().map { kept, left in

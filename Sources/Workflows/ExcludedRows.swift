@@ -14,11 +14,14 @@ struct ExcludedRows {
   /// - Parameter session: in a transaction.
   /// - Throws: `bad_pattern`.
   init(_ session: Session, patterns: [String]) throws(Failure) {
+    var matches: [Match] = []
+    for pattern in patterns { matches.append(try Self.match(pattern, session)) }
+    self.init(session, matches)
+  }
+
+  init(_ session: Session, _ matches: [Match]) {
     self.session = session
-    var identifiers: [String] = []
-    for pattern in patterns {
-      identifiers += try Self.match(pattern, session).relations.filter { ["r", "m"].contains($0.kind) }.map(\.oid)
-    }
+    let identifiers = matches.flatMap { $0.relations.filter { ["r", "m"].contains($0.kind) }.map(\.oid) }
     excluded = "{\(identifiers.joined(separator: ","))}"
   }
 
@@ -59,8 +62,12 @@ struct ExcludedRows {
   /// - Parameter session: in a transaction.
   /// - Throws: `bad_pattern`.
   static func match(_ pattern: String, _ session: Session) throws(Failure) -> Match {
-    guard let wanted = NamePattern(pattern), (wanted.database ?? session.target.database) == session.target.database
-    else { throw badPattern(pattern, "its parts are a schema and a name, at most") }
+    guard let wanted = NamePattern(pattern) else {
+      throw badPattern(pattern, "it has more parts than database, schema and name")
+    }
+    if let database = wanted.database, !database.utf8.elementsEqual(session.target.database.utf8) {
+      throw badPattern(pattern, "it names database \(database)")
+    }
     do throws(Failure) {
       let rows = try underOwnSearchPath(session) { () throws(Failure) in
         try session.query(
@@ -133,26 +140,30 @@ struct ExcludedRows {
     }
   }
 
-  /// Through views of any depth. One that is not filled at the source is filled by no restore, nor one that reads such a one.
+  /// Through views of any depth, and partitioned tables. One that is not filled at the source is filled by no restore; nor is one that reads
+  /// such a one, unless that is left out: then pg_dump does not look at it.
   private static let readers = """
     WITH RECURSIVE direct (reader, relation) AS (
       SELECT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r
       JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class
+      WHERE r.ev_type = '1'
+      UNION ALL SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits
     ), reads (reader, relation) AS (
       SELECT d.reader, d.relation FROM direct d JOIN pg_catalog.pg_class c ON c.oid = d.reader
       WHERE c.relkind = 'm' AND c.relispopulated AND c.oid <> ALL ($1::pg_catalog.oid[])
       UNION
-      SELECT r.reader, d.relation FROM reads r JOIN pg_catalog.pg_class v ON v.oid = r.relation AND v.relkind = 'v'
+      SELECT r.reader, d.relation FROM reads r
+      JOIN pg_catalog.pg_class v ON v.oid = r.relation AND v.relkind IN ('v', 'p', 'r')
       JOIN direct d ON d.reader = v.oid
     )
     SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.format('%I.%I', tn.nspname, t.relname)
     FROM reads r
     JOIN pg_catalog.pg_class c ON c.oid = r.reader JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_class t ON t.oid = r.relation JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
-    WHERE t.relkind = $2::pg_catalog."char" AND t.relispopulated AND t.oid = ANY ($1::pg_catalog.oid[])
+    WHERE t.relkind = $2::pg_catalog."char" AND t.oid = ANY ($1::pg_catalog.oid[])
       AND NOT EXISTS (SELECT FROM reads o JOIN pg_catalog.pg_class oc ON oc.oid = o.relation AND oc.relkind = 'm'
-        WHERE o.reader = r.reader AND NOT oc.relispopulated)
+        WHERE o.reader = r.reader AND NOT oc.relispopulated AND oc.oid <> ALL ($1::pg_catalog.oid[]))
     ORDER BY 1, 2
     """
 

@@ -39,7 +39,7 @@ package struct StatusReport: Sendable {
   package var openDeploy: DeployRecord? { deploys.first(where: \.isUnfinished) }
 
   package var needsAttention: Bool {
-    lastGood == nil || damaged + unreadable > 0 || serverProblem != nil || openDeploy != nil
+    lastGood == nil || damaged + unreadable > 0 || serverProblem != nil || openDeploy != nil || lacksForRollback != nil
       || !(migrations?.isClean ?? true)
   }
 }

@@ -98,7 +98,11 @@ struct RollbackPlanner {
   ) throws(Failure) -> (DeployRecord?, Backup) {
     if case .backup(let id) = choice {
       let own = policy.database.map { [policy.name: $0] } ?? [:]
-      let backup = try BackupFinder(id == "latest" ? try preferred(listing) : listing, databases: own).find(id)
+      let finder = BackupFinder(id == "latest" ? try preferred(listing) : listing, databases: own)
+      let backup = try finder.find(id)
+      if id == "latest", let why = finder.passedOver(by: backup) {
+        surroundings.log.warning("\(why); this is \(backup.id)")
+      }
       try refuseAnother(backup)
       return (nil, backup)
     }

@@ -28,6 +28,7 @@ import Testing
         #expect(run.stdout.contains(id) && run.stdout.contains("NOT_SET_ANYWHERE"), "\(run.stdout)")
       }
       #expect(try bench.holdfast("verify", "--all", "--json").json.value(["ok"]) as? Bool == false)
+      #expect(try bench.holdfast("list").stdout.contains("Also there") == false)
       for command in [["show", id], ["verify", id], ["restore", id, "--into", bench.newDatabaseName()]] {
         let run = try ProgramRun(command + ["--policies", bench.policies])
         #expect(run.exit == 0 && run.stderr.contains("policy other is passed over"), "\(run.stderr)")
@@ -45,7 +46,12 @@ import Testing
       try bench.writePolicy(name: "web")
       let status = try bench.holdfast("status", "app")
       #expect(status.stdout.contains("-> holdfast backup app\n"), "\(status.stdout)")
-      #expect(try bench.holdfast("rollback", "app").stderr.contains("holdfast"))
+      let id = try #require(
+        try bench.holdfast("backup", "app", "--reason", "before holdfast deploy", "--json").json.string("backup", "id"))
+      #expect(try bench.holdfast("rollback", "app").stderr.contains("holdfast rollback app --to ID"))
+      #expect(try bench.holdfast("show", id, "--policy", "app").stdout.contains("reason: before holdfast deploy\n"))
+      try Data().write(to: URL(fileURLWithPath: "\(bench.path(of: id))/toc.dat"))
+      #expect(try bench.holdfast("verify", id).stderr.contains("take a new one: holdfast backup app\n"))
     }
   }
 

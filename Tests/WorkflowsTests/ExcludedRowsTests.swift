@@ -72,7 +72,9 @@ import Testing
       CREATE TABLE t (a int); INSERT INTO t VALUES (1);
       CREATE MATERIALIZED VIEW base AS SELECT * FROM t; CREATE VIEW between AS SELECT a AS b FROM base;
       CREATE VIEW further AS SELECT b AS c FROM between; CREATE MATERIALIZED VIEW upper_one AS SELECT * FROM further;
-      CREATE MATERIALIZED VIEW empty_one AS SELECT * FROM base WITH NO DATA
+      CREATE MATERIALIZED VIEW empty_one AS SELECT * FROM base WITH NO DATA;
+      CREATE VIEW ruled AS SELECT 1 AS a; CREATE RULE r AS ON INSERT TO ruled DO INSTEAD SELECT * FROM base;
+      CREATE MATERIALIZED VIEW of_ruled AS SELECT * FROM ruled
       """
     try Workbench.with(sql: sql) { bench in
       try bench.writePolicy(more: "backup: {exclude_table_data: [base]}")
@@ -81,7 +83,7 @@ import Testing
       #expect(run.json.string("error", "code") == "excluded_reference", "\(run.stdout)")
       #expect(run.json.string("error", "why")?.contains("public.upper_one is filled from it") == true)
       let check = try bench.holdfast("check")
-      #expect(check.exit != 0)
+      #expect(check.exit == 2)
       #expect(check.stdout.contains("public.upper_one is filled from it"), "\(check.stdout)")
 
       for format in ["directory", "plain", "custom"] {
@@ -89,11 +91,29 @@ import Testing
         let copy = bench.newDatabaseName(format)
         try bench.restore(try bench.backUp(), into: copy)
         let filled = "SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind = 'm' AND relispopulated"
-        #expect(try bench.cluster.psql(filled, database: copy) == "")
+        #expect(try bench.cluster.psql(filled, database: copy) == "of_ruled")
       }
+      // Left out, and empty at the source: pg_dump fills what reads it all the same.
+      try bench.cluster.psql("REFRESH MATERIALIZED VIEW base WITH NO DATA", database: bench.database)
+      try bench.writePolicy(more: "backup: {exclude_table_data: [base]}")
+      #expect(try bench.holdfast("backup").exit == 78)
       try bench.cluster.psql("DROP MATERIALIZED VIEW upper_one", database: bench.database)
       try bench.writePolicy(more: "backup: {exclude_table_data: [base]}")
       try bench.restore(try bench.backUp(), into: bench.newDatabaseName())
+    }
+  }
+
+  @Test func `check tells of materialized views that are filled from left out rows`() throws {
+    let sql = """
+      CREATE TABLE parts (at int) PARTITION BY RANGE (at); CREATE TABLE parts_1 PARTITION OF parts DEFAULT;
+      CREATE VIEW between AS SELECT * FROM parts; CREATE MATERIALIZED VIEW sums AS SELECT count(*) FROM between;
+      CREATE TABLE other (a int); CREATE MATERIALIZED VIEW of_other AS SELECT * FROM other
+      """
+    try Workbench.with(sql: sql) { bench in
+      try bench.writePolicy(more: "backup: {exclude_table_data: [parts_1]}")
+      let run = try bench.holdfast("check")
+      #expect(run.exit == 0 && run.stdout.contains("public.sums is filled anew after a restore, from public.parts_1"))
+      #expect(!run.stdout.contains("of_other is filled"))
     }
   }
 
@@ -153,6 +173,8 @@ import Testing
       INSERT INTO uses VALUES ('1'); ANALYZE uses
       """
     try Workbench.with(sql: sql) { bench in
+      let trap = "SET application_name = 'holdfast check'; SELECT FROM uses WHERE at = '1'"
+      #expect(throws: (any Error).self, "the trap works") { try bench.cluster.psql(trap, database: bench.database) }
       try bench.writePolicy(more: "backup: {exclude_table_data: [parts_1]}")
       for command in ["check", "backup"] {
         let run = try bench.holdfast(command)
@@ -250,7 +272,25 @@ import Testing
         #expect(try bench.holdfast("backup").exit == 78)
         let check = try bench.holdfast("check").stdout
         #expect(check.contains("\(pattern) is no pattern") && check.contains("parts: it matches"), "\(check)")
+        let problems = try bench.holdfast("check", "--json").json.array("problems")
+        #expect(problems?.count == 1, "told once: \(problems ?? [])")
       }
+    }
+  }
+
+  @Test func `what a backup lacks is told where it is taken, shown and restored`() throws {
+    try Workbench.with(sql: "CREATE TABLE log (a int); CREATE TABLE kept (a int)") { bench in
+      try bench.writePolicy(more: "backup: {exclude_table_data: [log]}")
+      #expect(try bench.holdfast("backup").stdout.contains("It has no rows of log, as the policy says."))
+      #expect(try bench.holdfast("show", "latest").stdout.contains("lacks rows  of log:"))
+      #expect(
+        try bench.holdfast("show", "latest", "--json").json.value(["backup", "exclude_table_data"]) as? [String] == [
+          "log"
+        ])
+      let whole = try bench.holdfast("restore", "latest", "--into", bench.newDatabaseName())
+      #expect(whole.stdout.contains("It lacks rows of log:"), "\(whole.stdout)")
+      let table = try bench.holdfast("restore", "latest", "--table", "kept", "--into", bench.newDatabaseName("table"))
+      #expect(table.exit == 0 && !table.stdout.contains("lacks rows"), "\(table.stdout)")
     }
   }
 }
