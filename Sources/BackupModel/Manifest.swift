@@ -26,8 +26,8 @@ package struct Manifest: Sendable, Equatable, Codable {
   package var digests: DatabaseDigest
   package var needs: Needs
   package var excludeTableData: [String]
-  /// Schemas in which patterns of `excludeTableData` without one were looked for.
-  package var excludeSearchPath: [String]?
+  /// The same patterns, each with a schema: another session has another search path.
+  package var excludedIn: [String]?
   /// Deploy that the backup belongs to.
   package var deploy: String?
   /// The migrations' state that a pre-deploy backup is bound to.
@@ -57,7 +57,7 @@ package struct Manifest: Sendable, Equatable, Codable {
     self.digests = digests
     self.needs = needs
     self.excludeTableData = excludeTableData
-    excludeSearchPath = nil
+    excludedIn = nil
     deploy = nil
     migrations = nil
     self.timings = timings

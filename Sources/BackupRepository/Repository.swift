@@ -18,10 +18,10 @@ package struct Repository: Sendable {
   package static func openOrCreate(_ path: String) throws(Failure) -> Repository {
     try makeFolder(path)
     let marker = "\(path)/holdfast.json"
-    let isNew = access(marker, F_OK) != 0
-    if isNew { try mark(path, marker) }
+    let isMarked = access(marker, F_OK) == 0
+    if !isMarked { try mark(path, marker) }
     var repository = try open(path)
-    repository.isNew = isNew
+    if !isMarked { repository.isNew = try anyBackup(in: path) == nil }
     return repository
   }
 

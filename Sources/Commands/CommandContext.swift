@@ -123,61 +123,70 @@ struct CommandContext {
     try policiesFolder.load(invocation.operand("POLICY"), reader: reader)
   }
 
-  /// The policy named by `--policy`, or every one that there is.
-  ///
-  /// - Returns: why others cannot be used, too: one that is broken is no reason not to restore by another.
-  /// - Throws: when there is none that can be used.
-  func policies() throws(Failure) -> (usable: [Policy], unusable: [Failure]) {
-    if let name = invocation.value("policy") ?? invocation.operand("POLICY") {
-      return ([try policiesFolder.load(name, reader: reader)], [])
-    }
-    let names = try policiesFolder.names()
-    guard names.count > 1 else { return ([try policiesFolder.load(nil, reader: reader)], []) }
-    var usable: [Policy] = []
-    var unusable: [Failure] = []
-    for name in names {
-      do throws(Failure) { usable.append(try policiesFolder.load(name, reader: reader)) } catch {
-        var failure = error
-        failure.nextStep += "; or name another policy: --policy NAME"
-        unusable.append(failure)
-      }
-    }
-    if usable.isEmpty, let failure = unusable.joined { throw failure }
-    return (usable, unusable)
-  }
-
   // MARK: Backups
 
-  /// The backups of some policies; a repository that does not exist yet has none.
-  func listing(of policies: [Policy]) throws(Failure) -> Listing {
+  /// Policies and their backups.
+  struct Known {
+    var policies: [Policy] = []
     var listing = Listing()
-    for policy in policies {
-      guard let repository = try Repository.openIfThere(policy.repository) else { continue }
-      listing.merge(try repository.listing(of: policy.name))
+    /// Why others cannot be used: one that is broken is no reason not to restore by another.
+    var unusable: [Failure] = []
+  }
+
+  /// Of the policy that was named, or of every one that there is.
+  ///
+  /// - Throws: when there is none that can be used.
+  func known() throws(Failure) -> Known {
+    let names = try policiesFolder.names()
+    let named = invocation.value("policy") ?? invocation.operand("POLICY")
+    guard named == nil, names.count > 1 else {
+      let policy = try policiesFolder.load(named, reader: reader)
+      return Known(policies: [policy], listing: try listing(of: policy) ?? Listing())
     }
-    return listing
+    var known = Known()
+    for name in names {
+      do throws(Failure) {
+        let policy = try policiesFolder.load(name, reader: reader)
+        let listing = try listing(of: policy)
+        if listing == nil { log.warning("policy \(name): there is no repository \(policy.repository)") }
+        known.policies.append(policy)
+        known.listing.merge(listing ?? Listing())
+      } catch {
+        var failure = error
+        failure.nextStep += "; or name another policy: --policy NAME"
+        known.unusable.append(failure)
+      }
+    }
+    if known.policies.isEmpty, let failure = known.unusable.joined { throw failure }
+    return known
+  }
+
+  /// - Returns: nil when there is no repository yet.
+  func listing(of policy: Policy) throws(Failure) -> Listing? {
+    try Repository.openIfThere(policy.repository)?.listing(of: policy.name)
   }
 
   /// The backup that the operand ID means, and its policy.
   ///
   /// - Parameter warnsOfPassedOver: whether somebody who asks for `latest` is told that a newer one cannot be used.
   func backup(warnsOfPassedOver: Bool = true) throws(Failure) -> (backup: Backup, policy: Policy, listing: Listing) {
-    let (policies, unusable) = try policies()
-    let listing = try listing(of: policies)
-    let databases = policies.compactMap { policy in policy.database.map { (policy.name, $0) } }
-    let finder = BackupFinder(listing, databases: Dictionary(databases) { first, _ in first })
+    let known = try known()
+    let databases = known.policies.compactMap { policy in policy.database.map { (policy.name, $0) } }
+    let finder = BackupFinder(known.listing, databases: Dictionary(databases) { first, _ in first })
     let wanted = invocation.operand("ID") ?? "latest"
-    // The newest of all may be one of that policy's.
-    if wanted == "latest", let failure = unusable.joined { throw failure }
-    for failure in unusable { log.warning("\(failure.what) is passed over: \(failure.why)") }
+    // Of what cannot be looked at, anything but a whole id may be meant.
+    if let failure = known.unusable.joined {
+      guard known.listing.backups.contains(where: { $0.id == wanted }) else { throw failure }
+      for failure in known.unusable { log.warning("\(failure.what) is passed over: \(failure.why)") }
+    }
     let backup = try finder.find(wanted)
     found.policy = backup.manifest.policy
     if wanted == "latest", warnsOfPassedOver, let why = finder.passedOver(by: backup) {
       log.warning("\(why); this is \(backup.id)")
     }
-    guard let policy = policies.first(where: { $0.name == backup.manifest.policy }) else {
+    guard let policy = known.policies.first(where: { $0.name == backup.manifest.policy }) else {
       throw .internalError("backup \(backup.id) belongs to no policy")
     }
-    return (backup, policy, listing)
+    return (backup, policy, known.listing)
   }
 }

@@ -10,8 +10,8 @@ struct ListCommand {
   let context: CommandContext
 
   func run() throws(Failure) -> CommandResult {
-    let (policies, unusable) = try context.policies()
-    let listing = try context.listing(of: policies)
+    let known = try context.known()
+    let (policies, listing, unusable) = (known.policies, known.listing, known.unusable)
     for broken in listing.broken where !context.console.json {
       context.console.say("warning: \(broken.policy)/\(broken.id): \(broken.failure.why)")
     }

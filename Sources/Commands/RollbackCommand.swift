@@ -91,6 +91,7 @@ struct RollbackCommand {
           ]
         }),
       "lost_writes_complete": .bool(plan.countedAll), "other_server": .bool(plan.isOfAnotherServer),
+      "exclude_table_data": .strings(plan.backup.manifest.excludeTableData),
     ]
   }
 

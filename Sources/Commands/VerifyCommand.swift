@@ -29,8 +29,8 @@ struct VerifyCommand {
   }
 
   private func all(_ level: VerificationLevel) throws(Failure) -> CommandResult {
-    let (policies, unusable) = try context.policies()
-    let listing = try context.listing(of: policies)
+    let known = try context.known()
+    let (policies, listing, unusable) = (known.policies, known.listing, known.unusable)
     guard !listing.backups.isEmpty || !listing.broken.isEmpty else {
       if let failure = unusable.joined { throw failure }
       throw Failure(

@@ -72,9 +72,7 @@ package struct Toolbox: Sendable {
     _ tool: String, _ arguments: [String], on target: ConnectionTarget, purpose: String, passwordFile: String?,
     settings: [String: String]
   ) -> ChildCommand {
-    let own = settings.sorted { $0.key < $1.key }.map {
-      "-c \($0.key)=\(escaped(["\\", " ", "\t", "\n", "\r", "\u{B}", "\u{C}"], in: $0.value, by: "\\"))"
-    }
+    let own = settings.sorted { $0.key < $1.key }.map { "-c \($0.key)=\($0.value.replacing(" ", with: "\\ "))" }
     let options = ([target.parameters["options"]].compactMap { $0 } + own).joined(separator: " ")
     if isWrapped {
       let connection = target.parameters.merging([

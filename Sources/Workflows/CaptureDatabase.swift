@@ -16,8 +16,8 @@ struct CapturedDump {
   var globals: StoredFile?
   var archive: DumpedArchive
   var needs: Manifest.Needs
-  /// Where tables to leave out were looked for; nil when none were.
-  var excludeSearchPath: [String]?
+  /// The patterns of what was left out, with the schemas that they were found in.
+  var excluded: [String]?
 }
 
 /// What a dump left in a partial backup, whatever its format.
@@ -56,7 +56,6 @@ struct CaptureDatabase {
     let patterns = policy.backup.excludeTableData
     let excluded = patterns.isEmpty ? nil : try ExcludedRows(source.session, patterns: patterns)
     if let failure = try excluded?.unfillableViews().joined { throw failure }
-    let searchPath = try excluded?.searchPath()
 
     step("dump")
     let command = DumpCommand(
@@ -65,12 +64,12 @@ struct CaptureDatabase {
     let archive = try dump(command, snapshot, expectedBytes)
     let needs = try reader.needs(owners: archive.owners, properties: properties)
     // Which tables have rows, only the dump knows.
-    if let failure = try excluded?.brokenReferences(archive.digests).joined { throw failure }
+    try excluded?.checkReferences(archive.digests)
     try snapshot.close()
     try partial.synchronizeData()
     return CapturedDump(
       snapshot: snapshot.snapshot, properties: properties, history: history, oid: oid, databaseBytes: bytes,
-      globals: globals, archive: archive, needs: needs, excludeSearchPath: searchPath)
+      globals: globals, archive: archive, needs: needs, excluded: excluded?.matches.flatMap(\.qualified))
   }
 
   private func dump(

@@ -179,14 +179,29 @@ package struct CheckPolicy {
     guard !matches.isEmpty else { return }
     try looking { () throws(Failure) in
       let excluded = ExcludedRows(session, matches)
-      let problems = try excluded.unfillableViews() + excluded.brokenReferences()
-      return problems.map { CheckFinding(kind: .problem, text: "\($0.what): \($0.why)", fix: $0.nextStep) }
-        + (try excluded.poorerViews().map { kept, left in
-          CheckFinding(
-            kind: .warning, text: "\(kept) is filled anew after a restore, from \(left), which has no rows then",
-            fix: "restore once to see that it can be: holdfast restore latest --into NAME")
-        })
+      let references = try excluded.references().filter(\.hasRows)
+      let problems =
+        try excluded.unfillableViews() + references.filter { !$0.isUncertain }.map(excluded.refusal(of:))
+      let doubts =
+        references.filter(\.isUncertain).map {
+          "rows of \($0.from.joined(separator: ".")) may refer to rows of \($0.to.joined(separator: ".")), which are left out"
+        }
+        + (try excluded.poorerViews().map { "\($0) is filled anew after a restore, from \($1), which has no rows then" })
+      return Self.capped(
+        problems.map { CheckFinding(kind: .problem, text: "\($0.what): \($0.why)", fix: $0.nextStep) }, "problems")
+        + Self.capped(
+          doubts.map {
+            CheckFinding(
+              kind: .warning, text: $0, fix: "restore once to see that it can be: holdfast restore latest --into NAME")
+          }, "doubts")
     }
+  }
+
+  /// Of partitions there may be any number.
+  private static func capped(_ findings: [CheckFinding], _ noun: String) -> [CheckFinding] {
+    guard findings.count > 20, var last = findings.last else { return findings }
+    last.text = "and \(findings.count - 19) more \(noun) like these"
+    return findings.prefix(19) + [last]
   }
 
   private func finding(_ match: ExcludedRows.Match) -> CheckFinding {

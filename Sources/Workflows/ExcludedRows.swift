@@ -8,6 +8,7 @@ import PostgresTools
 /// Only catalogs are read: a table's owner decides what runs when its rows are.
 struct ExcludedRows {
   private let session: Session
+  let matches: [Match]
   /// Identifiers of what has rows of its own, as an array of the server's.
   private let excluded: String
 
@@ -21,6 +22,7 @@ struct ExcludedRows {
 
   init(_ session: Session, _ matches: [Match]) {
     self.session = session
+    self.matches = matches
     let identifiers = matches.flatMap { $0.relations.filter { ["r", "m"].contains($0.kind) }.map(\.oid) }
     excluded = "{\(identifiers.joined(separator: ","))}"
   }
@@ -36,8 +38,14 @@ struct ExcludedRows {
   /// What a pattern matches.
   struct Match {
     var pattern: String
-    /// Identifiers of relations by their kinds, as `relkind` has them.
-    var relations: [(oid: String, kind: String)]
+    var hasSchema: Bool
+    /// Identifiers of relations, their kinds, as `relkind` has them, and schemas.
+    var relations: [(oid: String, kind: String, schema: String)]
+
+    /// The same for a session with another search path.
+    var qualified: [String] {
+      hasSchema ? [pattern] : Set(relations.map(\.schema)).sorted().map { "\(quoteIdentifier($0)).\(pattern)" }
+    }
 
     /// `2 tables, 1 sequence`; nil when nothing of it has content.
     var leavesOut: String? {
@@ -63,16 +71,13 @@ struct ExcludedRows {
   /// - Throws: `bad_pattern`.
   static func match(_ pattern: String, _ session: Session) throws(Failure) -> Match {
     guard let wanted = NamePattern(pattern) else {
-      throw badPattern(pattern, "it has more parts than database, schema and name")
-    }
-    if let database = wanted.database, !database.utf8.elementsEqual(session.target.database.utf8) {
-      throw badPattern(pattern, "it names database \(database)")
+      throw badPattern(pattern, "its parts are a schema and a name, at most")
     }
     do throws(Failure) {
       let rows = try underOwnSearchPath(session) { () throws(Failure) in
         try session.query(
           """
-          SELECT c.oid, c.relkind FROM pg_catalog.pg_class c
+          SELECT c.oid, c.relkind, n.nspname FROM pg_catalog.pg_class c
           JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
           WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'S', 'v', 'm', 'f', 'p']::pg_catalog."char"[])
             AND n.nspname OPERATOR(pg_catalog.!~) '^(pg_|information_schema$)'
@@ -81,12 +86,12 @@ struct ExcludedRows {
               ELSE n.nspname OPERATOR(pg_catalog.~) $2::pg_catalog.text COLLATE pg_catalog."default" END
           """, [wanted.name, wanted.schema])
       }
-      var relations: [(String, String)] = []
+      var match = Match(pattern: pattern, hasSchema: wanted.schema != nil, relations: [])
       for values in rows {
         let row = try Row(values)
-        relations.append((try row.text(0), try row.text(1)))
+        match.relations.append((try row.text(0), try row.text(1), try row.text(2)))
       }
-      return Match(pattern: pattern, relations: relations)
+      return match
     } catch {
       guard error.isOfStatement else { throw error }
       throw badPattern(pattern, error.why)
@@ -98,13 +103,6 @@ struct ExcludedRows {
       "bad_pattern", exit: .configuration, what: "backup.exclude_table_data",
       why: "\(pattern) is no pattern of table names: \(why)",
       nextStep: "write it as psql's \\d takes it: public.sessions, \"audit.log_*\"")
-  }
-
-  /// The schemas in which a pattern without one is looked for.
-  func searchPath() throws(Failure) -> [String] {
-    try Self.underOwnSearchPath(session) { () throws(Failure) in
-      try session.query("SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))").compactMap { $0.first ?? nil }
-    }
   }
 
   /// As pg_dump asks: under the search path of role and database. Ends with the transaction, so that a pooler's session stays as it was.
@@ -170,25 +168,39 @@ struct ExcludedRows {
   // MARK: Foreign keys
 
   /// Rows that are left out must not be referred to by rows that are kept: their foreign key could not be restored.
-  ///
-  /// - Parameter digests: of what was dumped; nil, before it is: statistics tell which tables have rows.
-  /// - Returns: `excluded_reference`, once for each.
-  func brokenReferences(_ digests: DatabaseDigest? = nil) throws(Failure) -> [Failure] {
-    let filled = digests.map { Set($0.tables.filter { $0.rows > 0 }.map(\.key)) }
-    var found: [Failure] = []
-    for values in try session.query(Self.references, [excluded]) {
+  struct Reference {
+    /// A table that is kept.
+    var from: [String]
+    /// One that is left out.
+    var to: [String]
+    /// As far as statistics tell.
+    var hasRows: Bool
+    /// The key is one to a partitioned table: whether rows refer to the partition that is left out, only they tell.
+    var isUncertain: Bool
+  }
+
+  func references() throws(Failure) -> [Reference] {
+    try session.query(Self.references, [excluded]).map { (values) throws(Failure) in
       let row = try Row(values)
-      let (from, to) = try ([row.text(0), row.text(1)], [row.text(2), row.text(3)])
-      let hasRows =
-        if let filled { filled.contains(from.map { Array($0.utf8) }) } else { try row.flag(4) }
-      guard hasRows else { continue }
-      let (kept, left) = (from.joined(separator: "."), to.joined(separator: "."))
-      found.append(
-        refusal(
-          "the rows of \(left) are left out, and rows of \(kept) refer to them",
-          nextStep: "leave out those of \(kept) too, or none of \(left)"))
+      return try Reference(
+        from: [row.text(0), row.text(1)], to: [row.text(2), row.text(3)], hasRows: row.flag(4),
+        isUncertain: row.flag(5))
     }
-    return found
+  }
+
+  func refusal(of reference: Reference) -> Failure {
+    let (kept, left) = (reference.from.joined(separator: "."), reference.to.joined(separator: "."))
+    return refusal(
+      "the rows of \(left) are left out, and rows of \(kept) refer to them",
+      nextStep: "leave out those of \(kept) too, or none of \(left)")
+  }
+
+  /// - Parameter digests: of what was dumped: statistics may be wrong about which tables have rows.
+  /// - Throws: `excluded_reference`.
+  func checkReferences(_ digests: DatabaseDigest) throws(Failure) {
+    let filled = Set(digests.tables.filter { $0.rows > 0 }.map(\.key))
+    let broken = try references().filter { !$0.isUncertain && filled.contains($0.from.map { Array($0.utf8) }) }
+    if let failure = broken.map(refusal(of:)).joined { throw failure }
   }
 
   /// Tables with a foreign key to a left out one, each partition by itself. Where a partitioned table is referred to, each of its partitions
@@ -201,9 +213,11 @@ struct ExcludedRows {
       JOIN pg_catalog.pg_class c ON c.oid = r.relation AND c.relkind = 'p'
       JOIN pg_catalog.pg_inherits i ON i.inhparent = c.oid
     )
-    SELECT DISTINCT n.nspname, c.relname, tn.nspname, t.relname,
-      (c.reltuples > 0 OR pg_catalog.pg_stat_get_live_tuples(c.oid) > 0)
-        AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
+    SELECT n.nspname, c.relname, tn.nspname, t.relname,
+      pg_catalog.bool_or((c.reltuples > 0 OR pg_catalog.pg_stat_get_live_tuples(c.oid) > 0)
+        AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())),
+      pg_catalog.bool_and(EXISTS (SELECT FROM pg_catalog.pg_constraint above
+        JOIN pg_catalog.pg_class ac ON ac.oid = above.confrelid AND ac.relkind = 'p' WHERE above.oid = k.conparentid))
     FROM pg_catalog.pg_constraint k JOIN referring r ON r.declared = k.conrelid
     JOIN pg_catalog.pg_class c ON c.oid = r.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_class t ON t.oid = k.confrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
@@ -212,6 +226,6 @@ struct ExcludedRows {
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
           AND c.oid <> ALL (COALESCE(e.extconfig, '{}')))
-    ORDER BY 1, 2, 3, 4
+    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
     """
 }

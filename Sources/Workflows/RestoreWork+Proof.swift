@@ -82,7 +82,7 @@ extension RestoreWork {
 
   /// Dumps the new database through the scanner and compares every digest with the manifest's.
   private func compareDigests() throws(Failure) -> String {
-    var found = try content(leavingOut: manifest.excludeTableData)
+    var found = try content(leavingOut: manifest.excludedIn ?? manifest.excludeTableData)
     var comparison = try comparison(with: found)
     if !comparison.problems.isEmpty, !manifest.excludeTableData.isEmpty {
       // Of a table that is partitioned by a hash, rows may have come into a partition that was left out. Of sequences that were left out
@@ -134,12 +134,8 @@ extension RestoreWork {
   private func dump(_ more: [String]) throws(Failure) -> Content {
     let scanner = DumpScanner(keepStatements: true)
     let reporter = surroundings.reporter
-    var settings = Toolbox.dumpSettings
-    // What was left out is looked for where it was found then, whatever this role's own search path is.
-    if let path = manifest.excludeSearchPath {
-      settings["search_path"] = path.map(quoteIdentifier).joined(separator: ", ")
-    }
-    let command = tool("pg_dump", ["-Fp"] + manifest.source.properties.dumpEncoding + more, settings: settings)
+    let command = tool(
+      "pg_dump", ["-Fp"] + manifest.source.properties.dumpEncoding + more, settings: Toolbox.dumpSettings)
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
       try scanner.scan(piece)
       reporter.advance(bytes: UInt64(piece.count))

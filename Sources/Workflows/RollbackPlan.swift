@@ -97,12 +97,7 @@ struct RollbackPlanner {
     _ choice: RollbackChoice, _ records: [DeployRecord], _ listing: Listing
   ) throws(Failure) -> (DeployRecord?, Backup) {
     if case .backup(let id) = choice {
-      let own = policy.database.map { [policy.name: $0] } ?? [:]
-      let finder = BackupFinder(id == "latest" ? try preferred(listing) : listing, databases: own)
-      let backup = try finder.find(id)
-      if id == "latest", let why = finder.passedOver(by: backup) {
-        surroundings.log.warning("\(why); this is \(backup.id)")
-      }
+      let backup = try id == "latest" ? latest(listing) : BackupFinder(listing).find(id)
       try refuseAnother(backup)
       return (nil, backup)
     }
@@ -119,13 +114,26 @@ struct RollbackPlanner {
     return (chosen, try snapshot(of: chosen, listing))
   }
 
-  /// Those of this server, where there are good ones: on a new server the old one's are what there is.
-  private func preferred(_ listing: Listing) throws(Failure) -> Listing {
-    let name = try ConnectionURL.parse(policy.databaseURL).database
+  /// The newest of this server's, where there are any: on a new server the old one's are what there is.
+  private func latest(_ listing: Listing) throws(Failure) -> Backup {
     let server = try ServerReader(maintenance).facts().systemIdentifier
     var own = listing
     own.backups.removeAll { $0.manifest.source.systemIdentifier != server }
-    return own.backups.contains { $0.state == .complete && $0.isOf(database: name) } ? own : listing
+    let name = policy.database
+    // Nobody knows where a broken one is from.
+    let isNew = own.broken.isEmpty && !own.backups.contains { backup in name.map { backup.isOf(database: $0) } ?? true }
+    let finder = BackupFinder(isNew ? listing : own, databases: name.map { [policy.name: $0] } ?? [:])
+    do throws(Failure) {
+      let backup = try finder.find("latest")
+      if let why = finder.passedOver(by: backup) { surroundings.log.warning("\(why); this is \(backup.id)") }
+      return backup
+    } catch {
+      guard let other = listing.backups.first(where: { $0.state == .complete && !isNew }) else { throw error }
+      var failure = error
+      failure.nextStep =
+        "the newest good one is of another server, \(other.manifest.source.host): to use that, give its id, \(other.id)"
+      throw failure
+    }
   }
 
   private func noSuchDeploy(_ choice: RollbackChoice, _ records: [DeployRecord]) -> Failure {

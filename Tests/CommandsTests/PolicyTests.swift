@@ -33,6 +33,7 @@ import Testing
         let run = try ProgramRun(command + ["--policies", bench.policies])
         #expect(run.exit == 0 && run.stderr.contains("policy other is passed over"), "\(run.stderr)")
       }
+      #expect(try bench.holdfast("show", String(id.prefix(8))).exit == 78, "so may what begins so")
       let latest = try bench.holdfast("show", "latest")
       #expect(
         latest.exit == 78 && latest.stderr.contains("NOT_SET_ANYWHERE"), "it may be of that one: \(latest.stderr)")

@@ -6,7 +6,8 @@ import Testing
   @Test(arguments: [
     ("sessions", nil, "^(sessions)$"), ("Sessions", nil, "^(sessions)$"), ("\"Sessions\"", nil, "^(Sessions)$"),
     ("audit.log_*", "^(audit)$", "^(log_.*)$"), ("a?c.*", "^(a.c)$", "^(.*)$"), ("\"a.b\".c", "^(a\\.b)$", "^(c)$"),
-    ("app.public.x", "^(public)$", "^(x)$"), ("\"a\"\"b\"", nil, "^(a\"b)$"), ("log_[0-9]+", nil, "^(log_[0-9]+)$"),
+    ("\"app.public\".x", "^(app\\.public)$", "^(x)$"), ("\"a\"\"b\"", nil, "^(a\"b)$"),
+    ("log_[0-9]+", nil, "^(log_[0-9]+)$"),
     ("a$b", nil, "^(a\\$b)$"), ("\"a*b?\"", nil, "^(a\\*b\\?)$"), ("\"a$\"", nil, "^(a\\$)$"), ("ÄB", nil, "^(Äb)$"),
     ("\"\"", nil, "^()$"), ("", nil, "^()$"), ("open\"Quote", nil, "^(openQuote)$"), ("x[]", nil, "^(x\\[])$"),
   ])
@@ -15,10 +16,9 @@ import Testing
     #expect(NamePattern(pattern)?.name == name)
   }
 
-  @Test func `its first part of three is a database's name, and there are no more`() {
-    #expect(NamePattern("App.\"a.*\".c")?.database == "app")
-    #expect(NamePattern("\"App*\".a.c")?.database == "App*")
-    #expect(NamePattern("a.b")?.database == nil)
-    #expect(NamePattern("a.b.c.d") == nil)
+  @Test(arguments: ["app.public.x", "a.b.c.d", "..", "\"a\".b.c"]) func `a database's name is no part of it`(
+    pattern: String
+  ) {
+    #expect(NamePattern(pattern) == nil)
   }
 }

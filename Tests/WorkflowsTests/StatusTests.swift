@@ -41,6 +41,17 @@ import Testing
       try bench.writePolicy()
       let latest = try bench.holdfast("rollback", "--to", "latest", "--plan", "--json")
       #expect(latest.stdout.contains(id) && !latest.stdout.contains(other), "\(latest.stdout)")
+      // The other's do not stand in for this one's where those are damaged.
+      let archive = URL(fileURLWithPath: "\(bench.path(of: id))/data/toc.dat")
+      let whole = try Data(contentsOf: archive)
+      try (whole + [0]).write(to: archive)
+      #expect(try bench.holdfast("verify", id).exit == 65)
+      for command in [["rollback", "--to", "latest"], ["restore", "latest", "--swap"]] {
+        let run = try ProgramRun(command + ["--confirm", bench.database, "--policies", bench.policies])
+        #expect(run.exit == 66 && run.stderr.contains("give its id, \(other)"), "\(run.stdout)\(run.stderr)")
+      }
+      try whole.write(to: archive)
+      #expect(try bench.holdfast("verify", id).exit == 0)
       let swap = try bench.holdfast("restore", "latest", "--swap", "--confirm", bench.database, "--json")
       #expect(swap.exit == 0 && swap.json.string("backup") == id, "\(swap.stdout)\(swap.stderr)")
     }
