@@ -24,7 +24,7 @@ struct RestoreCommand {
         throw try withTheNewestGood(error, instead: backup, policy)
       }
     }
-    return try context.audited(policy, restore, subject: { _ in backup.id })
+    return try context.audited(policy, restore, subject: { $0.text(at: "backup") ?? backup.id })
   }
 
   /// An option that would be ignored is one that somebody relies on.
