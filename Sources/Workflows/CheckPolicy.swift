@@ -168,10 +168,10 @@ package struct CheckPolicy {
         return try look()
       }
     }
-    var matches: [ExcludedRows.Match] = []
+    var matches: [PatternMatch] = []
     for pattern in policy.backup.excludeTableData {
       try looking { () throws(Failure) in
-        let match = try ExcludedRows.match(pattern, session)
+        let match = try PatternMatch(pattern, session)
         matches.append(match)
         return [finding(match)]
       }
@@ -204,7 +204,7 @@ package struct CheckPolicy {
     return findings.prefix(19) + [last]
   }
 
-  private func finding(_ match: ExcludedRows.Match) -> CheckFinding {
+  private func finding(_ match: PatternMatch) -> CheckFinding {
     match.leavesOut.map {
       CheckFinding(kind: .fine, text: "exclude_table_data \(match.pattern): \($0) saved without rows")
     }

@@ -1,6 +1,5 @@
 import BackupModel
 import Diagnostics
-import Planning
 import PostgresTools
 
 /// What `exclude_table_data` leaves out, and whether a backup without it can be restored.
@@ -8,19 +7,19 @@ import PostgresTools
 /// Only catalogs are read: a table's owner decides what runs when its rows are.
 struct ExcludedRows {
   private let session: Session
-  let matches: [Match]
+  let matches: [PatternMatch]
   /// Identifiers of what has rows of its own, as an array of the server's.
   private let excluded: String
 
   /// - Parameter session: in a transaction.
   /// - Throws: `bad_pattern`.
   init(_ session: Session, patterns: [String]) throws(Failure) {
-    var matches: [Match] = []
-    for pattern in patterns { matches.append(try Self.match(pattern, session)) }
+    var matches: [PatternMatch] = []
+    for pattern in patterns { matches.append(try PatternMatch(pattern, session)) }
     self.init(session, matches)
   }
 
-  init(_ session: Session, _ matches: [Match]) {
+  init(_ session: Session, _ matches: [PatternMatch]) {
     self.session = session
     self.matches = matches
     let identifiers = matches.flatMap { $0.relations.filter { ["r", "m"].contains($0.kind) }.map(\.oid) }
@@ -31,88 +30,6 @@ struct ExcludedRows {
     Failure(
       "excluded_reference", exit: .configuration, what: "backup of \(session.target.database)",
       why: "\(why): it could not be restored", nextStep: "\(nextStep): backup.exclude_table_data")
-  }
-
-  // MARK: Patterns
-
-  /// What a pattern matches.
-  struct Match {
-    var pattern: String
-    var hasSchema: Bool
-    /// Identifiers of relations, their kinds, as `relkind` has them, and schemas.
-    var relations: [(oid: String, kind: String, schema: String)]
-
-    /// The same for a session with another search path.
-    var qualified: [String] {
-      hasSchema ? [pattern] : Set(relations.map(\.schema)).sorted().map { "\(quoteIdentifier($0)).\(pattern)" }
-    }
-
-    /// `2 tables, 1 sequence`; nil when nothing of it has content.
-    var leavesOut: String? {
-      let kinds = [("r", "table"), ("m", "materialized view"), ("S", "sequence")]
-      let parts = kinds.compactMap { (kind, noun) -> String? in
-        let count = relations.count { $0.kind == kind }
-        return count > 0 ? counted(count, noun) : nil
-      }
-      return parts.isEmpty ? nil : parts.joined(separator: ", ")
-    }
-
-    /// Why nothing is left out, and what to do about it.
-    var emptiness: (why: String, fix: String) {
-      relations.contains { $0.kind == "p" }
-        ? (
-          "matches a partitioned table only: the rows are in its partitions, and they are saved",
-          "give a pattern of the partitions' names"
-        ) : ("matches nothing that has rows", "mend the pattern, or remove it")
-    }
-  }
-
-  /// - Parameter session: in a transaction.
-  /// - Throws: `bad_pattern`.
-  static func match(_ pattern: String, _ session: Session) throws(Failure) -> Match {
-    guard let wanted = NamePattern(pattern) else {
-      throw badPattern(pattern, "its parts are a schema and a name, at most")
-    }
-    do throws(Failure) {
-      let rows = try underOwnSearchPath(session) { () throws(Failure) in
-        try session.query(
-          """
-          SELECT c.oid, c.relkind, n.nspname FROM pg_catalog.pg_class c
-          JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-          WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'S', 'v', 'm', 'f', 'p']::pg_catalog."char"[])
-            AND n.nspname OPERATOR(pg_catalog.!~) '^(pg_|information_schema$)'
-            AND c.relname OPERATOR(pg_catalog.~) $1::pg_catalog.text COLLATE pg_catalog."default"
-            AND CASE WHEN $2::pg_catalog.text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
-              ELSE n.nspname OPERATOR(pg_catalog.~) $2::pg_catalog.text COLLATE pg_catalog."default" END
-          """, [wanted.name, wanted.schema])
-      }
-      var match = Match(pattern: pattern, hasSchema: wanted.schema != nil, relations: [])
-      for values in rows {
-        let row = try Row(values)
-        match.relations.append((try row.text(0), try row.text(1), try row.text(2)))
-      }
-      return match
-    } catch {
-      guard error.isOfStatement else { throw error }
-      throw badPattern(pattern, error.why)
-    }
-  }
-
-  private static func badPattern(_ pattern: String, _ why: String) -> Failure {
-    Failure(
-      "bad_pattern", exit: .configuration, what: "backup.exclude_table_data",
-      why: "\(pattern) is no pattern of table names: \(why)",
-      nextStep: "write it as psql's \\d takes it: public.sessions, \"audit.log_*\"")
-  }
-
-  /// As pg_dump asks: under the search path of role and database. Ends with the transaction, so that a pooler's session stays as it was.
-  private static func underOwnSearchPath<Result>(
-    _ session: Session, _ body: () throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    try session.query("SET LOCAL search_path TO DEFAULT")
-    let result = try body()
-    try session.query("SELECT pg_catalog.set_config('search_path', '', true)")
-    return result
   }
 
   // MARK: Materialized views
