@@ -26,7 +26,7 @@ package struct Manifest: Sendable, Equatable, Codable {
   package var digests: DatabaseDigest
   package var needs: Needs
   package var excludeTableData: [String]
-  /// The same patterns, each with a schema: another session has another search path.
+  /// The same, each with a schema: another session has another search path.
   package var excludedIn: [String]?
   /// Deploy that the backup belongs to.
   package var deploy: String?

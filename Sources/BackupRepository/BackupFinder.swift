@@ -43,7 +43,10 @@ package struct BackupFinder {
 
   /// Why somebody who asks for `latest` gets none that is newer; nil when there is none.
   package func passedOver(by found: Backup) -> String? {
-    if let newest = listing.backups.first(where: { $0.isLike(found) }), newest.state == .damaged {
+    let own = listing.backups.first {
+      $0.manifest.policy == found.manifest.policy && $0.isOf(database: found.manifest.source.database)
+    }
+    if let newest = own, newest.state == .damaged {
       return "the newest backup, \(newest.id), is damaged"
     }
     let broken = listing.broken.first { $0.policy == found.manifest.policy && $0.id > found.id }

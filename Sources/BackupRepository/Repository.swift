@@ -9,8 +9,15 @@ import StreamPipeline
 /// Layout and write order: docs/design.md. Readers take no lock and change nothing.
 package struct Repository: Sendable {
   package let path: String
-  /// It was not there, and has just been made.
-  package private(set) var isNew = false
+  package private(set) var origin = Origin.found
+
+  package enum Origin: Sendable {
+    case found
+    /// It was not there, and has just been made.
+    case made
+    /// Backups lay there, but the file that says what it is was gone, and has been written anew.
+    case marked
+  }
 
   /// Opens a repository, and makes it where there is none.
   ///
@@ -21,7 +28,7 @@ package struct Repository: Sendable {
     let isMarked = access(marker, F_OK) == 0
     if !isMarked { try mark(path, marker) }
     var repository = try open(path)
-    if !isMarked { repository.isNew = try anyBackup(in: path) == nil }
+    if !isMarked { repository.origin = try anyBackup(in: path) == nil ? .made : .marked }
     return repository
   }
 

@@ -34,7 +34,8 @@ extension CommandContext {
         known.listing.merge(listing ?? Listing())
       } catch {
         var failure = error
-        failure.nextStep += "; or name another policy: --policy NAME"
+        failure.nextStep +=
+          "; or name another policy: \(invocation.command == "list" ? "holdfast list" : "--policy") NAME"
         known.unusable.append(failure)
       }
     }

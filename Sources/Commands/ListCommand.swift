@@ -22,14 +22,15 @@ struct ListCommand {
         "without_policy": .array(strays.map { ["policy": .string($0.key), "backups": .integer(UInt64($0.value))] }),
       ],
       text: (listing.backups.isEmpty
-        ? nothing(listing)
+        ? unusable.isEmpty ? nothing(listing) : ""
         : text(listing.backups, severalPolicies: policies.count + unusable.count > 1)) + text(strays),
       failure: unusable.joined)
   }
 
   private func nothing(_ listing: Listing) -> String {
     if listing.broken.contains(where: { !$0.isDamaged }) { return "There is no backup that may be read.\n" }
-    return "There is no \(listing.broken.isEmpty ? "backup yet" : "usable backup"). Take one: holdfast backup\n"
+    return context.naming(
+      "There is no \(listing.broken.isEmpty ? "backup yet" : "usable backup"). Take one: holdfast backup\n")
   }
 
   /// Backups in the same repositories whose policies are not among these, as after one was renamed: nothing here lists or prunes them.

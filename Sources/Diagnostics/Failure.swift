@@ -29,7 +29,7 @@ package struct Failure: Error, Sendable, Equatable {
   /// The two lines that every error is printed as, with its details between them.
   package var lines: [String] {
     // A single problem of a file is the reason, with its place before it.
-    if details.count == 1, details[0].hasSuffix(": \(why)") {
+    if code == "configuration", details.count == 1, details[0].hasSuffix(": \(why)") {
       return ["error: \(what): \(details[0])", "hint: \(nextStep)"]
     }
     return ["error: \(what): \(why)"] + details.map { "       \($0)" } + ["hint: \(nextStep)"]
@@ -60,7 +60,7 @@ extension [Failure] {
   /// The first one, with what the others say beside it; nil without any.
   package var joined: Failure? {
     guard var failure = first else { return nil }
-    failure.details += dropFirst().map { "\($0.what): \($0.why)" }
+    failure.details += dropFirst().flatMap { other in ["\(other.what): \(other.why)"] + other.details }
     return failure
   }
 }

@@ -201,6 +201,7 @@ package struct CheckPolicy {
   private static func capped(_ findings: [CheckFinding], _ noun: String) -> [CheckFinding] {
     guard findings.count > 20, var last = findings.last else { return findings }
     last.text = "and \(findings.count - 19) more \(noun) like these"
+    last.fix = nil
     return findings.prefix(19) + [last]
   }
 

@@ -39,8 +39,17 @@ struct DirectoryRestore {
     // An owner may have taken rights from itself; and nothing that is still to be made should wake a trigger that waits for such.
     step("give the privileges")
     try restore(.privileges, [])
-    try restore(.refreshes, cores)
+    try refresh { (options) throws(Failure) in try restore(.refreshes, options) }
     try restore(.eventTriggers, [])
+  }
+
+  /// A materialized view that reads another one through a function, which pg_dump does not see, needs the order of the dump.
+  private func refresh(_ restore: (_ options: [String]) throws(Failure) -> Void) throws(Failure) {
+    do throws(Failure) { try restore(["-j", "\(surroundings.cores)"]) } catch {
+      guard error.code == "child_failed" else { throw error }
+      surroundings.log.info("materialized views are filled again, in the order of the dump: \(error.why)")
+      try restore([])
+    }
   }
 
   // MARK: Rows

@@ -69,7 +69,7 @@ struct ExcludedRows {
       WHERE c.relkind = 'm' AND c.relispopulated AND c.oid <> ALL ($1::pg_catalog.oid[])
       UNION
       SELECT r.reader, d.relation FROM reads r
-      JOIN pg_catalog.pg_class v ON v.oid = r.relation AND v.relkind IN ('v', 'p', 'r')
+      JOIN pg_catalog.pg_class v ON v.oid = r.relation AND v.relkind = ANY (CASE $2 WHEN 'm' THEN '{v,p,r}' ELSE '{v,p,r,m}' END::"char"[])
       JOIN direct d ON d.reader = v.oid
     )
     SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), pg_catalog.format('%I.%I', tn.nspname, t.relname)
@@ -92,7 +92,7 @@ struct ExcludedRows {
     var to: [String]
     /// As far as statistics tell.
     var hasRows: Bool
-    /// The key is one to a partitioned table: whether rows refer to the partition that is left out, only they tell.
+    /// The key is one to a partitioned table of which something is kept: whether rows refer to what is left out, only they tell.
     var isUncertain: Bool
   }
 
@@ -129,13 +129,22 @@ struct ExcludedRows {
       SELECT r.declared, i.inhrelid FROM referring r
       JOIN pg_catalog.pg_class c ON c.oid = r.relation AND c.relkind = 'p'
       JOIN pg_catalog.pg_inherits i ON i.inhparent = c.oid
+    ), constraints (id, referred) AS (
+      SELECT oid, confrelid FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conparentid = 0
+      UNION ALL SELECT k.oid, c.referred FROM constraints c JOIN pg_catalog.pg_constraint k ON k.conparentid = c.id
+    ), below (referred, relation) AS (
+      SELECT DISTINCT referred, referred FROM constraints
+      UNION
+      SELECT b.referred, i.inhrelid FROM below b
+      JOIN pg_catalog.pg_class c ON c.oid = b.relation AND c.relkind = 'p'
+      JOIN pg_catalog.pg_inherits i ON i.inhparent = c.oid
     )
     SELECT n.nspname, c.relname, tn.nspname, t.relname,
       pg_catalog.bool_or((c.reltuples > 0 OR pg_catalog.pg_stat_get_live_tuples(c.oid) > 0)
         AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())),
-      pg_catalog.bool_and(EXISTS (SELECT FROM pg_catalog.pg_constraint above
-        JOIN pg_catalog.pg_class ac ON ac.oid = above.confrelid AND ac.relkind = 'p' WHERE above.oid = k.conparentid))
-    FROM pg_catalog.pg_constraint k JOIN referring r ON r.declared = k.conrelid
+      pg_catalog.bool_and(EXISTS (SELECT FROM below b JOIN pg_catalog.pg_class kept ON kept.oid = b.relation
+        WHERE b.referred = ks.referred AND kept.relkind = 'r' AND kept.oid <> ALL ($1::pg_catalog.oid[])))
+    FROM pg_catalog.pg_constraint k JOIN constraints ks ON ks.id = k.oid JOIN referring r ON r.declared = k.conrelid
     JOIN pg_catalog.pg_class c ON c.oid = r.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_class t ON t.oid = k.confrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
     WHERE k.contype = 'f' AND k.convalidated AND c.relkind = 'r' AND t.relkind = 'r'

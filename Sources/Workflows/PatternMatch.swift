@@ -7,8 +7,16 @@ import PostgresTools
 struct PatternMatch {
   let pattern: String
   private let hasSchema: Bool
-  /// Identifiers of relations, their kinds, as `relkind` has them, and schemas.
-  let relations: [(oid: String, kind: String, schema: String)]
+  let relations: [Relation]
+
+  struct Relation {
+    /// Of the server's.
+    var oid: String
+    /// As `relkind` has it.
+    var kind: String
+    var schema: String
+    var name: String
+  }
 
   /// - Parameter session: in a transaction.
   /// - Throws: `bad_pattern`.
@@ -34,11 +42,11 @@ struct PatternMatch {
   /// As pg_dump asks: under the search path of role and database. That ends with the transaction, so that a pooler's session stays as it was.
   private static func relations(
     _ wanted: NamePattern, _ session: Session
-  ) throws(Failure) -> [(oid: String, kind: String, schema: String)] {
+  ) throws(Failure) -> [Relation] {
     try session.query("SET LOCAL search_path TO DEFAULT")
     let rows = try session.query(
       """
-      SELECT c.oid, c.relkind, n.nspname FROM pg_catalog.pg_class c
+      SELECT c.oid, c.relkind, n.nspname, c.relname FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
       WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'S', 'v', 'm', 'f', 'p']::pg_catalog."char"[])
         AND n.nspname OPERATOR(pg_catalog.!~) '^(pg_|information_schema$)'
@@ -49,13 +57,17 @@ struct PatternMatch {
     try session.query("SELECT pg_catalog.set_config('search_path', '', true)")
     return try rows.map { (values) throws(Failure) in
       let row = try Row(values)
-      return (try row.text(0), try row.text(1), try row.text(2))
+      return try Relation(oid: row.text(0), kind: row.text(1), schema: row.text(2), name: row.text(3))
     }
   }
 
-  /// The same pattern for a session with another search path.
+  /// The same for a session with another search path: name by name, as there may be others of these names in the same schemas, which the
+  /// path hid. Of very many, whose names pg_dump would look up one by one, the schemas are enough.
   var qualified: [String] {
-    hasSchema ? [pattern] : Set(relations.map(\.schema)).sorted().map { "\(quoteIdentifier($0)).\(pattern)" }
+    if hasSchema { return [pattern] }
+    let own = relations.filter { ["r", "m", "S"].contains($0.kind) }
+    guard own.count > 1000 else { return own.map { "\(quoteIdentifier($0.schema)).\(quoteIdentifier($0.name))" } }
+    return Set(own.map(\.schema)).sorted().map { "\(quoteIdentifier($0)).\(pattern)" }
   }
 
   /// `2 tables, 1 sequence`; nil when nothing of it has content.

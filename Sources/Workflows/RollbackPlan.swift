@@ -120,16 +120,20 @@ struct RollbackPlanner {
     var own = listing
     own.backups.removeAll { $0.manifest.source.systemIdentifier != server }
     let name = policy.database
+    let newest = listing.backups.first { $0.state == .complete }
     // Nobody knows where a broken one is from.
-    let isNew = own.broken.isEmpty && !own.backups.contains { backup in name.map { backup.isOf(database: $0) } ?? true }
+    let isNew =
+      !own.backups.contains { backup in name.map { backup.isOf(database: $0) } ?? true }
+      && !own.broken.contains { $0.id > newest?.id ?? "" }
     let finder = BackupFinder(isNew ? listing : own, databases: name.map { [policy.name: $0] } ?? [:])
     do throws(Failure) {
       let backup = try finder.find("latest")
       if let why = finder.passedOver(by: backup) { surroundings.log.warning("\(why); this is \(backup.id)") }
       return backup
     } catch {
-      guard let other = listing.backups.first(where: { $0.state == .complete && !isNew }) else { throw error }
+      guard let other = newest, !isNew, !own.backups.contains(where: { $0.state == .complete }) else { throw error }
       var failure = error
+      failure.why = "none of this server's can be used"
       failure.nextStep =
         "the newest good one is of another server, \(other.manifest.source.host): to use that, give its id, \(other.id)"
       throw failure

@@ -55,7 +55,10 @@ package struct Surroundings: Sendable {
   /// Opens the policy's repository, or makes it, and says so: where a disk is not mounted there is none either.
   func repository(of policy: Policy) throws(Failure) -> Repository {
     let repository = try Repository.openOrCreate(policy.repository)
-    if repository.isNew {
+    switch repository.origin {
+    case .found: break
+    case .marked: log.warning("repository \(policy.repository) had lost its holdfast.json: it is written anew")
+    case .made:
       log.warning(
         "there was no repository \(policy.repository): it is made anew; if there should be one, is its disk mounted?")
     }

@@ -107,12 +107,14 @@ import Testing
     let sql = """
       CREATE TABLE parts (at int) PARTITION BY RANGE (at); CREATE TABLE parts_1 PARTITION OF parts DEFAULT;
       CREATE VIEW between AS SELECT * FROM parts; CREATE MATERIALIZED VIEW sums AS SELECT count(*) FROM between;
-      CREATE TABLE other (a int); CREATE MATERIALIZED VIEW of_other AS SELECT * FROM other
+      CREATE TABLE other (a int); CREATE MATERIALIZED VIEW of_other AS SELECT * FROM other;
+      CREATE MATERIALIZED VIEW of_sums AS SELECT * FROM sums
       """
     try Workbench.with(sql: sql) { bench in
       try bench.writePolicy(more: "backup: {exclude_table_data: [parts_1]}")
       let run = try bench.holdfast("check")
       #expect(run.exit == 0 && run.stdout.contains("public.sums is filled anew after a restore, from public.parts_1"))
+      #expect(run.stdout.contains("public.of_sums is filled anew"), "\(run.stdout)")
       #expect(!run.stdout.contains("of_other is filled"))
     }
   }
@@ -153,6 +155,7 @@ import Testing
       let cases = [
         ("kinds", true), ("kinds, 'parts_*', 'uses_*'", true), ("kinds, parts_2", true), ("parts_2, uses_1", true),
         ("parts_2, uses_2_1", true), ("marks", false), ("marks, uses_2_1", true),
+        ("'parts_*'", false), ("'parts_*', uses_1", false),
       ]
       for (patterns, can) in cases {
         let taken = try isTaken(leavingOut: patterns)
@@ -183,8 +186,8 @@ import Testing
       try bench.writePolicy(more: "backup: {exclude_table_data: [parts_1]}")
       for command in ["check", "backup"] {
         let run = try bench.holdfast(command)
-        #expect(run.exit == 0, "\(run.stdout)\(run.stderr)")
-        if command == "check" { #expect(run.stdout.contains("rows of public.uses may refer"), "\(run.stdout)") }
+        let told = "\(run.stdout)\(run.stderr)"
+        #expect(told.contains("rows of public.uses refer to them") && !told.contains(": ran"), "\(told)")
       }
     }
   }
@@ -218,6 +221,26 @@ import Testing
       let copy = bench.newDatabaseName()
       try bench.restore(try bench.backUp(), into: copy)
       #expect(try bench.cluster.psql("SELECT count(*) FROM \(schema).log", database: copy) == "0")
+    }
+  }
+
+  /// They are saved: pg_dump does not find them.
+  @Test(arguments: ["directory", "plain"]) func `what the search path hides is no part of a pattern`(format: String)
+    throws
+  {
+    let sql = """
+      CREATE SCHEMA one; CREATE SCHEMA two; CREATE TABLE one.log (id serial); CREATE TABLE two.log (id serial);
+      CREATE TABLE two.log_2 (id serial); INSERT INTO one.log SELECT 1; INSERT INTO two.log SELECT nextval('two.log_id_seq')
+      """
+    try Workbench.with(sql: sql) { bench in
+      try bench.cluster.psql(
+        "ALTER DATABASE \"\(bench.database)\" SET search_path = one, two", database: bench.database)
+      try bench.writePolicy(more: "backup: {format: \(format), exclude_table_data: ['log*']}")
+      let copy = bench.newDatabaseName()
+      try bench.restore(try bench.backUp(), into: copy)
+      #expect(try bench.cluster.psql("SELECT count(*) FROM one.log", database: copy) == "0")
+      #expect(
+        try bench.cluster.psql("SELECT count(*), nextval('two.log_id_seq') FROM two.log", database: copy) == "1|2")
     }
   }
 
