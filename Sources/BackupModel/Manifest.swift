@@ -26,8 +26,8 @@ package struct Manifest: Sendable, Equatable, Codable {
   package var digests: DatabaseDigest
   package var needs: Needs
   package var excludeTableData: [String]
-  /// The same, each with a schema: another session has another search path.
-  package var excludedIn: [String]?
+  /// What `excludeTableData` meant, as patterns that all have a schema: another session has another search path.
+  package var excludeQualified: [String]?
   /// Deploy that the backup belongs to.
   package var deploy: String?
   /// The migrations' state that a pre-deploy backup is bound to.
@@ -57,7 +57,7 @@ package struct Manifest: Sendable, Equatable, Codable {
     self.digests = digests
     self.needs = needs
     self.excludeTableData = excludeTableData
-    excludedIn = nil
+    excludeQualified = nil
     deploy = nil
     migrations = nil
     self.timings = timings

@@ -24,7 +24,7 @@ struct ManifestWriter {
       files: [captured.globals, sql].compactMap { $0 } + captured.archive.files,
       digests: captured.archive.digests,
       needs: captured.needs, excludeTableData: policy.backup.excludeTableData, timings: captured.archive.timings)
-    manifest.excludedIn = captured.excluded
+    manifest.excludeQualified = captured.excluded
     manifest.deploy = binding?.deploy
     if captured.history != nil || binding != nil {
       manifest.migrations = try Manifest.Migrations(captured.history ?? [], folder: binding?.folder)

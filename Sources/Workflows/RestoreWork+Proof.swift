@@ -82,7 +82,7 @@ extension RestoreWork {
 
   /// Dumps the new database through the scanner and compares every digest with the manifest's.
   private func compareDigests() throws(Failure) -> String {
-    var found = try content(leavingOut: manifest.excludedIn ?? manifest.excludeTableData)
+    var found = try content(leavingOut: manifest.excludeQualified ?? manifest.excludeTableData)
     var comparison = try comparison(with: found)
     if !comparison.problems.isEmpty, !manifest.excludeTableData.isEmpty {
       // Of a table that is partitioned by a hash, rows may have come into a partition that was left out. Of sequences that were left out

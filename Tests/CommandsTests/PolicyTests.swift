@@ -38,6 +38,10 @@ import Testing
       #expect(
         latest.exit == 78 && latest.stderr.contains("NOT_SET_ANYWHERE"), "it may be of that one: \(latest.stderr)")
       #expect(try bench.holdfast("show", "latest", "--policy", "app").exit == 0)
+      // Damage comes first, and hides no policy.
+      try Data().write(to: URL(fileURLWithPath: "\(bench.path(of: id))/globals.sql"))
+      let damaged = try bench.holdfast("verify", "--all")
+      #expect(damaged.exit == 65 && damaged.stderr.contains("NOT_SET_ANYWHERE"), "\(damaged.stderr)")
     }
   }
 

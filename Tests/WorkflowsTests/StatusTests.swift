@@ -54,6 +54,8 @@ import Testing
       #expect(try bench.holdfast("verify", id).exit == 0)
       let swap = try bench.holdfast("restore", "latest", "--swap", "--confirm", bench.database, "--json")
       #expect(swap.exit == 0 && swap.json.string("backup") == id, "\(swap.stdout)\(swap.stderr)")
+      let audit = try String(contentsOfFile: "\(bench.repository)/audit.jsonl", encoding: .utf8)
+      #expect(audit.split(separator: "\n").last?.contains(id) == true, "\(audit)")
     }
   }
 

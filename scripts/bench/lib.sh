@@ -22,6 +22,8 @@
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." || exit
 # shellcheck source=../lib/cluster.sh
 . scripts/lib/cluster.sh
+# shellcheck source=../lib/release.sh
+. scripts/lib/release.sh
 
 folder='' program='' group=''
 scratch=holdfast_bench_$$_
@@ -45,7 +47,7 @@ bench_program() {
   if [[ -n ${HOLDFAST_PROGRAM:-} ]]; then
     program=$HOLDFAST_PROGRAM
   else
-    attended swift build -c release --static-swift-stdlib --product holdfast --quiet
+    build_release "$folder/build.log" attended
     # shellcheck disable=SC2034 # for the scripts
     program=$(swift build -c release --show-bin-path)/holdfast
   fi
