@@ -9,6 +9,11 @@ extension CommandTable {
   static let confirmOption = Option(
     "confirm", value: "DBNAME", help: "the database's name, where there is no terminal to type it on")
 
+  static let acceptSchemaOption = Option(
+    "accept-schema-text",
+    help:
+      "go on where every row is equal and the restored schema differs in its wording, or lacks what cannot be restored")
+
   private static let status = Command(
     "status", summary: "one screen: backups, migrations, the way back, space", operands: [policyOperand],
     discussion: "Exit 0 when all is well, 2 when somebody has to look.",
@@ -38,7 +43,7 @@ extension CommandTable {
       Option("before", value: "MIGRATION", help: "the deploy that first applied this migration"),
       Option("to", value: "BACKUP", help: "this backup", offers: backupIDs()),
       Option("plan", help: "only show what would be done"),
-      confirmOption,
+      acceptSchemaOption, confirmOption,
     ],
     discussion: """
       Restores the snapshot beside the live database, proves it, carries the history on, and exchanges the two names in \
@@ -52,7 +57,8 @@ extension CommandTable {
     examples: [Example("holdfast undo --confirm app", comment: "the database before the rollback is live again")])
 
   private static let resume = Command(
-    "resume", summary: "finish an interrupted deploy or rollback", operands: [policyOperand], options: [confirmOption],
+    "resume", summary: "finish an interrupted deploy or rollback", operands: [policyOperand],
+    options: [acceptSchemaOption, confirmOption],
     takesTrailingCommand: true,
     discussion: "A deploy whose migrations another program applied needs that program again.",
     examples: [Example("holdfast resume", comment: "after a crash or a reboot")])

@@ -81,6 +81,24 @@ struct Console: Sendable {
   }
 }
 
+extension Console {
+  /// A line from the terminal; nil at its end. Waits in steps, since a signal only asks to stop and unblocks nothing.
+  func typedLine(_ cancellation: Cancellation) throws(Failure) -> String? {
+    var line: [UInt8] = []
+    while true {
+      try cancellation.check()
+      var terminal = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
+      guard poll(&terminal, 1, 100) > 0 else { continue }
+      var byte: UInt8 = 0
+      let count = read(0, &byte, 1)
+      if count < 0, errno == EINTR || errno == EAGAIN { continue }
+      guard count == 1 else { return line.isEmpty ? nil : String(decoding: line, as: UTF8.self) }
+      guard byte != UInt8(ascii: "\n") else { return String(decoding: line, as: UTF8.self) }
+      line.append(byte)
+    }
+  }
+}
+
 /// Text from a server, a file or a child for a terminal, which must obey nothing of it: colours are taken out, other control characters
 /// become spaces. The one place for it; a newline is kept, see `oneLine`.
 func harmless(_ text: String) -> String {

@@ -33,7 +33,8 @@ struct DeployCommand {
 
   private func resume(_ policy: Policy) throws(Failure) -> CommandResult {
     let work = ResumeDeploy(
-      policy: policy, command: context.invocation.trailing, surroundings: context.surroundings)
+      policy: policy, command: context.invocation.trailing, accepts: context.schemaAcceptance,
+      surroundings: context.surroundings)
     let record = try work.interrupted()
     let isOpen = record.state == .open
     if !isOpen, !context.console.json { context.console.say(record.resumeText(of: policy)) }

@@ -68,7 +68,7 @@ struct RestoreCommand {
     let outcome = try RestoreBackup(policy: policy, surroundings: context.surroundings)
       .run(
         backup, tables: tables, into: invocation.value("into") ?? "", proof: proof,
-        analyze: !invocation.flag("no-analyze"))
+        analyze: !invocation.flag("no-analyze"), accepts: context.schemaAcceptance)
     var result = CommandResult(
       json: [
         "backup": .string(outcome.backup.id), "database": .string(outcome.database),
@@ -76,8 +76,11 @@ struct RestoreCommand {
         "verification": ["level": .string(outcome.proof.rawValue), "ok": outcome.proof == .none ? .null : .bool(true)],
         "kept_as": .null,
       ],
-      text: text(outcome))
+      text: text(outcome), failure: shortfall(outcome))
     result.json += tableMembers(outcome)
+    if !outcome.shortfalls.isEmpty {
+      result.json += JSONValue.members(["not_restored": .strings(outcome.shortfalls.map(\.sentence))])
+    }
     return result
   }
 
@@ -86,10 +89,20 @@ struct RestoreCommand {
       switch outcome.proof {
       case .none: "It was not compared with the backup."
       case .rows: "Its rows per table are the backup's."
+      case .digest where !outcome.shortfalls.isEmpty: "Its rows are the backup's, but its schema is not whole."
       case .digest: "Its content is the backup's."
       }
     return "\(outcome.database) is restored from \(outcome.backup.id) in \(secondsText(outcome.seconds)). \(proof)\n"
       + lackText(outcome) + tableText(outcome)
+  }
+
+  /// Everything else is there, and stays.
+  private func shortfall(_ outcome: RestoreBackup.Outcome) -> Failure? {
+    guard let first = outcome.shortfalls.first else { return nil }
+    return Failure(
+      "unrestorable_object", exit: .failed, what: "restore into \(outcome.database)", why: first.sentence,
+      nextStep: "the rows are there: fix what the server names, then add what is missing by hand",
+      details: outcome.shortfalls.dropFirst().map(\.sentence))
   }
 
   private func lackText(_ outcome: RestoreBackup.Outcome) -> String {

@@ -18,7 +18,7 @@ struct RollbackCommand {
 
   func run(_ policy: Policy, _ choice: RollbackChoice, confirmed: Bool) throws(Failure) -> CommandResult {
     let surroundings = context.surroundings
-    let work = try RollBackDeploy(policy: policy, surroundings: surroundings)
+    let work = try RollBackDeploy(policy: policy, accepts: context.schemaAcceptance, surroundings: surroundings)
     let onlyPlans = context.invocation.command == "rollback" && context.invocation.flag("plan")
     let plan = try work.plan(choice, countsAll: onlyPlans)
     let screen = text(plan, policy)
@@ -182,7 +182,7 @@ extension CommandContext {
     var given = invocation.value("confirm")
     if given == nil, isatty(0) == 1, !console.json {
       console.raw("Type the name of the database to go on: ")
-      do throws(Failure) { given = try typedLine() } catch {
+      do throws(Failure) { given = try console.typedLine(cancellation) } catch {
         console.raw("\n")
         var failure = error
         failure.why = "nothing was done"
@@ -197,19 +197,16 @@ extension CommandContext {
     }
   }
 
-  /// A line from the terminal; nil at its end. Waits in steps, since a signal only asks to stop and unblocks nothing.
-  private func typedLine() throws(Failure) -> String? {
-    var line: [UInt8] = []
-    while true {
-      try cancellation.check()
-      var terminal = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
-      guard poll(&terminal, 1, 100) > 0 else { continue }
-      var byte: UInt8 = 0
-      let count = read(0, &byte, 1)
-      if count < 0, errno == EINTR || errno == EAGAIN { continue }
-      guard count == 1 else { return line.isEmpty ? nil : String(decoding: line, as: UTF8.self) }
-      guard byte != UInt8(ascii: "\n") else { return String(decoding: line, as: UTF8.self) }
-      line.append(byte)
+  /// What becomes of a restored schema that differs from its backup's in words only: `--accept-schema-text`, or a question on a terminal.
+  var schemaAcceptance: SchemaAcceptance {
+    if invocation.flag("accept-schema-text") { return .accepts }
+    guard isatty(0) == 1, !console.json else { return .refuses }
+    let (console, cancellation) = (console, cancellation)
+    return .asks { (lines) throws(Failure) in
+      console.say("\nRows, sequences and large objects are equal. The schema differs:")
+      for line in lines { console.say("  \(line)") }
+      console.raw("Type yes to go on with the restored schema: ")
+      return try console.typedLine(cancellation) == "yes"
     }
   }
 }

@@ -14,9 +14,12 @@ package struct Failure: Error, Sendable, Equatable {
   package var nextStep: String
   /// More of the same kind, a line each: every bad key of a policy, the last lines of a child's stderr.
   package var details: [String]
+  /// What the server reported, where the failure is an error of its own.
+  package var server: ServerReport?
 
   package init(
-    _ code: String, exit: ExitCode, what: String, why: String, nextStep: String, details: [String] = []
+    _ code: String, exit: ExitCode, what: String, why: String, nextStep: String, details: [String] = [],
+    server: ServerReport? = nil
   ) {
     self.code = code
     self.exit = exit
@@ -24,6 +27,7 @@ package struct Failure: Error, Sendable, Equatable {
     self.why = why
     self.nextStep = nextStep
     self.details = details
+    self.server = server
   }
 
   /// The two lines that every error is printed as, with its details between them.
@@ -33,6 +37,26 @@ package struct Failure: Error, Sendable, Equatable {
       return ["error: \(what): \(details[0])", "hint: \(nextStep)"]
     }
     return ["error: \(what): \(why)"] + details.map { "       \($0)" } + ["hint: \(nextStep)"]
+  }
+}
+
+/// The fields of a server's error that decisions are made by.
+package struct ServerReport: Sendable, Equatable {
+  /// SQLSTATE, five characters.
+  package var sqlState: String
+  package var schema: String?
+  package var table: String?
+  package var dataType: String?
+  package var constraint: String?
+
+  package init(
+    sqlState: String, schema: String? = nil, table: String? = nil, dataType: String? = nil, constraint: String? = nil
+  ) {
+    self.sqlState = sqlState
+    self.schema = schema
+    self.table = table
+    self.dataType = dataType
+    self.constraint = constraint
   }
 }
 

@@ -34,9 +34,9 @@ package struct ChildRunner: Sendable {
   /// - Parameters:
   ///   - feed: puts the bytes; it is not heard to its end when the child reads no more.
   ///   - take: called on that other thread.
-  /// - Returns: how it ended. One that ended well before it had read everything has failed.
+  ///   - needsAll: one that ended well before it had read everything has failed.
   package func run(
-    _ command: ChildCommand,
+    _ command: ChildCommand, needsAll: Bool = true,
     feed: (_ put: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) -> Void,
     take: @escaping @Sendable (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) -> ChildExit {
@@ -68,7 +68,7 @@ package struct ChildRunner: Sendable {
       let exit = child.wait()
       if let taking { return .failure(taking) }
       // What the child says of its own end tells more than that it read no more.
-      if let failure, !readsNoMore || exit.succeeded { return .failure(failure) }
+      if let failure, !readsNoMore || exit.succeeded && needsAll { return .failure(failure) }
       return .success(exit)
     }
     try cancellation.check()
@@ -166,9 +166,26 @@ extension ChildExit {
       case .exited: "mend what \(name) says"
       case .signalled: "find what killed \(name) (when memory runs out, the kernel's log tells)"
       }
+    let message = errorMessage(of: name)
     return Failure(
-      "child_failed", exit: .failed, what: name, why: lastLines.last ?? description,
+      "child_failed", exit: .failed, what: name, why: message.error ?? description,
       nextStep: nextStep + ", then run the same command again",
-      details: lastLines.isEmpty ? [] : lastLines.dropLast() + [description])
+      details: message.error == nil ? [] : message.context + [description])
+  }
+
+  /// The first line of stderr that tells of an error, and the lines after it, which tell its place. Later errors may only follow from it.
+  ///
+  /// - Parameter name: of the program: it stands before each of its messages.
+  private func errorMessage(of name: String) -> (error: String?, context: [String]) {
+    let lines = standardError.split(whereSeparator: \.isNewline).map(String.init)
+    let words = ["ERROR:  ", "FATAL:  ", "PANIC:  ", "error: ", "fatal: "]
+    guard let first = lines.firstIndex(where: { line in words.contains { line.contains($0) } }) else {
+      return (lastLines.last, lastLines.dropLast())
+    }
+    var error = lines[first]
+    for prefix in ["\(name): ", "error: ", "fatal: "] where error.hasPrefix(prefix) {
+      error.removeFirst(prefix.count)
+    }
+    return (error, Array(lines[(first + 1)...].prefix(6)))
   }
 }

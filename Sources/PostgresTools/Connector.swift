@@ -29,7 +29,7 @@ package struct Connector: Sendable {
     guard defaults == .ours else { return session }
     do throws(Failure) { try session.leaveDefaults() } catch {
       // A limit that is too short even for lifting it. (Not at once for all: a pooler refuses such options.)
-      guard error.why.hasPrefix("57014") else { throw error }
+      guard error.server?.sqlState == "57014" else { throw error }
       var unlimited = target
       unlimited.parameters["options"] = "-c statement_timeout=0"
       let session = try patient(unlimited, purpose)

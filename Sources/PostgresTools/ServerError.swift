@@ -9,19 +9,25 @@ package struct ServerError: Error, Sendable {
   package let hint: String?
   /// Of a character in the statement, from 1.
   package let position: Int?
+  /// Where in functions, or in the rows of a COPY, it happened.
+  let context: String?
+  /// Nil for a lost connection.
+  package let report: ServerReport?
   /// The signal by which the run is being stopped; the error is then only its consequence.
   let stopped: Int32?
   let endpoint: String
 
   init(
-    sqlState: String?, message: String, detail: String?, hint: String?, position: Int? = nil, stopped: Int32?,
-    endpoint: String
+    sqlState: String?, message: String, detail: String?, hint: String?, position: Int? = nil,
+    context: String? = nil, report: ServerReport? = nil, stopped: Int32?, endpoint: String
   ) {
     self.sqlState = sqlState
     self.message = message.trimmedOfNewlines
     self.detail = detail
     self.hint = hint
     self.position = position
+    self.context = context
+    self.report = report ?? sqlState.map { ServerReport(sqlState: $0) }
     self.stopped = stopped
     self.endpoint = endpoint
   }
@@ -30,8 +36,16 @@ package struct ServerError: Error, Sendable {
     self.init(
       sqlState: Self.field("C", of: result), message: Self.field("M", of: result) ?? "unknown error",
       detail: Self.field("D", of: result), hint: Self.field("H", of: result),
-      position: Self.field("P", of: result).flatMap { Int($0) }, stopped: cancellation.signal,
-      endpoint: endpoint)
+      position: Self.field("P", of: result).flatMap { Int($0) }, context: Self.field("W", of: result),
+      report: Self.report(of: result), stopped: cancellation.signal, endpoint: endpoint)
+  }
+
+  private static func report(of result: OpaquePointer) -> ServerReport? {
+    field("C", of: result).map {
+      ServerReport(
+        sqlState: $0, schema: field("s", of: result), table: field("t", of: result), dataType: field("d", of: result),
+        constraint: field("n", of: result))
+    }
   }
 
   static func field(_ code: Unicode.Scalar, of result: OpaquePointer) -> String? {
@@ -43,7 +57,9 @@ package struct ServerError: Error, Sendable {
 
   package var failure: Failure {
     if let stopped { return .stopped(by: stopped) }
-    let details = [detail, hint].compactMap { $0 }
+    // A deep stack of functions is no help; where it began is.
+    let place = context?.split(whereSeparator: \.isNewline).prefix(3).map(String.init) ?? []
+    let details = [detail, hint].compactMap { $0 } + place
     guard let sqlState, !sqlState.hasPrefix("57P"), !sqlState.hasPrefix("08") else {
       return Failure(
         "connection_lost", exit: .unavailable, what: "server \(endpoint)", why: "the connection was lost: \(message)",
@@ -54,7 +70,8 @@ package struct ServerError: Error, Sendable {
       "server_error", exit: exit, what: "server \(endpoint)", why: "\(sqlState): \(message)",
       nextStep: sqlState == "42501"
         ? "let a superuser GRANT the role what the server names (CREATEDB is given by ALTER ROLE), then run the same command again"
-        : "mend what the server says, then run the same command again", details: details)
+        : "mend what the server says, then run the same command again", details: details,
+      server: report)
   }
 }
 
@@ -68,7 +85,7 @@ extension String {
 extension Failure {
   /// An error of the server's about what it was given, and not about itself, the connection, or a stop.
   package var isOfStatement: Bool {
-    guard code == "server_error", why.prefixMatch(of: /[0-9A-Z]{5}:/) != nil else { return false }
-    return !["08", "53", "54", "57", "58", "XX"].contains { why.hasPrefix($0) }
+    guard code == "server_error", let server else { return false }
+    return !["08", "53", "54", "57", "58", "XX"].contains { server.sqlState.hasPrefix($0) }
   }
 }

@@ -91,6 +91,9 @@ package final class Session: @unchecked Sendable {
     do { return try outcome { send(bytes: bytes) }.get() } catch { throw error.failure }
   }
 
+  /// Like `query(bytes:)`, with the server's error as a value to look at.
+  package func attempt(bytes: [UInt8]) -> Result<[[String?]], ServerError> { outcome { send(bytes: bytes) } }
+
   /// Like `query`, with the server's error as a value to look at.
   package func attempt(_ sql: String, _ parameters: [String?] = []) -> Result<[[String?]], ServerError> {
     outcome { send(sql, parameters) }

@@ -20,9 +20,11 @@ package final class DumpScanner {
   /// Names of the roles that own something, as the statements say.
   package var owners: Set<String> { schema.owners }
   /// The schema's statements as they were digested; empty unless asked for at `init`.
-  package var statements: [String] { schema.statements }
+  package var statements: [SchemaStatement] { schema.statements }
   /// The tables so far, with what their COPY statements say, in the order of the dump.
   package private(set) var copied: [(table: TableDigest, target: CopyTarget)] = []
+  /// The order of the values of a table's first rows. pg_dump writes some partitions as rows of their root, each in an order of its own.
+  private var columns: [[[UInt8]]: [String]] = [:]
   private var observer: ((DumpEvent) throws(Failure) -> Void)?
 
   /// - Parameter keepStatements: keep the schema's statements, to show what differs.
@@ -99,7 +101,11 @@ package final class DumpScanner {
     try observer?(.statement(statement))
     switch DumpStatement(statement) {
     case .copy(let target):
-      copy = OpenCopy(target: target)
+      let first = columns[target.key] ?? target.columns
+      columns[target.key] = first
+      copy = OpenCopy(
+        target: target, columns: first,
+        reordered: first == target.columns ? nil : ReorderedRows(from: target.columns, to: first))
       lexer.expectData()
     case .unreadableCopy:
       throw Failure(
@@ -122,21 +128,26 @@ package final class DumpScanner {
 
   private struct OpenCopy {
     let target: CopyTarget
+    /// In the order that the digest is of.
+    let columns: [String]
     var rows = CopyRows()
+    /// Nil where that is the rows' own order.
+    var reordered: ReorderedRows?
   }
 
   private func scanRows(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> Int {
     guard var open = copy else { return 0 }
     copy = nil  // so that `open` is the only reference to its hash state
     let taken = open.rows.take(bytes)
+    open.reordered?.take(UnsafeRawBufferPointer(rebasing: bytes[..<taken]))
     if let observer {
       let rows = UnsafeRawBufferPointer(rebasing: bytes[..<taken])
       try observer(.rows(open.target, rows, areLast: open.rows.finished))
     }
     if open.rows.finished {
       let table = TableDigest(
-        schema: open.target.schema, name: open.target.name, rows: open.rows.rows, digest: open.rows.digest,
-        columns: open.target.columns)
+        schema: open.target.schema, name: open.target.name, rows: open.rows.rows,
+        digest: open.reordered?.digest ?? open.rows.digest, columns: open.columns)
       copied.append((table, open.target))
     } else {
       copy = open

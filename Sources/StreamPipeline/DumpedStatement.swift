@@ -88,7 +88,9 @@ package struct DumpedStatement: Sendable {
   }
 
   /// On one line, no longer than a screen bears.
-  package var line: String {
+  package var line: String { Self.line(of: bytes) }
+
+  package static func line(of bytes: [UInt8]) -> String {
     let text = String(decoding: bytes.prefix(400), as: UTF8.self).split(whereSeparator: \.isWhitespace)
       .joined(separator: " ")
     return text.count > 120 ? "\(text.prefix(119))…" : text

@@ -23,6 +23,7 @@ package struct ReorderedRows {
   }
 
   package var digest: String { hasher.multiset.hex }
+  package var multiset: MultisetHash { hasher.multiset }
 
   package mutating func take(_ bytes: UnsafeRawBufferPointer) {
     for byte in bytes where !ended {

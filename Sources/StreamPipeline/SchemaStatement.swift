@@ -1,6 +1,20 @@
 import BackupModel
 import Foundation
 
+/// A statement of a schema, as it is digested and compared: by its bytes.
+package struct SchemaStatement: Hashable, Sendable {
+  /// Settings that it takes its tablespace and access method from: `default_tablespace=fast;`.
+  package let settings: [UInt8]
+  package let bytes: [UInt8]
+
+  package init(_ bytes: [UInt8], settings: [UInt8] = []) {
+    self.bytes = bytes
+    self.settings = settings
+  }
+
+  package var text: String { String(decoding: bytes, as: UTF8.self) }
+}
+
 /// Digests the statements of a schema, in any order.
 struct SchemaCollector {
   var keepStatements = false
@@ -8,13 +22,13 @@ struct SchemaCollector {
   var context: [String: String] = [:]
   private(set) var multiset = MultisetHash()
   private(set) var owners: Set<String> = []
-  private(set) var statements: [String] = []
+  private(set) var statements: [SchemaStatement] = []
 
   mutating func take(_ statement: [UInt8]) {
-    let normal = withInheritedColumnsSorted(withRolesSorted(withArrayCastsPushedDown(statement)))
+    let normal = normalized(schemaStatement: statement)
     if let owner = ownerNamed(by: statement) { owners.insert(owner) }
-    if keepStatements { statements.append(String(decoding: normal, as: UTF8.self)) }
     let settings = Array(settingsBehind(normal).map { "\($0)=\(context[$0] ?? "");" }.joined().utf8)
+    if keepStatements { statements.append(SchemaStatement(normal, settings: settings)) }
     (settings + normal).withUnsafeBytes { multiset.insert($0) }
   }
 
@@ -38,6 +52,11 @@ struct SchemaCollector {
     guard let owner = parser.identifier(), parser.isAtEnd else { return nil }
     return owner
   }
+}
+
+/// A statement in the one wording that is digested, where several mean the same.
+func normalized(schemaStatement statement: [UInt8]) -> [UInt8] {
+  withInheritedColumnsSorted(withRolesSorted(withArrayCastsPushedDown(statement)))
 }
 
 private func lastRange(of pattern: [UInt8], in bytes: [UInt8]) -> Int? {

@@ -12,7 +12,7 @@ struct ArchiveContents {
   var sequences: CountedDigest
   var owners: Set<String>
   /// Only when asked for.
-  var statements: [String]
+  var statements: [SchemaStatement]
 
   struct Entry {
     /// Its rows and digest are those of the stand-in.
@@ -85,8 +85,12 @@ struct ArchiveContents {
 
   /// Joins what the table of contents says with what the data files hold.
   ///
+  /// - Parameter reordered: digests a data file once more, with the values of its rows in another order. pg_dump writes some partitions as rows
+  ///   of their root, each in an order of its own.
   /// - Throws: `archive_incomplete` when a table has no data file or a data file no table.
-  func digest(with contents: [String: ContentDigest]) throws(Failure) -> DatabaseDigest {
+  func digest(
+    with contents: [String: ContentDigest], reordered: (_ file: String, ReorderedRows) throws(Failure) -> String
+  ) throws(Failure) -> DatabaseDigest {
     var objects: [UInt32: String] = [:]
     var rows: [String: (count: UInt64, digest: String)] = [:]
     for (name, content) in contents {
@@ -95,17 +99,31 @@ struct ArchiveContents {
       case .largeObject(let oid, let fingerprint): objects[oid] = fingerprint
       }
     }
+    var columns: [[[UInt8]]: [String]] = [:]
     let digests = try tables.map { (table) throws(Failure) in
       guard let found = rows.removeValue(forKey: table.file) else {
         throw Self.incomplete("table \(table.table.qualifiedName) has no data file")
       }
+      let (own, first) = (table.target.columns, columns[table.table.key] ?? table.target.columns)
+      columns[table.table.key] = first
+      let order = own == first ? nil : ReorderedRows(from: own, to: first)
       return TableDigest(
-        schema: table.table.schema, name: table.table.name, rows: found.count, digest: found.digest,
-        columns: table.table.columns)
+        schema: table.table.schema, name: table.table.name, rows: found.count,
+        digest: try order.map { (order) throws(Failure) in try reordered(table.file, order) } ?? found.digest,
+        columns: first)
     }
     if let stray = rows.keys.min() { throw Self.incomplete("data file \(stray) belongs to no table") }
     return DatabaseDigest(
       tables: digests, sequences: sequences, largeObjects: largeObjectDigest(objects), schema: schema)
+  }
+
+  /// For `digest(with:reordered:)`: reads a stored data file.
+  static func digest(
+    _ path: String, _ rows: ReorderedRows, _ surroundings: Surroundings
+  ) throws(Failure) -> String {
+    var rows = rows
+    try DataFilePass.expand(path, cancellation: surroundings.cancellation) { rows.take($0) }
+    return rows.digest
   }
 
   static func incomplete(_ why: String) -> Failure {

@@ -55,6 +55,9 @@ struct ArchiveDigest {
       }
     }
     guard let contents else { throw .internalError("the table of contents was not read") }
-    return try contents.digest(with: digests)
+    let paths = Dictionary(files.map { ($0.rawName, "\(backup.path)/\($0.stored.path)") }) { first, _ in first }
+    return try contents.digest(with: digests) { (file, rows) throws(Failure) in
+      try ArchiveContents.digest(paths[file] ?? file, rows, surroundings)
+    }
   }
 }

@@ -48,6 +48,8 @@ struct ArchiveFolder {
     /// All but what the others have: sequences, large objects, and everything that is no data.
     case main
     case privileges, refreshes, eventTriggers
+    /// Of the main one: they are set again at the end.
+    case sequences
 
     init?(of entry: ArchiveListing.Entry) {
       // Our own sessions load the rows.
@@ -62,6 +64,7 @@ struct ArchiveFolder {
     var lines: [Portion: [ArraySlice<UInt8>]] = [.main: []]
     for entry in try ArchiveListing(path, toolbox: toolbox, surroundings: surroundings).entries {
       if let portion = Portion(of: entry) { lines[portion, default: []].append(entry.line) }
+      if entry.isSequenceSet { lines[.sequences, default: []].append(entry.line) }
     }
     var files: [Portion: String] = [:]
     for (portion, lines) in lines {

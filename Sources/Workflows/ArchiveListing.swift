@@ -35,6 +35,7 @@ struct ArchiveListing {
 
     var isRows: Bool { isData("TABLE DATA") }
     var isRefresh: Bool { isData("MATERIALIZED VIEW DATA") }
+    var isSequenceSet: Bool { isData("SEQUENCE SET") }
     var isPrivilege: Bool {
       isData("ACL") || catalog == Self.defaultPrivileges && what.starts(with: "DEFAULT ACL ".utf8)
     }

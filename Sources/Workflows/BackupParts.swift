@@ -11,7 +11,7 @@ struct BackupParts {
   let surroundings: Surroundings
 
   /// The statements of the schema, as they were digested.
-  func schemaStatements() throws(Failure) -> [String] {
+  func schemaStatements() throws(Failure) -> [SchemaStatement] {
     guard backup.manifest.format != .directory else {
       try toolbox.requireFiles(of: .directory, what: "backup \(backup.id)")
       return try ArchiveContents.read(
@@ -26,16 +26,17 @@ struct BackupParts {
   }
 
   /// The digest of a table's rows with their values in another order.
-  func digest(of table: TableDigest, reordered rows: ReorderedRows) throws(Failure) -> String {
-    var rows = rows
+  ///
+  /// - Parameter columns: that order.
+  func digest(of table: TableDigest, inOrder columns: [String]) throws(Failure) -> String {
     let files = backup.manifest.files.filter { $0.table == table.qualifiedName }
     let namesakes = backup.manifest.digests.tables.count { $0.qualifiedName == table.qualifiedName }
-    // The rows of some partitions lie in several files; and a name with a dot in it may read as another's.
+    // The rows of some partitions lie in several files, each in an order of its own; and a name with a dot in it may read as another's.
     if let file = files.first, files.count == 1, namesakes == 1 {
-      try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation) { rows.take($0) }
-      return rows.digest
+      guard let rows = ReorderedRows(from: table.columns, to: columns) else { return table.digest }
+      return try ArchiveContents.digest("\(backup.path)/\(file.path)", rows, surroundings)
     }
-    let scanner = SharedScanner(reordering: table, rows)
+    let scanner = SharedScanner(reordering: table, columns)
     try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
       .read(objects: false) { (piece) throws(Failure) in try scanner.scan(piece) }
     return scanner.reorderedDigest ?? table.digest

@@ -39,6 +39,24 @@ struct BackupText {
     }
   }
 
+  /// The statements of the dump in its order, without rows and without the content of large objects.
+  func statements() throws(Failure) -> [[UInt8]] {
+    let list = StatementList()
+    let scanner = SharedScanner(keepStatements: false, telling: list)
+    if backup.manifest.format == .custom {
+      // The table of contents stands at the beginning of an archive.
+      let exit = try surroundings.runner.run(
+        try reader.command("pg_restore", ["-Fc", "--schema-only", "-f", "-"]), needsAll: false,
+        feed: { (put) throws(Failure) in try expandFile(put) },
+        take: { (piece) throws(Failure) in try scanner.scan(piece) })
+      try check(exit)
+    } else {
+      try read(skipping: { _ in true }, objects: false) { (piece) throws(Failure) in try scanner.scan(piece) }
+    }
+    _ = try scanner.finish()
+    return list.all
+  }
+
   private var reader: Toolbox {
     get throws(Failure) {
       guard let toolbox else { throw .internalError("an archive is to be read, and nobody said by what") }

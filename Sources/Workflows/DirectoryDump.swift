@@ -23,8 +23,11 @@ struct DirectoryDump {
       try ArchiveContents.read(
         data: data, rawNames: Array(stored.keys), toolbox: command.toolbox, surroundings: surroundings)
     }
+    let digests = try contents.digest(with: stored.compactMapValues(\.content)) { (file, rows) throws(Failure) in
+      try ArchiveContents.digest("\(data)/\(stored[file]?.stored.path ?? file)", rows, surroundings)
+    }
     return DumpedArchive(
-      files: try files(stored, contents), digests: try contents.digest(with: stored.compactMapValues(\.content)),
+      files: try files(stored, contents), digests: digests,
       owners: contents.owners, timings: [dumping, reading])
   }
 

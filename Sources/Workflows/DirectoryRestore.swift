@@ -10,46 +10,32 @@ import StreamPipeline
 /// Our sessions read the stored files as they are: no raw copy needs room on a disk, whatever the client's version (an older pg_restore
 /// does not know zstd). And they write rows frozen, which spares whoever reads them first (the comparison, before all) a second writing.
 struct DirectoryRestore {
-  let backup: Backup
-  let target: ConnectionTarget
-  let surroundings: Surroundings
-  /// Calls pg_restore on the new database.
-  let pgRestore: @Sendable (_ arguments: [String]) throws(Failure) -> Void
+  let place: RestorePlace
+  let pgRestore: PgRestore
   let toolbox: Toolbox
 
-  private var data: String { "\(backup.path)/data" }
+  private var backup: Backup { place.backup }
+  private var surroundings: Surroundings { place.surroundings }
   private var manifest: Manifest { backup.manifest }
 
-  func run() throws(Failure) {
+  func run() throws(Failure) -> RestoreResult {
     let contents = try ArchiveContents.read(
-      data: data, rawNames: manifest.dataFiles.map(\.rawName), toolbox: toolbox, surroundings: surroundings)
+      data: "\(backup.path)/data", rawNames: manifest.dataFiles.map(\.rawName), toolbox: toolbox,
+      surroundings: surroundings)
     let folder = try ArchiveFolder(backup, surroundings: surroundings)
     let lists = try folder.lists(toolbox, surroundings)
-    let restore: @Sendable (ArchiveFolder.Portion, [String]) throws(Failure) -> Void = {
-      (portion, options) throws(Failure) in
-      guard let list = lists[portion] else { return }
-      try pgRestore(options + ["-L", list, "-Fd", folder.path])
-    }
+    let sections = ArchiveSections(
+      place: place, folder: folder, lists: lists, toolbox: toolbox, pgRestore: pgRestore)
     let cores = ["-j", "\(surroundings.cores)"]
-    try restore(.main, ["--section=pre-data"])
+    var shortfalls = try sections.restore(.main, "pre-data")
     step("fill the tables")
-    try load(contents) { () throws(Failure) in try restore(.main, ["--section=data"]) }
+    shortfalls += try load(contents) { () throws(Failure) in try sections.restore(.main, "data") }
     step("make the indexes")
-    try restore(.main, ["--section=post-data"] + cores)
+    shortfalls += try sections.restore(.main, "post-data", cores)
     // An owner may have taken rights from itself; and nothing that is still to be made should wake a trigger that waits for such.
     step("give the privileges")
-    try restore(.privileges, [])
-    try refresh { (options) throws(Failure) in try restore(.refreshes, options) }
-    try restore(.eventTriggers, [])
-  }
-
-  /// A materialized view that reads another one through a function, which pg_dump does not see, needs the order of the dump.
-  private func refresh(_ restore: (_ options: [String]) throws(Failure) -> Void) throws(Failure) {
-    do throws(Failure) { try restore(["-j", "\(surroundings.cores)"]) } catch {
-      guard error.code == "child_failed" else { throw error }
-      surroundings.log.info("materialized views are filled again, in the order of the dump: \(error.why)")
-      try restore([])
-    }
+    shortfalls += try sections.restore(.privileges, nil)
+    return try place.finish(try sections.held(), after: shortfalls)
   }
 
   // MARK: Rows
@@ -59,10 +45,15 @@ struct DirectoryRestore {
     case rest
   }
 
+  private enum Loaded: Sendable {
+    case table(Failure?)
+    case rest([Shortfall])
+  }
+
   /// The largest tables first, so that no core is left with one at the end.
   private func load(
-    _ contents: ArchiveContents, rest: @escaping @Sendable () throws(Failure) -> Void
-  ) throws(Failure) {
+    _ contents: ArchiveContents, rest: @escaping @Sendable () throws(Failure) -> [Shortfall]
+  ) throws(Failure) -> [Shortfall] {
     let files = Dictionary(manifest.dataFiles.map { ($0.rawName, $0.stored) }) { first, _ in first }
     let tables = contents.tables.compactMap { entry in files[entry.file].map { (entry, $0) } }
     guard tables.count == contents.tables.count else {
@@ -70,39 +61,62 @@ struct DirectoryRestore {
     }
     let ordered = tables.sorted { ($0.1.rawBytes ?? $0.1.bytes) > ($1.1.rawBytes ?? $1.1.bytes) }
     let loads = [Load.rest] + ordered.map { Load.table($0.0, file: $0.1) }
-    let pool = SessionPool(surroundings.connector, target, purpose: "restore", settings: RowLoad.settings(manifest))
-    let done = DoneLoads()
-    do throws(Failure) {
-      _ = try inParallel(loads, threads: surroundings.cores, cancellation: surroundings.cancellation) {
-        (load) throws(Failure) in
-        switch load {
-        case .rest:
-          try rest()
-          done.add("")
-        case .table(let entry, let file):
-          try pool.with { (session) throws(Failure) in try fill(entry.target, from: file, session) }
-          done.add(entry.file)
-        }
+    let loaded = try inParallel(loads, threads: surroundings.cores, cancellation: surroundings.cancellation) {
+      (load) throws(Failure) -> Loaded in
+      switch load {
+      case .rest: return .rest(try rest())
+      case .table(let entry, let file):
+        return .table(
+          try place.pool.with { (session) throws(Failure) in try outcome(of: entry.target, from: file, session) })
       }
+    }
+    var (shortfalls, failed): ([Shortfall], [(ArchiveContents.Entry, StoredFile)]) = ([], [])
+    for (index, one) in loaded.enumerated() {
+      switch one {
+      case .rest(let found): shortfalls += found
+      case .table(let failure): if failure != nil { failed.append(ordered[index - 1]) }
+      }
+    }
+    return failed.isEmpty ? shortfalls : shortfalls + (try rescue(failed, tables))
+  }
+
+  /// An error of the rows; the transaction is over then.
+  private func outcome(
+    of table: CopyTarget, from file: StoredFile, _ session: Session
+  ) throws(Failure) -> Failure? {
+    do throws(Failure) {
+      try fill(table, from: file, session)
+      return nil
     } catch {
-      // A check that looks into other tables, which the server does not forbid, may need the order of the dump.
-      guard error.isOfStatement, done.has("") else { throw error }
-      surroundings.log.info("rows are loaded again, in the order of the dump: \(error.why)")
-      try pool.with { (session) throws(Failure) in try loadInOrder(tables, done, session) }
+      guard error.isOfStatement else { throw error }
+      surroundings.log.info("the rows of \(table.schema).\(table.name) are loaded again later: \(error.why)")
+      _ = session.attempt("ROLLBACK")
+      return error
     }
   }
 
-  /// An extension's table has rows of the extension's own: it is never emptied.
-  private func loadInOrder(
-    _ tables: [(ArchiveContents.Entry, StoredFile)], _ done: DoneLoads, _ session: Session
-  ) throws(Failure) {
-    var own: Set<String> = []
-    for (entry, _) in tables where try !RowLoad.isExtensions(entry.target, session) {
-      own.insert(entry.file)
-      try session.query(bytes: Array("TRUNCATE ".utf8) + entry.target.nameBytes)
-    }
-    for (entry, file) in tables where own.contains(entry.file) || !done.has(entry.file) {
-      try fill(entry.target, from: file, session)
+  private typealias File = (ArchiveContents.Entry, StoredFile)
+
+  /// Loads what has failed by itself, now that all others are there; then everything in the order of the dump, as a check that looks into
+  /// other tables, which the server does not forbid, may need that; then without the checks that the rows break.
+  private func rescue(_ failed: [File], _ tables: [File]) throws(Failure) -> [Shortfall] {
+    try place.pool.with { (session) throws(Failure) in
+      let rescue = RowRescue(dump: DumpSession(session: session, paths: place.paths), isTolerant: place.isTolerant)
+      func load(_ table: CopyTarget, _ session: Session) throws(Failure) {
+        for (entry, file) in tables where entry.target == table { try fill(table, from: file, session) }
+      }
+      guard !(try rescue.retry(failed.map(\.0.target), load)).isEmpty else { return [] }
+      surroundings.log.info("rows are loaded again, in the order of the dump")
+      for (entry, _) in tables where try !RowLoad.isExtensions(entry.target, session) {
+        try session.query(bytes: Array("TRUNCATE ".utf8) + entry.target.nameBytes)
+      }
+      var left: [CopyTarget] = []
+      for (entry, file) in tables {
+        let wasLoaded = !failed.contains { $0.0.file == entry.file }
+        if try RowLoad.isExtensions(entry.target, session), wasLoaded { continue }
+        if try outcome(of: entry.target, from: file, session) != nil { left.append(entry.target) }
+      }
+      return try rescue.relax(try rescue.retry(left, load), load)
     }
   }
 
@@ -123,12 +137,4 @@ struct DirectoryRestore {
     }
     try session.query("COMMIT")
   }
-}
-
-/// Which loads have come to their end, by their files; the one that is no table's has none.
-private final class DoneLoads: @unchecked Sendable {
-  private let lock = NSLock()
-  private var files: Set<String> = []
-  func add(_ file: String) { lock.withLock { _ = files.insert(file) } }
-  func has(_ file: String) -> Bool { lock.withLock { files.contains(file) } }
 }

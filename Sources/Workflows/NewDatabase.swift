@@ -179,6 +179,23 @@ struct NewDatabase {
     return true
   }
 
+  /// Drops what was made after a failure, by a session of its own: the run's may be cancelled or dead.
+  ///
+  /// - Returns: the failure, with what became of the database.
+  static func dropped(
+    _ name: String, of target: ConnectionTarget, after cause: Failure, log: Log
+  ) -> Failure {
+    var failure = cause
+    do throws(Failure) {
+      let session = try Connector(cancellation: Cancellation(), log: log).maintenanceSession(of: target)
+      if try drop(name, session: session) { failure.details.append("The half-made database was dropped.") }
+    } catch {
+      failure.details.append(
+        "The half-made database \(name) could not be dropped (\(error.why)); the next restore does it.")
+    }
+    return failure
+  }
+
   /// Those of a restored database were never connected to anything.
   private static func dropSubscriptions(_ target: ConnectionTarget) throws(Failure) {
     let session = try Connector(cancellation: Cancellation(), log: .silent).connect(target, purpose: "restore")

@@ -27,6 +27,8 @@ package struct RestoreBackup {
     package var proof: RestoreProof
     /// When not the whole backup was restored.
     package var tables: TableSelection?
+    /// What its own rows, or the server, did not allow to be restored.
+    package var shortfalls: [Shortfall]
   }
 
   /// Restores a backup into a new database.
@@ -35,7 +37,8 @@ package struct RestoreBackup {
   /// - Throws: `backup_damaged`, `database_exists`, `restore_needs`, `newer_source`, `no_such_table`, `table_needs`, `child_failed`,
   ///   `restored_differs`; in every case nothing that it made exists afterwards.
   package func run(
-    _ backup: Backup, tables: [String] = [], into name: String, proof: RestoreProof, analyze: Bool
+    _ backup: Backup, tables: [String] = [], into name: String, proof: RestoreProof, analyze: Bool,
+    accepts: SchemaAcceptance = .refuses
   ) throws(Failure) -> Outcome {
     let start = ContinuousClock.now
     // From here on no pruning takes it away.
@@ -65,23 +68,25 @@ package struct RestoreBackup {
       ? nil : try TableRestore(tables, of: verified.backup, toolbox: toolbox, surroundings: surroundings)
 
     let suffix = String(backup.id.suffix(6)) + String(UInt16.random(in: 0x1000...0xFFFF), radix: 16)
+    var shortfalls: [Shortfall] = []
     do throws(Failure) {
       let database = try NewDatabase(
         name, like: backup.manifest.source.properties, suffix: suffix, session: maintenance)
       let work = try RestoreWork(
         backup: backup, target: target.database(database.temporaryName), toolbox: toolbox, surroundings: surroundings,
         tables: chosen)
-      try work.fill()
-      try work.prove(proof, analyze: analyze)
+      let result = try work.fill(isTolerant: true)
+      try work.prove(proof, analyze: analyze, after: result, accepts: accepts)
+      shortfalls = result.shortfalls
       try surroundings.cancellation.check()
       try database.publish()
     } catch {
-      throw dropped(NewDatabase.name(name, suffix: suffix), error)
+      throw NewDatabase.dropped(NewDatabase.name(name, suffix: suffix), of: target, after: error, log: surroundings.log)
     }
     let seconds = (ContinuousClock.now - start).seconds
     return Outcome(
       backup: verified.backup, database: name, seconds: (seconds * 1000).rounded() / 1000, proof: proof,
-      tables: chosen?.selection)
+      tables: chosen?.selection, shortfalls: shortfalls)
   }
 
   // MARK: Before
@@ -113,24 +118,6 @@ package struct RestoreBackup {
 
   private func requiredMajor(_ backup: Backup, _ facts: ServerFacts) -> Int {
     max(facts.major, backup.manifest.dumpMajor)
-  }
-
-  // MARK: After a failure
-
-  /// Drops the half-made database, by a session of its own: the run's may be cancelled or dead.
-  private func dropped(_ temporary: String, _ cause: Failure) -> Failure {
-    var failure = cause
-    do throws(Failure) {
-      let session = try Connector(cancellation: Cancellation(), log: surroundings.log)
-        .maintenanceSession(of: target)
-      if try NewDatabase.drop(temporary, session: session) {
-        failure.details.append("The half-made database was dropped.")
-      }
-    } catch {
-      failure.details.append(
-        "The half-made database \(temporary) could not be dropped (\(error.why)); the next restore does it.")
-    }
-    return failure
   }
 }
 

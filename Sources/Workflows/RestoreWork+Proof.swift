@@ -7,27 +7,39 @@ import StreamPipeline
 extension RestoreWork {
   /// Compares what was restored with the backup, and gives it statistics meanwhile: neither keeps every core busy by itself.
   ///
+  /// - Parameters:
+  ///   - result: what the restore could not bring back.
+  ///   - accepts: a schema that differs in its wording.
   /// - Throws: `restored_differs`.
-  func prove(_ proof: RestoreProof, analyze: Bool) throws(Failure) {
+  func prove(
+    _ proof: RestoreProof, analyze: Bool, after result: RestoreResult, accepts: SchemaAcceptance = .refuses
+  ) throws(Failure) {
     guard proof != .none || analyze else { return }
     step("prove the database")
     _ = try surroundings.phase(
       proof == .none ? "analyze" : "compare", total: proof == .digest ? dataBytes : nil,
       summary: { $0.joined(separator: "; ") }
     ) { () throws(Failure) in
-      let statistics = StatisticsUpdate(SessionPool(surroundings.connector, target, purpose: "restore"))
+      let statistics = try statistics()
       let portions = analyze ? try statistics.portions() : []
       let tasks = (proof == .none ? [] : [Task.compare(proof)]) + portions.map(Task.run)
       let done = try inParallel(tasks, threads: surroundings.cores, cancellation: surroundings.cancellation) {
         (task) throws(Failure) -> Done in
         switch task {
         case .compare(.rows): .compared("rows per table are equal (\(counted(try compareRows(), "table")))")
-        case .compare: .compared(try compareDigests())
+        case .compare: .compared(try compareDigests(result, accepts))
         case .run(let portion): .analyzed(failures: try statistics.run(portion))
         }
       }
       return summary(done, proof, analyze: analyze)
     }
+  }
+
+  private func statistics() throws(Failure) -> StatisticsUpdate {
+    let session = try surroundings.connector.connect(target, purpose: "restore")
+    return StatisticsUpdate(
+      SessionPool(surroundings.connector, target, purpose: "restore"),
+      paths: try SearchPaths(manifest.source.properties, schema: target.schema, session))
   }
 
   private enum Task: Sendable {
@@ -81,23 +93,37 @@ extension RestoreWork {
   }
 
   /// Dumps the new database through the scanner and compares every digest with the manifest's.
-  private func compareDigests() throws(Failure) -> String {
+  private func compareDigests(_ result: RestoreResult, _ accepts: SchemaAcceptance) throws(Failure) -> String {
     var found = try content(leavingOut: manifest.excludeQualified ?? manifest.excludeTableData)
-    var comparison = try comparison(with: found)
-    if !comparison.problems.isEmpty, !manifest.excludeTableData.isEmpty {
+    var problems = try contentProblems(found.digest)
+    if !problems.isEmpty, !manifest.excludeTableData.isEmpty {
       // Of a table that is partitioned by a hash, rows may have come into a partition that was left out. Of sequences that were left out
       // it is only known that they were.
       found.digest.tables = try content(leavingOut: []).digest.tables(with: expected)
-      let whole = try self.comparison(with: found)
-      if whole.problems.isEmpty { comparison = whole }
+      problems = try contentProblems(found.digest)
     }
-    try refuse(comparison.problems, details: comparison.details)
-    return comparison.unlike.map {
-      "rows, sequences and large objects equal the backup's; the schema's text is not compared between \($0)"
-    } ?? "every digest equals the backup's"
+    try refuse(problems)
+    if let unlike = try schemaWriters() {
+      return "rows, sequences and large objects equal the backup's; the schema's text is not compared between \(unlike)"
+    }
+    // Under which settings a partitioned table is made depends on what was dumped before it: of some tables only the statements count.
+    if tables == nil, result.shortfalls.isEmpty, found.digest.schema == expected.schema {
+      return "every digest equals the backup's"
+    }
+    return try SchemaProof(
+      backup: backup, target: target, toolbox: toolbox, surroundings: surroundings, tables: tables, result: result,
+      accepts: accepts
+    ).compare(found.statements)
   }
 
-  private typealias Content = (digest: DatabaseDigest, statements: [String])
+  private func contentProblems(_ found: DatabaseDigest) throws(Failure) -> [Problem] {
+    var found = found
+    // It is compared by its statements.
+    found.schema = expected.schema
+    return try expectedDigests(in: found).differences(from: found)
+  }
+
+  private typealias Content = (digest: DatabaseDigest, statements: [SchemaStatement])
 
   /// - Parameter patterns: of tables and sequences whose content is not looked at.
   private func content(leavingOut patterns: [String]) throws(Failure) -> Content {
@@ -110,24 +136,6 @@ extension RestoreWork {
       throw .internalError("a part of the comparison is missing")
     }
     return (digest, read.first?.statements ?? [])
-  }
-
-  private struct Comparison {
-    var problems: [Problem]
-    var details: [String]
-    /// Who wrote the two schemas' texts, when those cannot be compared.
-    var unlike: String?
-  }
-
-  private func comparison(with content: Content) throws(Failure) -> Comparison {
-    var found = content.digest
-    let unlike = try schemaWriters()
-    // Under which settings a partitioned table is made depends on what was dumped before it: of some tables only the statements count.
-    let isWorded = tables.map { $0.schemaStatements.sorted() == content.statements.sorted() } ?? false
-    if unlike != nil || isWorded { found.schema = expected.schema }
-    let problems = try expectedDigests(in: found).differences(from: found)
-    let details = found.schema == expected.schema ? [] : try schemaDifferences(content.statements)
-    return Comparison(problems: problems, details: details, unlike: unlike)
   }
 
   /// - Parameter more: what pg_dump has to be told besides.
@@ -158,33 +166,21 @@ extension RestoreWork {
     let columns = Dictionary(found.tables.map { ($0.key, $0.columns) }) { first, _ in first }
     for (index, table) in expected.tables.enumerated() {
       guard let new = columns[table.key], !new.elementsEqual(table.columns, by: { $0.utf8.elementsEqual($1.utf8) }),
-        let rows = ReorderedRows(from: table.columns, to: new)
+        ReorderedRows(from: table.columns, to: new) != nil
       else { continue }
-      expected.tables[index].digest = try parts.digest(of: table, reordered: rows)
+      expected.tables[index].digest = try parts.digest(of: table, inOrder: new)
     }
     return expected
   }
 
   private var parts: BackupParts { BackupParts(backup: backup, toolbox: toolbox, surroundings: surroundings) }
 
-  private func refuse(_ problems: [Problem], details: [String] = []) throws(Failure) {
+  private func refuse(_ problems: [Problem]) throws(Failure) {
     guard let first = problems.first else { return }
     throw Failure(
       "restored_differs", exit: .dataDamaged, what: "restore of \(backup.id)",
       why: "the restored database differs from the backup: \(first.sentence)",
       nextStep: "holdfast verify \(backup.id) --level archive tells whether the backup or the restore is at fault",
-      details: problems.dropFirst().prefix(20).map(\.sentence) + details)
-  }
-
-  /// The statements that stand on one side only.
-  private func schemaDifferences(_ restored: [String]) throws(Failure) -> [String] {
-    let backedUp = if let tables { tables.schemaStatements } else { try parts.schemaStatements() }
-    func lines(_ some: [String], without others: [String]) -> [String] {
-      // By their bytes: a difference of Unicode forms is one.
-      let others = Set(others.map { Array($0.utf8) })
-      return some.filter { !others.contains(Array($0.utf8)) }.sorted().prefix(5).map { String($0) }
-    }
-    return lines(backedUp, without: restored).map { "only in the backup: \($0)" }
-      + lines(restored, without: backedUp).map { "only in the restored database: \($0)" }
+      details: problems.dropFirst().prefix(20).map(\.sentence))
   }
 }

@@ -41,77 +41,60 @@ struct RestoreWork {
     return tables.bytes > 0 ? tables.bytes : nil
   }
 
-  func fill() throws(Failure) {
-    let session = try surroundings.connector.connect(target, purpose: "restore")
-    let server = session.serverVersion / 10_000
-    PublicSchema(dumpedBy: manifest.dumpMajor, server: server).prepare(session)
-    let unknown = UnknownSetting(client: toolbox.installation.version.major, server: server)
-    step("fill the database")
-    _ = try surroundings.phase(
-      "restore", total: dataBytes, summary: { counted(expected.tables.count, "table") }
-    ) { () throws(Failure) in
-      if let tables { return try tables.fill(target) }
-      switch manifest.format {
-      case .directory: try fillFromDirectory(unknown)
-      case .custom: try stream(into: "pg_restore", ["-Fc"] + unknown.arguments, unknown, try quiet(session))
-      case .plain:
-        let written = UnknownSetting(client: manifest.dumpMajor, server: server)
-        try stream(into: "psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1"], written, try quiet(session))
-      }
+  /// Fills a database that is to take the place of the live one, and proves it.
+  ///
+  /// - Throws: `unrestorable_object`, `restored_differs`, unless that is accepted.
+  func fillAndProve(_ accepts: SchemaAcceptance) throws(Failure) {
+    let result = try fill(isTolerant: accepts.isTolerant)
+    try prove(.digest, analyze: true, after: result, accepts: accepts)
+    guard let first = result.shortfalls.first else { return }
+    let lines = result.shortfalls.map(\.sentence)
+    switch accepts {
+    case .accepts: for line in lines { surroundings.log.warning("accepted: \(line)") }
+    case .asks(let ask) where try ask(lines): break
+    case .asks, .refuses:
+      throw Failure(
+        "unrestorable_object", exit: .dataDamaged, what: "restore of \(backup.id)", why: first.sentence,
+        nextStep: "fix what the server names; or go on without it: the same command with --accept-schema-text",
+        details: Array(lines.dropFirst()))
     }
   }
 
-  private func fillFromDirectory(_ unknown: UnknownSetting) throws(Failure) {
+  /// - Parameter isTolerant: what cannot be restored is left out and named; else it ends the restore.
+  func fill(isTolerant: Bool = false) throws(Failure) -> RestoreResult {
+    let session = try surroundings.connector.connect(target, purpose: "restore")
+    let facts = try ServerReader(session).facts()
+    PublicSchema(dumpedBy: manifest.dumpMajor, server: facts.major).prepare(session)
+    let place = try RestorePlace(backup, target, surroundings: surroundings, isTolerant: isTolerant)
+    step("fill the database")
+    return try surroundings.phase(
+      "restore", total: dataBytes, summary: { _ in counted(expected.tables.count, "table") }
+    ) { () throws(Failure) in
+      if let tables { return try tables.fill(place) }
+      guard manifest.format == .directory else {
+        return try TextRestore(
+          place: place, text: try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
+        ).run()
+      }
+      return try fillFromDirectory(place, facts)
+    }.value
+  }
+
+  private func fillFromDirectory(_ place: RestorePlace, _ facts: ServerFacts) throws(Failure) -> RestoreResult {
     try toolbox.requireFiles(of: .directory, what: "restore of \(backup.id)")
-    try DirectoryRestore(
-      backup: backup, target: target, surroundings: surroundings,
+    let unknown = UnknownSetting(client: toolbox.installation.version.major, server: facts.major)
+    let settings = indexSettings.merging(RestorePlace.quietSettings(facts)) { own, _ in own }
+    return try DirectoryRestore(
+      place: place,
       pgRestore: { (arguments) throws(Failure) in
-        let command = filling("pg_restore", unknown.arguments + arguments, indexSettings)
-        try unknown.check(try surroundings.runner.run(command, stopping: nil))
+        let exit = try surroundings.runner.run(filling("pg_restore", arguments, settings), stopping: nil)
+        return unknown.isAll(of: exit) ? nil : exit
       }, toolbox: toolbox
     ).run()
   }
 
-  /// Feeds a program with the backup's one file. A plain dump goes by the scanner once more: a psql command that pg_dump does not write, and
-  /// an end before the end, are no longer possible in a file with the right hash, but what psql would do with them is too much.
-  private func stream(
-    into program: String, _ arguments: [String], _ unknown: UnknownSetting, _ settings: [String: String]
-  ) throws(Failure) {
-    let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
-    let reporter = surroundings.reporter
-    let scanner = program == "psql" ? DumpScanner() : nil
-    var isFirst = true
-    let exit = try surroundings.runner.run(
-      filling(program, arguments, settings),
-      feed: { (put) throws(Failure) in
-        if scanner != nil { try put(Self.unsetVariables) }
-        try text.expandFile { (piece) throws(Failure) in
-          try scanner?.scan(piece)
-          // Nothing but the beginning of a dump speaks of the session.
-          if isFirst, scanner != nil { try unknown.withoutIt(piece, put) } else { try put(piece) }
-          isFirst = false
-          reporter.advance(bytes: UInt64(piece.count))
-        }
-      }, take: { _ in })
-    if scanner == nil { try unknown.check(exit) } else { try exit.check(program) }
-    _ = try scanner?.finish()
-  }
-
-  /// In `a[1:"USER"]` psql would put a variable of its own.
-  private static var unsetVariables: UnsafeRawBufferPointer {
-    let lines: StaticString =
-      "\\unset DBNAME\n\\unset USER\n\\unset HOST\n\\unset PORT\n\\unset ENCODING\n\\unset VERSION\n"
-    return UnsafeRawBufferPointer(start: lines.utf8Start, count: lines.utf8CodeUnitCount)
-  }
-
   private func filling(_ program: String, _ arguments: [String], _ settings: [String: String]) -> ChildCommand {
     tool(program, arguments, settings: Toolbox.restoreSettings.merging(settings) { _, new in new })
-  }
-
-  /// Keeps the event triggers of a dump in one file from waking for what the same dump makes after them. Only a superuser can, and only a
-  /// superuser can make event triggers.
-  private func quiet(_ session: Session) throws(Failure) -> [String: String] {
-    try ServerReader(session).facts().superuser ? ["session_replication_role": "replica"] : [:]
   }
 
   /// One index on several cores at once is quicker only where there is one large table: elsewhere each core has an index of its own.

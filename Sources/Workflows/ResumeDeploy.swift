@@ -11,10 +11,16 @@ package struct ResumeDeploy {
   private let policy: Policy
   private let command: [String]
   private let surroundings: Surroundings
+  private let accepts: SchemaAcceptance
 
-  /// - Parameter command: what the interrupted deploy was given to apply its migrations with.
-  package init(policy: Policy, command: [String] = [], surroundings: Surroundings) {
+  /// - Parameters:
+  ///   - command: what the interrupted deploy was given to apply its migrations with.
+  ///   - accepts: see `RollBackDeploy`.
+  package init(
+    policy: Policy, command: [String] = [], accepts: SchemaAcceptance = .refuses, surroundings: Surroundings
+  ) {
     self.policy = policy
+    self.accepts = accepts
     self.command = command.isEmpty ? policy.migrations.command : command
     self.surroundings = surroundings
   }
@@ -57,7 +63,7 @@ package struct ResumeDeploy {
   }
 
   private func interruptedRollback(_ purpose: String) throws(Failure) -> InterruptedRollback {
-    let work = try RollBackDeploy(policy: policy, purpose: purpose, surroundings: surroundings)
+    let work = try RollBackDeploy(policy: policy, purpose: purpose, accepts: accepts, surroundings: surroundings)
     return try InterruptedRollback(work: work, record: try interrupted())
   }
 

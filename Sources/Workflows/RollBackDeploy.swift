@@ -12,6 +12,7 @@ package struct RollBackDeploy {
   let target: ConnectionTarget
   let maintenance: Session
   let surroundings: Surroundings
+  private let accepts: SchemaAcceptance
   private let lock: PolicyLock
 
   package struct Outcome: Sendable {
@@ -21,9 +22,13 @@ package struct RollBackDeploy {
 
   /// Takes the deploy lock of the policy.
   ///
+  /// - Parameter accepts: what becomes of a restored schema that differs from the backup's in words only.
   /// - Throws: `locked`, `no_repository`, connection failures, `pooler`.
-  package init(policy: Policy, purpose: String = "rollback", surroundings: Surroundings) throws(Failure) {
+  package init(
+    policy: Policy, purpose: String = "rollback", accepts: SchemaAcceptance = .refuses, surroundings: Surroundings
+  ) throws(Failure) {
     self.policy = policy
+    self.accepts = accepts
     self.surroundings = surroundings
     repository = try Repository.open(policy.repository)
     target = try ConnectionURL.parse(policy.databaseURL)
@@ -196,8 +201,7 @@ package struct RollBackDeploy {
       plan.database, temporaryName: plan.temporary, like: backup.manifest.source.properties, session: maintenance)
     let work = try RestoreWork(
       backup: backup, target: target.database(plan.temporary), toolbox: toolbox, surroundings: surroundings)
-    try work.fill()
-    try work.prove(.digest, analyze: true)
+    try work.fillAndProve(accepts)
     if plan.liveExists { try reconcileHistory(plan) }
     try surroundings.cancellation.check()
     try maintenance.query("BEGIN")

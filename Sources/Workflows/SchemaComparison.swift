@@ -14,22 +14,10 @@ struct SchemaComparison {
   func liveEquals(_ backup: Backup, _ target: ConnectionTarget) throws(Failure) -> Bool {
     let toolbox = try surroundings.toolbox(forMajor: backup.manifest.dumpMajor, demanded: policy.tools)
     let statements = try BackupParts(backup: backup, toolbox: toolbox, surroundings: surroundings).schemaStatements()
-    let work = try WorkFolder()
-    let scanner = DumpScanner(keepStatements: true)
-    let command = toolbox.command(
-      "pg_dump", ["-Fp", "--schema-only", "--lock-wait-timeout=5000"], on: target, purpose: "rollback",
-      passwordFile: try work.passwordFile(for: target),
-      settings: Toolbox.dumpSettings)
-    let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in try scanner.scan(piece) }
-    try exit.check("pg_dump")
-    _ = try scanner.finish()
-    return Self.comparable(statements) == Self.comparable(scanner.statements)
-  }
-
-  /// What a dump of the schema alone has, too.
-  private static func comparable(_ statements: [String]) -> [String] {
-    statements.filter {
-      !$0.contains("LARGE OBJECT ") && !$0.contains("lo_create(") && !$0.hasPrefix("REFRESH MATERIALIZED VIEW ")
-    }.sorted()
+    let live = try SchemaDump(target: target, toolbox: toolbox, surroundings: surroundings)
+      .read(encoding: backup.manifest.source.properties.dumpEncoding)
+    return SchemaDifference.between(
+      statements.filter(\.isDefinition), live.definitions
+    ).isEmpty
   }
 }

@@ -8,19 +8,31 @@ final class SharedScanner: @unchecked Sendable {
   private let lock = NSLock()
   private let scanner: DumpScanner
 
-  /// With the values of a table's rows in another order.
-  private var reordered: ReorderedRows?
+  /// The rows of a table with their values in another order, block by block.
+  private var reordered: MultisetHash?
+  private var block: ReorderedRows?
 
   init(keepStatements: Bool = false) { scanner = DumpScanner(keepStatements: keepStatements) }
 
   /// Digests the rows of one table with their values in another order, too.
-  init(reordering table: TableDigest, _ rows: ReorderedRows) {
+  init(reordering table: TableDigest, _ columns: [String]) {
     scanner = DumpScanner()
-    reordered = rows
     scanner.observe { [unowned self] event in
-      guard case .rows(let target, let bytes, _) = event else { return }
-      if target.key == table.key { reordered?.take(bytes) }
+      guard case .rows(let target, let bytes, let areLast) = event, target.key == table.key else { return }
+      var rows = block ?? ReorderedRows(from: target.columns, to: columns)
+      rows?.take(bytes)
+      block = areLast ? nil : rows
+      guard areLast, let rows else { return }
+      var sum = reordered ?? MultisetHash()
+      sum.merge(rows.multiset)
+      reordered = sum
     }
+  }
+
+  /// Keeps the schema's statements, and every statement as it stands in the dump.
+  init(keepStatements: Bool, telling list: StatementList) {
+    scanner = DumpScanner(keepStatements: keepStatements)
+    scanner.observe { event in if case .statement(let bytes) = event { list.append(bytes) } }
   }
 
   /// Tells what passes, on the thread that feeds it.
@@ -29,7 +41,7 @@ final class SharedScanner: @unchecked Sendable {
     scanner.observe(observer)
   }
 
-  var reorderedDigest: String? { lock.withLock { reordered?.digest } }
+  var reorderedDigest: String? { lock.withLock { reordered?.hex } }
 
   func scan(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
     lock.lock()
@@ -44,5 +56,5 @@ final class SharedScanner: @unchecked Sendable {
   }
 
   var owners: Set<String> { lock.withLock { scanner.owners } }
-  var statements: [String] { lock.withLock { scanner.statements } }
+  var statements: [SchemaStatement] { lock.withLock { scanner.statements } }
 }

@@ -29,8 +29,7 @@ struct StandbyDatabase {
       target.database, temporaryName: name, like: snapshot.manifest.source.properties, session: maintenance)
     let work = try RestoreWork(
       backup: snapshot, target: target.database(name), toolbox: toolbox, surroundings: surroundings)
-    try work.fill()
-    try work.prove(.digest, analyze: true)
+    try work.fillAndProve(.refuses)
     try finish(database)
   }
 

@@ -12,7 +12,9 @@ struct TableRestore: Sendable {
   /// What a faithful restore holds: the tables' digests from the backup, the rest from the statements that are run.
   let expected: DatabaseDigest
   /// Those of the schema, as they were digested.
-  let schemaStatements: [String]
+  let schemaStatements: [SchemaStatement]
+  /// What is restored, as the dump has it.
+  let statements: [[UInt8]]
   private let text: BackupText
   private let surroundings: Surroundings
 
@@ -23,20 +25,22 @@ struct TableRestore: Sendable {
     self.backup = backup
     self.surroundings = surroundings
     text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
-    let statements = StatementList()
+    let list = StatementList()
     let scanner = SharedScanner { event in
-      if case .statement(let bytes) = event { statements.append(DumpedStatement(bytes)) }
+      if case .statement(let bytes) = event { list.append(bytes) }
     }
     try text.read(skipping: { _ in true }, objects: false) { (piece) throws(Failure) in try scanner.scan(piece) }
     _ = try scanner.finish()
+    let statements = list.all.map { DumpedStatement($0) }
     selection = try TableSelection(
-      of: statements.all, tables: tables, largeObjects: backup.manifest.digests.largeObjects.count)
-    (expected, schemaStatements) = try Self.expectation(backup.manifest, selection, statements.all)
+      of: statements, tables: tables, largeObjects: backup.manifest.digests.largeObjects.count)
+    self.statements = zip(list.all, selection.isIncluded).filter(\.1).map(\.0)
+    (expected, schemaStatements) = try Self.expectation(backup.manifest, selection, statements)
   }
 
   private static func expectation(
     _ manifest: Manifest, _ selection: TableSelection, _ statements: [DumpedStatement]
-  ) throws(Failure) -> (DatabaseDigest, [String]) {
+  ) throws(Failure) -> (DatabaseDigest, [SchemaStatement]) {
     let scanner = DumpScanner(keepStatements: true)
     try scanner.scan(Array("-- PostgreSQL database dump\n".utf8))
     for (statement, isIncluded) in zip(statements, selection.isIncluded) where isIncluded && !statement.hasRows {
@@ -56,80 +60,11 @@ struct TableRestore: Sendable {
     return files.reduce(0) { $0 + ($1.rawBytes ?? $1.bytes) }
   }
 
-  func fill(_ target: ConnectionTarget) throws(Failure) {
-    let session = try surroundings.connector.connect(target, purpose: "restore")
-    try session.query(RowLoad.settings(backup.manifest))
-    let names = Set(selection.tables.map(\.description))
-    let filling = Filling(selection, session, surroundings) { table in
-      let name = "\(table.schema).\(table.name)"
-      return backup.manifest.files.first { $0.table == name }.map { $0.rawBytes ?? $0.bytes } ?? .max
-    }
-    let scanner = SharedScanner { (event) throws(Failure) in try filling.take(event) }
-    try text.read(skipping: { !names.contains($0) }, objects: false) { (piece) throws(Failure) in
-      try scanner.scan(piece)
-    }
-    _ = try scanner.finish()
+  func fill(_ place: RestorePlace) throws(Failure) -> RestoreResult {
+    let (included, names) = (selection.isIncluded, Set(selection.tables.map(\.description)))
+    return try TextRestore(
+      place: place, text: text, includes: { included.indices.contains($0) && included[$0] },
+      skips: { !names.contains($0) }, hasObjects: false
+    ).run()
   }
-}
-
-/// Runs what is included of a dump that passes. Used by one thread at a time.
-private final class Filling: @unchecked Sendable {
-  private let selection: TableSelection
-  private let session: Session
-  private let surroundings: Surroundings
-  /// Of a table's rows, as far as that is known.
-  private let bytes: (CopyTarget) -> UInt64
-  private var next = 0
-  /// The rows that come are wanted.
-  private var loads = false
-
-  init(
-    _ selection: TableSelection, _ session: Session, _ surroundings: Surroundings,
-    bytes: @escaping (CopyTarget) -> UInt64
-  ) {
-    self.bytes = bytes
-    self.selection = selection
-    self.session = session
-    self.surroundings = surroundings
-  }
-
-  func take(_ event: DumpEvent) throws(Failure) {
-    switch event {
-    case .statement(let bytes):
-      defer { next += 1 }
-      guard selection.isIncluded.indices.contains(next) else {
-        throw .internalError("the backup has more statements than when it was read first")
-      }
-      if selection.isIncluded[next] { try run(DumpedStatement(bytes)) }
-    case .rows(_, let rows, let areLast):
-      guard loads else { return }
-      try surroundings.cancellation.check()
-      try session.putRows(rows)
-      surroundings.reporter.advance(bytes: UInt64(rows.count))
-      guard areLast else { return }
-      loads = false
-      try session.endCopy()
-      try session.query("COMMIT")
-    }
-  }
-
-  private func run(_ statement: DumpedStatement) throws(Failure) {
-    if let table = statement.rows {
-      try session.query("BEGIN")
-      try session.beginCopy(try RowLoad.statement(for: table, bytes: bytes(table), session))
-      loads = true
-    } else if !UnknownSetting.isUnknown(statement.bytes, server: session.serverVersion / 10_000) {
-      do throws(Failure) { try session.query(bytes: statement.bytes) } catch {
-        var failure = error
-        failure.details.append("while running: \(statement.line)")
-        throw failure
-      }
-    }
-  }
-}
-
-/// Filled by one thread, read by another one afterwards.
-private final class StatementList: @unchecked Sendable {
-  private(set) var all: [DumpedStatement] = []
-  func append(_ statement: DumpedStatement) { all.append(statement) }
 }

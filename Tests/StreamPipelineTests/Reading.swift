@@ -19,7 +19,8 @@ enum Reading: Equatable {
     do {
       for piece in pieces { try piece.withUnsafeBytes { try scanner.scan($0) } }
       let digest = try scanner.finish()
-      self = .read(Content(tables: digest.tables, sequences: digest.sequences, statements: scanner.statements))
+      self = .read(
+        Content(tables: digest.tables, sequences: digest.sequences, statements: scanner.statements.map(\.text)))
     } catch {
       self = .refused((error as? Failure)?.code ?? "\(error)")
     }

@@ -1,0 +1,54 @@
+import Diagnostics
+import PostgresTools
+import StreamPipeline
+
+/// The end of every restore: materialized views are filled, sequences set again, event triggers made.
+struct RestoreEnding {
+  let pool: SessionPool
+  let paths: SearchPaths
+  let surroundings: Surroundings
+
+  /// - Returns: the statements of materialized views that could not be filled. Their content is no part of a dump.
+  func run(_ held: HeldStatements, isTolerant: Bool) throws(Failure) -> (unfilled: [[UInt8]], shortfalls: [Shortfall]) {
+    let unfilled = try refresh(held.refreshes)
+    for (statement, failure) in unfilled {
+      surroundings.log.warning("a materialized view is empty: \(DumpedStatement.line(of: statement)): \(failure.why)")
+    }
+    let shortfalls = try pool.with { (session) throws(Failure) -> [Shortfall] in
+      let dump = DumpSession(session: session, paths: paths)
+      // Their queries may have called nextval(). Who may not set a sequence did not advance it either; the comparison looks.
+      if !held.refreshes.isEmpty { for statement in held.sequences { _ = try dump.run(statement) } }
+      return try makeEventTriggers(held.eventTriggers, dump, isTolerant: isTolerant)
+    }
+    return (unfilled.map(\.statement), shortfalls)
+  }
+
+  /// pg_dump does not see what a function reads: a view whose query fails is tried again once others are filled, as long as that helps.
+  private func refresh(_ statements: [[UInt8]]) throws(Failure) -> [(statement: [UInt8], failure: Failure)] {
+    var waiting = statements
+    while !waiting.isEmpty {
+      let failures = try inParallel(waiting, threads: surroundings.cores, cancellation: surroundings.cancellation) {
+        (statement) throws(Failure) in
+        try pool.with { (session) throws(Failure) in
+          try DumpSession(session: session, paths: paths).run(statement)
+        }
+      }
+      let left = zip(waiting, failures).filter { $0.1 != nil }
+      if left.count == waiting.count { return left.compactMap { one in one.1.map { (one.0, $0) } } }
+      waiting = left.map(\.0)
+    }
+    return []
+  }
+
+  private func makeEventTriggers(
+    _ statements: [[UInt8]], _ dump: DumpSession, isTolerant: Bool
+  ) throws(Failure) -> [Shortfall] {
+    var shortfalls: [Shortfall] = []
+    for statement in statements {
+      guard let failure = try dump.run(statement) else { continue }
+      guard isTolerant else { throw failure }
+      shortfalls.append(Shortfall(statement: statement, replacements: [], why: failure.why))
+    }
+    return shortfalls
+  }
+}

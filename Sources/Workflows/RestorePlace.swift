@@ -1,0 +1,51 @@
+import BackupModel
+import Diagnostics
+import PostgresTools
+
+/// The new database that a backup is restored into, and how far the restore goes on without what cannot be restored.
+struct RestorePlace: Sendable {
+  let backup: Backup
+  let surroundings: Surroundings
+  /// Sessions on the new database, with the settings of a dump's rows.
+  let pool: SessionPool
+  let paths: SearchPaths
+  /// What cannot be restored is left out and named; else it ends the restore.
+  let isTolerant: Bool
+
+  init(_ backup: Backup, _ target: ConnectionTarget, surroundings: Surroundings, isTolerant: Bool) throws(Failure) {
+    self.backup = backup
+    self.surroundings = surroundings
+    self.isTolerant = isTolerant
+    let session = try surroundings.connector.connect(target, purpose: "restore")
+    paths = try SearchPaths(backup.manifest.source.properties, schema: target.schema, session)
+    let settings = RowLoad.settings(backup.manifest) + Self.quieting(try ServerReader(session).facts())
+    pool = SessionPool(surroundings.connector, target, purpose: "restore", settings: settings)
+  }
+
+  /// Settings that keep event triggers from seeing what the restore itself does. Only a superuser may set them, and only a superuser can make
+  /// event triggers.
+  static func quietSettings(_ facts: ServerFacts) -> [String: String] {
+    guard facts.superuser else { return [:] }
+    return facts.major >= 17
+      ? ["session_replication_role": "replica", "event_triggers": "off"] : ["session_replication_role": "replica"]
+  }
+
+  private static func quieting(_ facts: ServerFacts) -> String {
+    quietSettings(facts).sorted { $0.key < $1.key }.map { "SET \($0.key) = \(quoteLiteral($0.value));" }.joined()
+  }
+
+  /// Runs what comes at the end of every restore.
+  func finish(_ held: HeldStatements, after shortfalls: [Shortfall]) throws(Failure) -> RestoreResult {
+    step("fill the materialized views")
+    let (unfilled, more) = try RestoreEnding(pool: pool, paths: paths, surroundings: surroundings)
+      .run(held, isTolerant: isTolerant)
+    return RestoreResult(shortfalls: shortfalls + more, unfilled: unfilled)
+  }
+}
+
+/// What a restore could not bring back.
+struct RestoreResult: Sendable {
+  var shortfalls: [Shortfall] = []
+  /// Statements of materialized views that are empty.
+  var unfilled: [[UInt8]] = []
+}

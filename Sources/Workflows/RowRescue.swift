@@ -1,0 +1,113 @@
+import BackupModel
+import Diagnostics
+import PostgresTools
+import StreamPipeline
+
+/// Loads the rows of tables whose first load has failed: under the search paths that the database's own sessions have, and at last without
+/// the checks that the rows break.
+struct RowRescue {
+  let dump: DumpSession
+  let isTolerant: Bool
+
+  /// Loads the rows of a table in a transaction of its own.
+  typealias Load = (CopyTarget, Session) throws(Failure) -> Void
+
+  /// - Returns: the tables that still fail, with the first error of each.
+  /// - Throws: what is no error of a statement.
+  func retry(_ tables: [CopyTarget], _ load: Load) throws(Failure) -> [(table: CopyTarget, failure: Failure)] {
+    var failed: [(table: CopyTarget, failure: Failure)] = []
+    for table in tables { if let failure = try outcome(table, load) { failed.append((table, failure)) } }
+    for path in dump.paths.candidates where !failed.isEmpty {
+      var left: [(table: CopyTarget, failure: Failure)] = []
+      for one in failed {
+        let isLoaded = try dump.under(path) { () throws(Failure) in try outcome(one.table, load) == nil }
+        if !isLoaded { left.append(one) }
+      }
+      failed = left
+    }
+    return failed
+  }
+
+  /// Loads the rows without the checks that they break, and adds those again without a look at the rows.
+  ///
+  /// - Throws: the first error, unless a restore goes on with what there is.
+  func relax(
+    _ failed: [(table: CopyTarget, failure: Failure)], _ load: Load
+  ) throws(Failure) -> [Shortfall] {
+    guard let first = failed.first else { return [] }
+    guard isTolerant else { throw first.failure }
+    var shortfalls: [Shortfall] = []
+    for one in failed { shortfalls += try relax(one.table, one.failure, load) }
+    return shortfalls
+  }
+
+  private func relax(_ table: CopyTarget, _ first: Failure, _ load: Load) throws(Failure) -> [Shortfall] {
+    var (failure, checks): (Failure, [BrokenCheck]) = (first, [])
+    while true {
+      guard let check = try BrokenCheck(failure, dump.session) else { throw failure }
+      checks.append(check)
+      try dump.session.query(check.drop)
+      guard let next = try outcome(table, load) else { break }
+      failure = next
+    }
+    for check in checks { try dump.session.query(check.addAgain) }
+    return checks.map { check in
+      Shortfall(
+        statement: Array(check.addAgain.replacing(" NOT VALID", with: "").utf8),
+        replacements: [Array(check.drop.utf8), Array(check.addAgain.utf8)], why: check.why)
+    }
+  }
+
+  private func outcome(_ table: CopyTarget, _ load: Load) throws(Failure) -> Failure? {
+    do throws(Failure) {
+      try load(table, dump.session)
+      return nil
+    } catch {
+      guard error.isOfStatement else { throw error }
+      _ = dump.session.attempt("ROLLBACK")
+      return error
+    }
+  }
+}
+
+/// A check that rows of a backup break: it was added without a look at them, or its function has changed since.
+private struct BrokenCheck {
+  /// `ALTER TABLE t DROP CONSTRAINT c`
+  let drop: String
+  /// The same check, NOT VALID.
+  let addAgain: String
+  let why: String
+
+  /// - Returns: nil for an error that is not about such a check.
+  init?(_ failure: Failure, _ session: Session) throws(Failure) {
+    guard let report = failure.server, report.sqlState == "23514", let constraint = report.constraint else {
+      return nil
+    }
+    let rows: [[String?]]
+    if let type = report.dataType {
+      rows = try session.query(
+        """
+        SELECT pg_catalog.format('DOMAIN %I.%I', n.nspname, t.typname), pg_catalog.pg_get_constraintdef(c.oid)
+        FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_type t ON t.oid = c.contypid
+        JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+        WHERE c.conname = $1 AND t.typname = $2 AND n.nspname = $3
+        """, [constraint, type, report.schema])
+    } else {
+      // An inherited one is dropped where it was made.
+      rows = try session.query(
+        """
+        WITH RECURSIVE up (id) AS (
+          SELECT r.oid FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+          WHERE r.relname = $2 AND n.nspname = $3
+          UNION SELECT i.inhparent FROM pg_catalog.pg_inherits i JOIN up ON up.id = i.inhrelid)
+        SELECT pg_catalog.format('TABLE %I.%I', n.nspname, r.relname), pg_catalog.pg_get_constraintdef(c.oid)
+        FROM up JOIN pg_catalog.pg_constraint c ON c.conrelid = up.id AND c.conname = $1 AND c.coninhcount = 0
+        JOIN pg_catalog.pg_class r ON r.oid = up.id JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+        """, [constraint, report.table, report.schema])
+    }
+    guard rows.count == 1, let subject = rows[0][0], let definition = rows[0][1] else { return nil }
+    drop = "ALTER \(subject) DROP CONSTRAINT \(quoteIdentifier(constraint))"
+    addAgain = "ALTER \(subject) ADD CONSTRAINT \(quoteIdentifier(constraint)) \(definition) NOT VALID"
+    why = failure.why
+  }
+}

@@ -1,0 +1,36 @@
+import BackupModel
+import Diagnostics
+import PostgresTools
+
+/// The search paths that the ordinary sessions of a backed up database have.
+///
+/// A dump is restored under an empty search path. A function that names something without its schema works in the database itself, and fails
+/// there when an index, a check, a generated column or a materialized view calls it.
+struct SearchPaths: Sendable {
+  /// Values of `search_path`, the likeliest first.
+  let candidates: [String]
+
+  /// - Parameters:
+  ///   - properties: of the backed up database.
+  ///   - schema: that the policy's URL names.
+  ///   - session: on the server that is restored into: it knows what its roles have set for all databases.
+  init(_ properties: DatabaseProperties, schema: String?, _ session: Session) throws(Failure) {
+    let own = properties.settings.filter { $0.name == "search_path" }
+    let ofDatabase = own.filter { $0.role == nil }.map(\.value)
+    let ofRoles = own.filter { $0.role != nil }.map(\.value)
+    let everywhere = try session.query(
+      """
+      SELECT DISTINCT pg_catalog.substr(c.entry, 13) FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c (entry)
+      WHERE s.setdatabase OPERATOR(pg_catalog.=) 0 AND pg_catalog.starts_with(c.entry, 'search_path=') ORDER BY 1
+      """
+    ).compactMap { $0.first ?? nil }
+    let ofURL = schema.map { ["\(quoteIdentifier($0)), public"] } ?? []
+    let usual = try session.query(
+      "SELECT reset_val FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'search_path'"
+    ).compactMap { $0.first ?? nil }
+    let owners = ["\(quoteIdentifier(properties.owner)), public"]
+    var seen: Set<String> = [""]
+    candidates = (ofDatabase + ofURL + usual + ["\"$user\", public"] + owners + ofRoles + everywhere)
+      .filter { seen.insert($0).inserted }
+  }
+}

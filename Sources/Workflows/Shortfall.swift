@@ -1,0 +1,18 @@
+import Diagnostics
+import StreamPipeline
+
+/// What a restored database lacks of its backup, since its own rows or the server do not allow it.
+package struct Shortfall: Sendable, Equatable {
+  /// The statement of the dump that could not be run as it is.
+  let statement: [UInt8]
+  /// Run in its place, in order.
+  let replacements: [[UInt8]]
+  /// The server's reason.
+  let why: String
+
+  /// For people, on one line.
+  package var sentence: String {
+    let object = DumpedStatement.line(of: statement)
+    return "\(object): \(replacements.isEmpty ? "left out" : "added as NOT VALID"): \(why)"
+  }
+}

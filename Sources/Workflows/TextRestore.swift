@@ -1,0 +1,160 @@
+import BackupModel
+import Diagnostics
+import PostgresTools
+import StreamPipeline
+
+/// Fills a new database from the SQL text of a backup, by a session of our own: the formats of one file, and single tables of any format.
+struct TextRestore {
+  let place: RestorePlace
+  let text: BackupText
+  /// Which statements of the dump, by their place in it, are run.
+  var includes: @Sendable (Int) -> Bool = { _ in true }
+  /// Tables whose rows need not be read.
+  var skips: @Sendable (_ table: String) -> Bool = { _ in false }
+  var hasObjects = true
+
+  func run() throws(Failure) -> RestoreResult {
+    try place.pool.with { (session) throws(Failure) in
+      let dump = DumpSession(session: session, paths: place.paths)
+      let load = TextLoad(dump, place, includes: includes)
+      try read { (event) throws(Failure) in try load.take(event) }
+      step("fill the tables again")
+      try load.replay.settle()
+      var shortfalls = try rescue(load.failed, dump)
+      try load.replay.settle()
+      shortfalls += try load.replay.giveUp(isTolerant: place.isTolerant)
+      return try place.finish(load.replay.held, after: shortfalls)
+    }
+  }
+
+  private func read(_ take: @escaping (DumpEvent) throws(Failure) -> Void) throws(Failure) {
+    let scanner = SharedScanner(observer: take)
+    try text.read(skipping: skips, objects: hasObjects) { (piece) throws(Failure) in try scanner.scan(piece) }
+    _ = try scanner.finish()
+  }
+
+  /// Their rows are read once more.
+  private func rescue(_ failed: [CopyTarget], _ dump: DumpSession) throws(Failure) -> [Shortfall] {
+    guard !failed.isEmpty else { return [] }
+    let rescue = RowRescue(dump: dump, isTolerant: place.isTolerant)
+    func load(_ table: CopyTarget, _ session: Session) throws(Failure) {
+      let rows = RowsOfTable(table, place, session)
+      try read { (event) throws(Failure) in try rows.take(event) }
+    }
+    return try rescue.relax(try rescue.retry(failed, load), load)
+  }
+}
+
+/// Runs a dump that passes. Used by one thread at a time.
+private final class TextLoad: @unchecked Sendable {
+  let replay: DumpReplay
+  /// Tables whose rows could not be loaded.
+  private(set) var failed: [CopyTarget] = []
+  private let rows: RowLoading
+  private let includes: (Int) -> Bool
+  private var next = 0
+
+  init(_ dump: DumpSession, _ place: RestorePlace, includes: @escaping (Int) -> Bool) {
+    replay = DumpReplay(dump)
+    rows = RowLoading(place, dump.session)
+    self.includes = includes
+  }
+
+  func take(_ event: DumpEvent) throws(Failure) {
+    switch event {
+    case .statement(let statement):
+      defer { next += 1 }
+      guard includes(next) else { return }
+      guard case .rows(let target) = RestorePhase(statement) else { return try replay.take(statement) }
+      // What failed before may be what the rows need.
+      try replay.settle()
+      if try rows.begin(target) != nil { failed.append(target) }
+    case .rows(let target, let bytes, let areLast):
+      if try rows.put(bytes, areLast: areLast) != nil { failed.append(target) }
+    }
+  }
+}
+
+/// Loads the rows of one table from a dump that passes, whatever else it has. Used by one thread at a time.
+private final class RowsOfTable: @unchecked Sendable {
+  private let table: CopyTarget
+  private let rows: RowLoading
+
+  init(_ table: CopyTarget, _ place: RestorePlace, _ session: Session) {
+    self.table = table
+    rows = RowLoading(place, session)
+  }
+
+  func take(_ event: DumpEvent) throws(Failure) {
+    switch event {
+    case .statement(let statement):
+      guard case .rows(let target) = RestorePhase(statement), target == table else { return }
+      if let failure = try rows.begin(target) { throw failure }
+    case .rows(_, let bytes, let areLast):
+      if let failure = try rows.put(bytes, areLast: areLast) { throw failure }
+    }
+  }
+}
+
+/// Loads rows that pass, each table's in a transaction of its own.
+private final class RowLoading {
+  private let place: RestorePlace
+  private let session: Session
+  /// The rows that come are wanted.
+  private var isLoading = false
+
+  init(_ place: RestorePlace, _ session: Session) {
+    self.place = place
+    self.session = session
+  }
+
+  /// - Returns: an error of the server's about the rows.
+  func begin(_ table: CopyTarget) throws(Failure) -> Failure? {
+    try outcome { () throws(Failure) in
+      try session.query("BEGIN")
+      try session.beginCopy(try RowLoad.statement(for: table, bytes: place.bytes(of: table), session))
+      isLoading = true
+    }
+  }
+
+  /// - Returns: an error of the server's about the rows.
+  func put(_ bytes: UnsafeRawBufferPointer, areLast: Bool) throws(Failure) -> Failure? {
+    place.surroundings.reporter.advance(bytes: UInt64(bytes.count))
+    guard isLoading else { return nil }
+    try place.surroundings.cancellation.check()
+    return try outcome { () throws(Failure) in
+      try session.putRows(bytes)
+      guard areLast else { return }
+      isLoading = false
+      try session.endCopy()
+      try session.query("COMMIT")
+    }
+  }
+
+  private func outcome(_ body: () throws(Failure) -> Void) throws(Failure) -> Failure? {
+    do throws(Failure) {
+      try body()
+      return nil
+    } catch {
+      isLoading = false
+      guard error.isOfStatement else { throw error }
+      _ = session.attempt("ROLLBACK")
+      return error
+    }
+  }
+}
+
+extension RestorePlace {
+  /// Raw bytes of a table's rows, by estimate where they are no file of their own.
+  func bytes(of table: CopyTarget) -> UInt64 {
+    let name = "\(table.schema).\(table.name)"
+    if let file = backup.manifest.files.first(where: { $0.table == name }) { return file.rawBytes ?? file.bytes }
+    return (backup.manifest.digests.tables.first { $0.key == table.key }?.rows ?? 0) << 6
+  }
+}
+
+/// Filled by one thread, read by another one afterwards.
+final class StatementList: @unchecked Sendable {
+  private(set) var all: [[UInt8]] = []
+  func append(_ statement: [UInt8]) { all.append(statement) }
+}

@@ -1,0 +1,188 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What pg_restore cannot bring back as it stands: what can be restored is restored, the rest is named.
+@Suite struct UnrestorableTests {
+  static let formats = ["directory", "custom", "plain"]
+
+  /// Functions that find something by the search path of the database's own sessions.
+  private static let byPath = """
+    CREATE EXTENSION unaccent;
+    CREATE FUNCTION slug(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN lower(unaccent(t)); END $$;
+    CREATE TABLE places (id int PRIMARY KEY, name text CHECK (slug(name) <> ''), s text GENERATED ALWAYS AS (slug(name)) STORED);
+    INSERT INTO places VALUES (1, 'Øre'), (2, 'é'); CREATE INDEX by_slug ON places (slug(name));
+    CREATE MATERIALIZED VIEW slugs AS SELECT slug(name) FROM places;
+    CREATE TABLE parts (k text) PARTITION BY LIST (slug(k)); CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('a');
+    INSERT INTO parts VALUES ('Á')
+    """
+
+  @Test(arguments: formats) func `functions without a schema find what they need`(format: String) throws {
+    try restored(Self.byPath, format) { (bench, copy) throws in
+      #expect(try bench.cluster.psql("SELECT count(*) FROM slugs", database: copy) == "2")
+      #expect(
+        try bench.cluster.psql("SELECT count(*) FROM pg_statistic WHERE starelid = 'by_slug'::regclass", database: copy)
+          != "0")
+    }
+  }
+
+  @Test(arguments: formats) func `a search path that only the database, or only a role, has is found`(format: String)
+    throws
+  {
+    let role = "path_\(format)"
+    let sql = """
+      CREATE SCHEMA shop; SET search_path = shop; CREATE TABLE shop.rates (cur text, r int); INSERT INTO shop.rates VALUES ('EUR', 2);
+      CREATE FUNCTION shop.rate(text) RETURNS int LANGUAGE sql STABLE AS 'SELECT r FROM rates WHERE cur = $1';
+      CREATE MATERIALIZED VIEW shop.m AS SELECT shop.rate('EUR') AS r
+      """
+    for setting in [
+      "ALTER DATABASE \"DATABASE_\" SET search_path = shop", "ALTER ROLE \(role) SET search_path = shop, public",
+    ] {
+      try Workbench.with(policy: "backup: {format: \(format)}") { bench in
+        try bench.cluster.psql("DROP ROLE IF EXISTS \(role)")
+        try bench.cluster.psql("CREATE ROLE \(role)")
+        defer { _ = try? bench.cluster.psql("DROP ROLE \(role)") }
+        try bench.cluster.psql(sql, database: bench.database)
+        try bench.cluster.psql(setting.replacing("DATABASE_", with: bench.database))
+        let copy = bench.newDatabaseName()
+        try bench.restore(try bench.backUp(), into: copy)
+        #expect(try bench.cluster.psql("SELECT r FROM shop.m", database: copy) == "2")
+      }
+    }
+  }
+
+  private static let views = """
+    CREATE TABLE t (v int); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW zz AS SELECT v FROM t;
+    CREATE FUNCTION reads_zz() RETURNS bigint LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN (SELECT count(*) FROM public.zz); END $$;
+    CREATE MATERIALIZED VIEW yy AS SELECT reads_zz() AS n;
+    CREATE FUNCTION reads_yy() RETURNS bigint LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN (SELECT n FROM public.yy); END $$;
+    CREATE MATERIALIZED VIEW aa AS SELECT reads_yy() AS n;
+    CREATE FUNCTION fails() RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN 1; END $$;
+    CREATE MATERIALIZED VIEW broken AS SELECT fails() AS n; CREATE UNIQUE INDEX on_broken ON broken (n);
+    CREATE OR REPLACE FUNCTION fails() RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN 1 / 0; END $$;
+    CREATE SEQUENCE s; CREATE MATERIALIZED VIEW advancing AS SELECT nextval('s') AS n FROM generate_series(1, 5);
+    SELECT nextval('s')
+    """
+
+  @Test(arguments: formats) func `materialized views are filled as far as they can be`(format: String) throws {
+    try Workbench.with(sql: Self.views, policy: "backup: {format: \(format)}") { bench in
+      let copy = bench.newDatabaseName()
+      let run = try bench.holdfast("restore", try bench.backUp(), "--into", copy)
+      #expect(run.exit == 0, "\(run.stderr)")
+      #expect(
+        run.stderr.contains("warning: a materialized view is empty: REFRESH MATERIALIZED VIEW public.broken"),
+        "\(run.stderr)")
+      #expect(try bench.cluster.psql("SELECT n FROM aa", database: copy) == "1")
+      #expect(
+        try bench.cluster.psql("SELECT relispopulated FROM pg_class WHERE relname = 'broken'", database: copy) == "f")
+      #expect(try bench.cluster.psql("SELECT last_value FROM s", database: copy) == "6")
+    }
+  }
+
+  /// Rows that break their own constraints, and what is not restored then.
+  private static let broken = [
+    (
+      """
+      CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int, p int CONSTRAINT fk REFERENCES p);
+      SET session_replication_role = replica; INSERT INTO c VALUES (1, 99)
+      """, "fk", "SELECT convalidated FROM pg_constraint WHERE conname = 'fk'", "f"
+    ),
+    (
+      """
+      CREATE FUNCTION ok(n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT n < 10';
+      CREATE TABLE c (n int CONSTRAINT small CHECK (ok(n))); INSERT INTO c VALUES (1), (5);
+      CREATE OR REPLACE FUNCTION ok(n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT n < 3'
+      """, "small", "SELECT convalidated FROM pg_constraint WHERE conname = 'small'", "f"
+    ),
+    (
+      """
+      CREATE TABLE c (id int); INSERT INTO c VALUES (1); CREATE UNIQUE INDEX one ON c (id);
+      UPDATE pg_index SET indisready = false WHERE indexrelid = 'one'::regclass; INSERT INTO c VALUES (1);
+      UPDATE pg_index SET indisready = true WHERE indexrelid = 'one'::regclass
+      """, "CREATE UNIQUE INDEX one", "SELECT count(*) FROM pg_class WHERE relname = 'one'", "0"
+    ),
+    (
+      """
+      CREATE FUNCTION ok(n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT n < 10';
+      CREATE DOMAIN few AS int CONSTRAINT small CHECK (ok(VALUE)); CREATE TABLE c (n few); INSERT INTO c VALUES (5), (6);
+      CREATE OR REPLACE FUNCTION ok(n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT n < 3'
+      """, "small", "SELECT convalidated FROM pg_constraint WHERE conname = 'small'", "f"
+    ),
+  ]
+
+  @Test(arguments: broken, formats)
+  func `a constraint that the rows break is named, and everything else is there`(
+    one: (sql: String, named: String, query: String, answer: String), format: String
+  ) throws {
+    let sql =
+      one.sql
+      + "; RESET session_replication_role; CREATE TABLE other (a int PRIMARY KEY, b text); INSERT INTO other VALUES (1, 'x')"
+    try Workbench.with(sql: sql, policy: "backup: {format: \(format)}") { bench in
+      let (copy, id) = (bench.newDatabaseName(), try bench.backUp())
+      let run = try bench.holdfast("restore", id, "--into", copy, "--json")
+      #expect(run.exit == 1, "\(run.stdout)\(run.stderr)")
+      #expect(run.json.string("error", "code") == "unrestorable_object")
+      #expect(run.json.string("not_restored", 0)?.contains(one.named) == true, "\(run.stdout)")
+      #expect(try bench.cluster.psql(one.query, database: copy) == one.answer)
+      let rows = "SELECT (SELECT count(*) FROM c) || ' ' || (SELECT b FROM other WHERE a = 1)"
+      let before = try bench.cluster.psql(rows, database: bench.database)
+      #expect(try bench.cluster.psql(rows, database: copy) == before)
+    }
+  }
+
+  @Test func `a swap with what cannot be restored has to be accepted`() throws {
+    try Workbench.with(sql: Self.broken[0].0) { bench in
+      let id = try bench.backUp()
+      let refused = try bench.holdfast("restore", id, "--swap", "--confirm", bench.database, "--json")
+      #expect(refused.exit == 1, "\(refused.stdout)")
+      #expect(refused.json.string("error", "code") == "unrestorable_object")
+      #expect(refused.json.string("error", "next_step")?.contains("--accept-schema-text") == true)
+      #expect(try bench.cluster.databases().filter { $0.hasPrefix(bench.database) } == [bench.database])
+      let accepted = try bench.holdfast(
+        "restore", id, "--swap", "--confirm", bench.database, "--accept-schema-text", "--json")
+      #expect(accepted.exit == 0, "\(accepted.stdout)\(accepted.stderr)")
+      #expect(accepted.stderr.contains("added as NOT VALID"))
+      let kept = try #require(accepted.json.string("kept_as"))
+      _ = bench.newDatabaseName(String(kept.dropFirst(bench.database.count + 1)))
+      #expect(
+        try bench.cluster.psql("SELECT convalidated FROM pg_constraint WHERE conname = 'fk'", database: bench.database)
+          == "f")
+    }
+  }
+
+  @Test(arguments: formats) func `an event trigger that always fires does not see the restore`(format: String) throws {
+    let sql = """
+      CREATE TABLE ddl_log (tag text);
+      CREATE FUNCTION log_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.ddl_log VALUES (tg_tag); END $$;
+      CREATE TABLE t (id int); CREATE MATERIALIZED VIEW mv AS SELECT * FROM t;
+      CREATE EVENT TRIGGER aaa ON ddl_command_end EXECUTE FUNCTION log_ddl(); ALTER EVENT TRIGGER aaa ENABLE ALWAYS
+      """
+    try restored(sql, format) { (bench, copy) throws in #expect(try bench.differences(copy) == "") }
+  }
+
+  @Test(arguments: formats) func `partitions by a hash of an enum, each with an order of its columns`(format: String)
+    throws
+  {
+    let sql = """
+      CREATE TYPE col AS ENUM ('red', 'green', 'blue', 'black', 'white'); CREATE TABLE h (c col, n int, t text) PARTITION BY HASH (c);
+      CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 3, REMAINDER 0);
+      CREATE TABLE h1 (t text, n int, c col); ALTER TABLE h ATTACH PARTITION h1 FOR VALUES WITH (MODULUS 3, REMAINDER 1);
+      CREATE TABLE h2 (n int, gone int, c col, t text); ALTER TABLE h2 DROP COLUMN gone;
+      ALTER TABLE h ATTACH PARTITION h2 FOR VALUES WITH (MODULUS 3, REMAINDER 2);
+      INSERT INTO h SELECT (enum_range(NULL::col))[1 + g % 5], g, 't' || g FROM generate_series(1, 60) g
+      """
+    try restored(sql, format) { (bench, copy) throws in #expect(try bench.differences(copy) == "") }
+  }
+
+  private func restored(
+    _ sql: String, _ format: String, _ look: (Workbench, _ copy: String) throws -> Void
+  ) throws {
+    try Workbench.with(sql: sql, policy: "backup: {format: \(format)}") { bench in
+      let copy = bench.newDatabaseName()
+      let id = try bench.backUp()
+      #expect(try bench.holdfast("verify", id, "--level", "archive").exit == 0)
+      try bench.restore(id, into: copy)
+      try look(bench, copy)
+    }
+  }
+}
