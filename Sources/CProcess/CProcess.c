@@ -105,7 +105,7 @@ int cprocess_wait_stop_signal(void) {
   return failure == 0 ? number : -failure;
 }
 
-int cprocess_dig_hole(int descriptor, int64_t offset, int64_t length) {
+int cprocess_punch_hole(int descriptor, int64_t offset, int64_t length) {
   return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) == 0 ? 0 : -errno;
 }
 

@@ -62,7 +62,11 @@ package final class ChildProcess: @unchecked Sendable {
   private let errorTail: TailReader
   private let command: ChildCommand
   private let lock = NSLock()
+  // Guarded by `lock`.
   private var reaped = false
+  private var isEnding = false
+  private var pauseGuard: PauseGuard?
+  private var cannotPause = false
   /// Read end of the child's stdout; nil when it goes nowhere.
   package let output: Int32?
   /// Write end of its stdin; nil when it has none. Closed by `endInput`.
@@ -176,6 +180,7 @@ package final class ChildProcess: @unchecked Sendable {
       while waitpid(pid, &status, 0) < 0, errno == EINTR {}
       reaped = true
     }
+    pauseGuard?.dismiss()
     var text = errorTail.finish()
     for secret in command.secrets { text = secret.redacted(from: text) }
     let signal = status & 0x7F
@@ -184,8 +189,22 @@ package final class ChildProcess: @unchecked Sendable {
 
   /// Asks the child's whole group to end, and after a grace period makes it.
   package func terminate(graceSeconds: Double = 5) {
+    lock.withLock { isEnding = true }
     signalGroup(SIGTERM)
+    // It hears that only when it is not paused.
+    signalGroup(SIGCONT)
     DispatchQueue.global().asyncAfter(deadline: .now() + graceSeconds) { [weak self] in self?.signalGroup(SIGKILL) }
+  }
+
+  /// Has the child's whole group stand still, or go on. Should we die meanwhile, it ends all the same.
+  func pause(_ paused: Bool) {
+    lock.lock()
+    defer { lock.unlock() }
+    guard !reaped, !isEnding, !cannotPause else { return }
+    if paused, pauseGuard == nil {
+      do throws(Failure) { pauseGuard = try PauseGuard(group: pid) } catch { return cannotPause = true }
+    }
+    kill(-pid, paused ? SIGSTOP : SIGCONT)
   }
 
   private func signalGroup(_ number: Int32) {

@@ -82,20 +82,32 @@ package struct ChildRunner: Sendable {
 
   /// Runs a child whose output does not matter.
   ///
-  /// - Parameter stopping: asked every tenth of a second whether to end the child early.
+  /// - Parameters:
+  ///   - stopping: asked every tenth of a second whether to end the child early.
+  ///   - pausing: asked every hundredth of a second whether the child has to stand still.
   package func run(
-    _ command: ChildCommand, stopping: (@Sendable () -> Bool)?
+    _ command: ChildCommand, stopping: (@Sendable () -> Bool)?, pausing: (@Sendable () -> Bool)? = nil
   ) throws(Failure) -> ChildExit {
     try cancellation.check()
     let child = try ChildProcess(starting: command, capturesOutput: false)
-    let timer = DispatchSource.makeTimerSource(queue: .global())
-    timer.setEventHandler { @Sendable in if stopping?() ?? false { child.terminate() } }
-    timer.schedule(deadline: .now() + 0.1, repeating: 0.1)
-    timer.resume()
+    let timer = Self.timer(every: 0.1) { if stopping?() ?? false { child.terminate() } }
+    let pause = pausing.map { mustPause in
+      let pause = Pause(child)
+      return Self.timer(every: 0.01) { pause.set(mustPause()) }
+    }
     let exit = cancellation.withHandler({ child.terminate() }) { child.wait() }
     timer.cancel()
+    pause?.cancel()
     try cancellation.check()
     return exit
+  }
+
+  private static func timer(every seconds: Double, _ body: @escaping @Sendable () -> Void) -> any DispatchSourceTimer {
+    let timer = DispatchSource.makeTimerSource(queue: .global())
+    timer.setEventHandler { @Sendable in body() }
+    timer.schedule(deadline: .now() + seconds, repeating: seconds)
+    timer.resume()
+    return timer
   }
 
   /// Runs a child whose stdout and stderr its user is to see, in the order in which they come.
@@ -131,6 +143,20 @@ package struct ChildRunner: Sendable {
       if count <= 0 { return }
       try take(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count]))
     }
+  }
+}
+
+/// Whether a child stands still just now. Called by one timer.
+private final class Pause: @unchecked Sendable {
+  private let child: ChildProcess
+  private var isPaused = false
+
+  init(_ child: ChildProcess) { self.child = child }
+
+  func set(_ paused: Bool) {
+    guard paused != isPaused else { return }
+    isPaused = paused
+    child.pause(paused)
   }
 }
 

@@ -1,5 +1,4 @@
 import BackupModel
-import CProcess
 import Diagnostics
 import Foundation
 
@@ -11,8 +10,12 @@ package final class DataFilePass {
   package struct Result: Sendable {
     package var stored: StoredFile
     package var content: ContentDigest?
+    /// How much of the raw file was given back while it was read.
+    package var givenBack: UInt64 = 0
   }
 
+  /// Whether the file system takes back what was read; true until it refused.
+  package private(set) var canGiveBack = true
   private let compressor: (any StreamCompressor)?
   private let ending: String
 
@@ -34,11 +37,11 @@ package final class DataFilePass {
   ) throws(Failure) -> Result {
     let raw = "\(folder)/\(name)"
     let storedName = name + ending
-    let input = try FileDescriptor.reading(raw)
+    let input = try FileDescriptor.reading(raw, givingBack: compressor != nil)
     let writer = try StoredFileWriter(
       path: compressor == nil ? nil : "\(folder)/\(storedName)", compressor: compressor)
     var scanner = ContentScanner(DataFileKind(name: name))
-    var hole = compressor == nil ? nil : HoleDigger(descriptor: input.number)
+    var puncher = compressor == nil ? nil : HolePuncher(input)
     try withDataBuffer { (buffer) throws(Failure) in
       var closed = false
       while true {
@@ -52,7 +55,8 @@ package final class DataFilePass {
         let piece = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])
         scanner.scan(piece)
         try writer.write(piece)
-        hole?.consumed(count)
+        puncher?.consumed(count)
+        canGiveBack = puncher?.works ?? false
         try progress(count)
       }
     }
@@ -60,7 +64,7 @@ package final class DataFilePass {
     let sha = try writer.finish(insteadOf: raw)
     return Result(
       stored: StoredFile(path: storedName, bytes: writer.storedBytes, sha256: sha, rawBytes: writer.rawBytes),
-      content: content)
+      content: content, givenBack: puncher?.punched ?? 0)
   }
 
   /// Reads a stored file back: its raw bytes go to `sink`.
@@ -102,24 +106,5 @@ package final class DataFilePass {
     var scanner = ContentScanner(DataFileKind(name: rawName))
     try expand(path, cancellation: cancellation) { scanner.scan($0) }
     return try scanner.finish(name: rawName)
-  }
-}
-
-/// Gives the read part of a file back to its file system while the rest is still being written.
-private struct HoleDigger {
-  let descriptor: Int32
-  private var read = 0
-  private var dug = 0
-  private var works = true
-  private static let step = 8 << 20
-
-  init(descriptor: Int32) { self.descriptor = descriptor }
-
-  mutating func consumed(_ count: Int) {
-    read += count
-    guard works, read - dug >= Self.step else { return }
-    // Where it cannot be done the file simply stays whole until its end.
-    works = cprocess_dig_hole(descriptor, Int64(dug), Int64(read - dug)) == 0
-    dug = read
   }
 }

@@ -20,9 +20,10 @@ package final class FileDescriptor: Sendable {
 
   /// Opens a file for reading. A symbolic link as the last part is refused.
   ///
+  /// - Parameter givingBack: what was read is to be given back to the file system, which takes a file that is open for writing.
   /// - Throws: `cannot_read`.
-  package static func reading(_ path: String) throws(Failure) -> FileDescriptor {
-    let number = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+  package static func reading(_ path: String, givingBack: Bool = false) throws(Failure) -> FileDescriptor {
+    let number = open(path, (givingBack ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW)
     guard number >= 0 else { throw cannotRead(path, errno) }
     return FileDescriptor(adopting: number, path: path)
   }

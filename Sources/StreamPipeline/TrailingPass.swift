@@ -20,6 +20,9 @@ package final class TrailingPass: @unchecked Sendable {
   private var known: Set<String> = []
   private var closed: Set<String> = []
   private var results: [String: DataFilePass.Result] = [:]
+  private var backlog: RawBacklog
+  /// What was read does not stay on the disk: to wait for it makes room.
+  private var givesBack: Bool
   private var failure: Failure?
   /// The dump has ended: every file is whole.
   private var ended = false
@@ -35,6 +38,8 @@ package final class TrailingPass: @unchecked Sendable {
     self.cancellation = cancellation
     self.progress = progress
     watch = FolderWatch(folder)
+    backlog = RawBacklog(folder: folder, jobs: threads)
+    givesBack = compression != .none
     start { $0.watchLoop() }
     for _ in 0..<threads { start { $0.workLoop() } }
   }
@@ -50,6 +55,11 @@ package final class TrailingPass: @unchecked Sendable {
   /// A failure of the pass so far: the dump may as well be stopped. A file without its end is none yet: it may be the consequence
   /// of pg_dump's own failure, which tells more.
   package var failed: Bool { condition.withLock { failure.map { $0.code != "dump_cut_short" } ?? false } }
+
+  /// Whether pg_dump is so far ahead that it has to wait: what it has written and nobody has read takes room that the backup does not need.
+  package func mustWait() -> Bool {
+    condition.withLock { givesBack && !abandoned && failure == nil && backlog.mustWait() }
+  }
 
   /// Call it when pg_dump has ended well: takes up what was missed and waits for the rest.
   ///
@@ -102,7 +112,9 @@ package final class TrailingPass: @unchecked Sendable {
         for event in events {
           switch event {
           case .created(let name): enqueue(name)
-          case .closed(let name): closed.insert(name)
+          case .closed(let name):
+            closed.insert(name)
+            backlog.closed(name)
           }
         }
         condition.broadcast()
@@ -114,6 +126,7 @@ package final class TrailingPass: @unchecked Sendable {
   private func enqueue(_ name: String) {
     guard rawName(name) == name, DataFileKind(name: name) != .contents, known.insert(name).inserted else { return }
     queue.append(name)
+    backlog.created(name)
   }
 
   private func workLoop() {
@@ -124,6 +137,7 @@ package final class TrailingPass: @unchecked Sendable {
           name, in: folder, waitForMore: { () throws(Failure) in try waitForMore(name) },
           progress: { (count) throws(Failure) in
             try checkWanted()
+            note(count, isGivenBack: pass.canGiveBack)
             progress(UInt64(count))
           })
         condition.withLock { results[name] = result }
@@ -133,6 +147,13 @@ package final class TrailingPass: @unchecked Sendable {
         failure = failure ?? error
         condition.broadcast()
       }
+    }
+  }
+
+  private func note(_ count: Int, isGivenBack: Bool) {
+    condition.withLock {
+      backlog.read(count)
+      givesBack = givesBack && isGivenBack
     }
   }
 

@@ -30,7 +30,9 @@ package struct CheckPolicy {
   /// - Throws: only `Failure.stopped`; everything else is a finding.
   package func run() throws(Failure) -> [CheckFinding] {
     var findings: [CheckFinding] = []
-    try collect(into: &findings) { () throws(Failure) in try RepositoryCheck(policy: policy).findings() }
+    try collect(into: &findings) { () throws(Failure) in
+      try RepositoryCheck(policy: policy, jobs: policy.backup.jobs ?? surroundings.cores).findings()
+    }
     findings += migrationsFindings()
     var session: Session?
     try collect(into: &findings) { () throws(Failure) in

@@ -42,7 +42,8 @@ struct DirectoryDump {
     let start = ContinuousClock.now
     do throws(Failure) {
       let exit = try surroundings.runner.run(
-        command.command(["-Fd", "-Z0", "-j", "\(jobs)", "--no-sync", "-f", data]), stopping: { pass.failed })
+        command.command(["-Fd", "-Z0", "-j", "\(jobs)", "--no-sync", "-f", data]), stopping: { pass.failed },
+        pausing: { pass.mustWait() })
       // A pass without room for its output is the cause, whatever pg_dump says of its end.
       if pass.failed { try pass.check() }
       try command.check(exit, since: start)

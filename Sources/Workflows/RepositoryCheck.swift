@@ -2,11 +2,14 @@ import BackupModel
 import BackupRepository
 import Diagnostics
 import Foundation
+import Planning
 import StreamPipeline
 
 /// Whether backups can be written where the policy says, and for how long.
 struct RepositoryCheck {
   let policy: Policy
+  /// Of pg_dump.
+  let jobs: Int
 
   func findings() throws(Failure) -> [CheckFinding] {
     let path = policy.repository
@@ -42,11 +45,16 @@ struct RepositoryCheck {
     guard let last, last.storedBytes > 0 else {
       return CheckFinding(kind: .fine, text: "repository \(policy.repository) is writable, \(sizeText(free)) free")
     }
-    let count = free / last.storedBytes
+    let room = BackupRoom(
+      stored: last.storedBytes, raw: last.rawBytes, format: policy.backup.format,
+      compression: policy.backup.compression, jobs: jobs,
+      givesBack: canPunchHoles(in: policy.repository))
+    guard room.backups(in: free) >= 2 else {
+      return CheckFinding(
+        kind: .problem, text: "repository \(policy.repository): \(room.text(free: free))", fix: "make room there")
+    }
     return CheckFinding(
-      kind: count < 2 ? .problem : .fine,
-      text: "repository \(policy.repository) is writable, \(sizeText(free)) free, room for about \(count) backups",
-      fix: count < 2 ? "make room there" : nil)
+      kind: .fine, text: "repository \(policy.repository) is writable, \(room.text(free: free))")
   }
 
   /// Why nothing can be made in a folder, found by trying: permissions do not tell of root, read-only mounts and quotas, and not every

@@ -2,6 +2,7 @@ import BackupModel
 import Diagnostics
 import Foundation
 import StreamPipeline
+import TestSupport
 import Testing
 
 @Suite struct DataFilePassTests {
@@ -61,6 +62,27 @@ import Testing
     let result = try pass.follow("1.dat", in: folder.path, waitForMore: { false }, progress: { seen.add($0) })
     #expect(seen.value == raw.count)
     #expect(result.content == .rows(count: UInt64(raw.count { $0 == 0x0A } - 1), digest: NaiveRows(raw[...]).digest))
+  }
+
+  @Test func `what was read takes no room any more`() throws {
+    let folder = try ScratchFolder()
+    guard try PeakDisk.canPunchHoles(in: folder.path) else { return }
+    let raw = Array(repeatElement(Array("1\tone\n".utf8), count: 5 << 20).joined()) + Array("\\.\n".utf8)
+    try folder.write(raw, to: "1.dat")
+    let before = PeakDisk.allocated("\(folder.path)/1.dat")
+    #expect(before >= UInt64(raw.count))
+    var left = before
+    let pass = try DataFilePass(compression: .auto)
+    let result = try pass.follow(
+      "1.dat", in: folder.path,
+      waitForMore: {
+        left = PeakDisk.allocated("\(folder.path)/1.dat")
+        return false
+      }, progress: { _ in })
+    #expect(pass.canGiveBack)
+    #expect(left < 5 << 20, "\(left) of \(before) bytes are left")
+    #expect(result.givenBack > UInt64(raw.count) - (5 << 20))
+    #expect(result.stored.rawBytes == UInt64(raw.count))
   }
 
   @Test(arguments: ["", "1\tone\n", "1\tone\n\\."])

@@ -37,8 +37,8 @@ int cprocess_block_stop_signals(void);
 /// Waits for one of the signals that were blocked so. Returns the signal, or -errno.
 int cprocess_wait_stop_signal(void);
 
-/// Gives a part of a file back to the file system; it reads as zeros afterwards. 0 or -errno.
-int cprocess_dig_hole(int descriptor, int64_t offset, int64_t length);
+/// Gives a part of a file back to the file system; it reads as zeros afterwards. The file must be open for writing. 0 or -errno.
+int cprocess_punch_hole(int descriptor, int64_t offset, int64_t length);
 
 /// Returns once everything on the file system of an open file is on its disk. 0 or -errno.
 int cprocess_sync_file_system(int descriptor);
