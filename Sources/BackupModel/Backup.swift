@@ -59,13 +59,30 @@ package struct Verification: Sendable, Equatable, Codable {
   package var at: Date
   package var seconds: Double
   package var problems: [Problem]
+  /// The backup was restored as a whole, and what came back was equal; nil: its files were read.
+  package var restored: Restored?
 
-  package init(level: VerificationLevel, ok: Bool, at: Date, seconds: Double, problems: [Problem]) {
+  package struct Restored: Sendable, Equatable, Codable {
+    /// How long the restore took, with its proof and statistics.
+    package var seconds: Double
+    /// The server's system identifier.
+    package var server: String
+
+    package init(seconds: Double, server: String) {
+      self.seconds = seconds
+      self.server = server
+    }
+  }
+
+  package init(
+    level: VerificationLevel, ok: Bool, at: Date, seconds: Double, problems: [Problem], restored: Restored? = nil
+  ) {
     self.level = level
     self.ok = ok
     self.at = at
     self.seconds = seconds
     self.problems = problems
+    self.restored = restored
   }
 }
 

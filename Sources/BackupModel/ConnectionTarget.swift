@@ -9,18 +9,18 @@ package struct ConnectionTarget: Sendable, Equatable {
   package var schema: String?
   /// The URL says `pgbouncer=true`.
   package var namesPooler: Bool
-  /// False: the URL leaves the database to the default.
-  package var namesDatabase: Bool
+  /// Keywords that the URL gives; the others are by default.
+  package var given: Set<String>
 
   package init(
     parameters: [String: String], password: Secret? = nil, schema: String? = nil, namesPooler: Bool = false,
-    namesDatabase: Bool = true
+    given: Set<String> = []
   ) {
     self.parameters = parameters
     self.password = password
     self.schema = schema
     self.namesPooler = namesPooler
-    self.namesDatabase = namesDatabase
+    self.given = given
   }
 
   package var database: String { parameters["dbname"] ?? "postgres" }

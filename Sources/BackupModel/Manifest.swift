@@ -30,8 +30,14 @@ package struct Manifest: Sendable, Equatable, Codable {
   package var excludeQualified: [String]?
   /// Deploy that the backup belongs to.
   package var deploy: String?
+  /// Whether the policy was told that it is of a new database, or had none before; nil: by a version that did not ask.
+  package var newDatabase: Bool?
+  /// Id of the repository that it was written into; nil: by a version that did not note it.
+  package var repository: String?
   /// The migrations' state that a pre-deploy backup is bound to.
   package var migrations: Migrations?
+  /// A rollback to this backup was tried with its schema before the migrations began; nil: it was not.
+  package var wayBack: WayBack?
   package var timings: [Timing]
 
   package init(
@@ -59,7 +65,10 @@ package struct Manifest: Sendable, Equatable, Codable {
     self.excludeTableData = excludeTableData
     excludeQualified = nil
     deploy = nil
+    newDatabase = nil
+    repository = nil
     migrations = nil
+    wayBack = nil
     self.timings = timings
   }
 
@@ -187,6 +196,17 @@ package struct Manifest: Sendable, Equatable, Codable {
         self.name = name
         self.checksum = checksum
       }
+    }
+  }
+
+  /// A trial of the way back: the schema was restored on the same server, by the same role, and compared.
+  package struct WayBack: Sendable, Equatable, Codable {
+    package var at: Date
+    package var seconds: Double
+
+    package init(at: Date, seconds: Double) {
+      self.at = at
+      self.seconds = seconds
     }
   }
 

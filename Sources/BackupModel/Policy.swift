@@ -14,6 +14,10 @@ package struct Policy: Sendable, Equatable {
   package var tools: ToolSettings
   /// Absolute path of the repository.
   package var repository: String
+  /// Tables dumped or restored at the same time; nil: as cores and the server's free connections allow.
+  package var jobs: Int?
+  /// The id that its holdfast.json must have; nil: that of the policy's backups in it.
+  package var repositoryID: String?
   package var backup: BackupSettings
   package var verifyAfterBackup: VerificationLevel
   package var migrations: MigrationSettings
@@ -21,7 +25,8 @@ package struct Policy: Sendable, Equatable {
 
   package init(
     name: String, environment: String, databaseURL: Secret, tools: ToolSettings = ToolSettings(), repository: String,
-    backup: BackupSettings = BackupSettings(), verifyAfterBackup: VerificationLevel = .archive,
+    repositoryID: String? = nil, jobs: Int? = nil, backup: BackupSettings = BackupSettings(),
+    verifyAfterBackup: VerificationLevel = .archive,
     migrations: MigrationSettings = MigrationSettings(), retention: RetentionRules = RetentionRules()
   ) {
     self.name = name
@@ -29,6 +34,8 @@ package struct Policy: Sendable, Equatable {
     self.databaseURL = databaseURL
     self.tools = tools
     self.repository = repository
+    self.jobs = jobs
+    self.repositoryID = repositoryID
     self.backup = backup
     self.verifyAfterBackup = verifyAfterBackup
     self.migrations = migrations
@@ -75,22 +82,23 @@ package enum BackupFormat: String, Sendable, Codable, CaseIterable {
 package struct BackupSettings: Sendable, Equatable {
   package var format: BackupFormat
   package var compression: Compression
-  /// Parallel jobs of pg_dump, and of the pass behind it; nil: as many as there are cores.
-  package var jobs: Int?
   /// Whether roles and tablespaces are saved too.
   package var globals: Bool
   /// How long pg_dump waits for a table lock before it gives way.
   package var lockWaitTimeout: Duration
   /// Patterns of tables whose rows are left out, as pg_dump's `--exclude-table-data` takes them.
   package var excludeTableData: [String]
+  /// How old the newest good backup may be; nil: of any age.
+  package var maxAge: Duration?
 
   package init(
-    format: BackupFormat = .directory, compression: Compression = .auto, jobs: Int? = nil, globals: Bool = true,
-    lockWaitTimeout: Duration = .seconds(30), excludeTableData: [String] = []
+    format: BackupFormat = .directory, compression: Compression = .auto, globals: Bool = true,
+    lockWaitTimeout: Duration = .seconds(30), excludeTableData: [String] = [],
+    maxAge: Duration? = nil
   ) {
+    self.maxAge = maxAge
     self.format = format
     self.compression = compression
-    self.jobs = jobs
     self.globals = globals
     self.lockWaitTimeout = lockWaitTimeout
     self.excludeTableData = excludeTableData
@@ -127,8 +135,12 @@ package struct MigrationSettings: Sendable, Equatable {
   package var statementTimeout: Duration
   /// A program that applies the migrations, with its arguments; empty: Holdfast itself.
   package var command: [String]
+  /// How long that program may take; nil: as long as it takes.
+  package var commandTimeout: Duration?
   /// What has to hold after the migrations were applied.
   package var healthChecks: [HealthCheck]
+  /// How long each of them may take; nil: as long as it takes.
+  package var healthCheckTimeout: Duration?
   package var onFailure: OnFailure
   /// Whether the snapshot is kept as a database too.
   package var standbyCopy: StandbyCopy
@@ -147,14 +159,17 @@ package struct MigrationSettings: Sendable, Equatable {
 
   package init(
     directory: String? = nil, command: [String] = [], lockTimeout: Duration = .seconds(5),
-    statementTimeout: Duration = .zero, healthChecks: [HealthCheck] = [], onFailure: OnFailure = .stop,
+    statementTimeout: Duration = .zero, commandTimeout: Duration? = .seconds(3600), healthChecks: [HealthCheck] = [],
+    healthCheckTimeout: Duration? = .seconds(60), onFailure: OnFailure = .stop,
     standbyCopy: StandbyCopy = .off, holdFor: Duration = .seconds(14 * 86_400)
   ) {
     self.directory = directory
     self.command = command
     self.lockTimeout = lockTimeout
     self.statementTimeout = statementTimeout
+    self.commandTimeout = commandTimeout
     self.healthChecks = healthChecks
+    self.healthCheckTimeout = healthCheckTimeout
     self.onFailure = onFailure
     self.standbyCopy = standbyCopy
     self.holdFor = holdFor

@@ -53,7 +53,7 @@ enum BackupReader {
     var version: Int
   }
 
-  private static func hold(_ path: String, of id: String) throws(Failure) -> Hold? {
+  static func hold(_ path: String, of id: String) throws(Failure) -> Hold? {
     guard let text = try text("\(path)/hold.json") else { return nil }
     guard let hold = SealedLine.open(text.dropLast(), of: id, as: Hold.self), text.hasSuffix("\n") else {
       throw damaged(path, "hold.json was changed")

@@ -12,7 +12,11 @@ extension Backup {
   }
 
   /// Marks the backup as held.
+  ///
+  /// - Throws: `no_such_backup`, or `locked` when somebody is about to remove it; `cannot_write`.
   package mutating func place(_ hold: Hold) throws(Failure) {
+    let use = try BackupUse.reading(self)
+    defer { withExtendedLifetime(use) {} }
     // A name of its own: two who hold the backup at once must not rename each other's half a file.
     let temporary = "\(path)/\(unfinishedHold)\(UUID().uuidString.prefix(8)).json"
     try writeAtomically(try SealedLine.seal(hold, of: id), to: "\(path)/hold.json", by: temporary)

@@ -3,7 +3,7 @@ import Diagnostics
 import Foundation
 import StreamPipeline
 
-/// Checks a backup's files against its manifest: every size, every SHA-256, nothing missing, nothing foreign.
+/// Checks a backup's files against its manifest: every size, every SHA-256, nothing missing, nothing foreign that a restore would read.
 ///
 /// The manifest itself was checked against SHA256SUMS when the backup was read.
 package struct ChecksumCheck: Sendable {
@@ -80,21 +80,35 @@ package struct ChecksumCheck: Sendable {
 
   /// A folder that is none is damage too.
   private func namesProblems() throws(Failure) -> [Problem] {
-    do throws(Failure) { return try foreign() } catch {
+    do throws(Failure) {
+      return try foreignNames().filter(isRead).map { Problem(file: $0, problem: "does not belong to the backup") }
+    } catch {
       guard error.exit == .dataDamaged else { throw error }
       return [Problem(problem: "\(error.what): \(error.why)")]
     }
   }
 
-  private func foreign() throws(Failure) -> [Problem] {
+  /// Files that no restore reads and the manifest does not name: notes, what a file manager or a network's file system left.
+  package func strays() throws(Failure) -> [String] { try foreignNames().filter { !isRead($0) } }
+
+  private func foreignNames() throws(Failure) -> [String] {
     let expected = Set(files.map(\.path)).union(recordNames).union(["data"])
     func isExpected(_ name: String) -> Bool { expected.contains(name) || isUnfinishedHold(name) }
-    var problems: [Problem] = []
+    var names: [String] = []
     for folder in ["", "data/"] {
-      for name in try folderNames("\(path)/\(folder)") where !isExpected(folder + name) {
-        problems.append(Problem(file: folder + name, problem: "does not belong to the backup"))
-      }
+      names += try folderNames("\(path)/\(folder)").map { folder + $0 }.filter { !isExpected($0) }
     }
-    return problems
+    return names
+  }
+
+  /// pg_restore takes `1.dat` before `1.dat.gz`; and a restore by hand begins with `globals.sql` and `database.sql`, and expands `*.zst`.
+  private func isRead(_ name: String) -> Bool {
+    let parts = name.split(separator: "/")
+    guard parts.first == "data", parts.count == 2, var file = parts.last.map(String.init) else {
+      return ["globals.sql", "database.sql"].contains(name)
+    }
+    if file.hasSuffix(".zst") { return true }
+    for ending in [".gz", ".lz4"] where file.hasSuffix(ending) { file.removeLast(ending.count) }
+    return file.hasSuffix(".dat") || file.hasSuffix(".toc")
   }
 }

@@ -57,6 +57,20 @@ package final class PartialBackup {
     return StoredFile(path: name, bytes: UInt64(text.utf8.count), sha256: try SHA256.hash(of: text))
   }
 
+  /// Takes out what a dump has left that did not come to its end. Another can be made in its place.
+  ///
+  /// - Throws: `cannot_write`.
+  package func discardData() throws(Failure) {
+    for name in try folderNames(path) where name.hasPrefix("data.") {
+      guard unlink("\(path)/\(name)") == 0 else { throw cannotWrite("\(path)/\(name)", errno) }
+    }
+    let data = "\(path)/data"
+    guard fileKind(data) == .folder else { return }
+    for name in try folderNames(data) {
+      guard unlink("\(data)/\(name)") == 0 else { throw cannotWrite("\(data)/\(name)", errno) }
+    }
+  }
+
   /// Marks the backup as held before anyone can see it.
   package func place(_ hold: Hold) throws(Failure) {
     try writeDurably(try SealedLine.seal(hold, of: id), to: "\(path)/hold.json")

@@ -7,11 +7,12 @@ extension Repository {
   /// Removes a backup in two steps: out of sight at once and durably, then file by file. A run that is killed between them leaves a
   /// folder for the next sweep, and no half backup.
   ///
-  /// - Returns: false when somebody is reading it just now.
-  /// - Throws: `no_such_backup` when it is gone already, `cannot_read`, `cannot_write`.
-  package func remove(_ backup: Backup) throws(Failure) -> Bool {
-    guard let use = try BackupUse.lock(backup, LOCK_EX) else { return false }
+  /// - Parameter now: a hold that stands then keeps it, also one that was placed since the backup was listed.
+  /// - Throws: `no_such_backup` when it is gone already, `backup_damaged` when its hold cannot be read, `cannot_read`, `cannot_write`.
+  package func remove(_ backup: Backup, now: Date) throws(Failure) -> Removal {
+    guard let use = try BackupUse.lock(backup, LOCK_EX) else { return .inUse }
     defer { withExtendedLifetime(use) {} }
+    if let hold = try BackupReader.hold(backup.path, of: backup.id), hold.stands(at: now) { return .held(hold) }
     let folder = folder(of: backup.manifest.policy)
     let hidden = "\(folder)/\(Self.removing)\(backup.id)"
     step("hide the backup")
@@ -20,7 +21,7 @@ extension Repository {
     step("remove the backup")
     try removeTree(hidden)
     step("removed the backup")
-    return true
+    return .removed
   }
 
   static let removing = ".removing-"
@@ -31,6 +32,14 @@ extension Repository {
       throw cannotWrite(path, cause.map { Int32($0.code) } ?? EIO)
     }
   }
+}
+
+/// What became of a backup that was to be removed.
+package enum Removal: Sendable, Equatable {
+  case removed
+  /// Somebody is reading it just now.
+  case inUse
+  case held(Hold)
 }
 
 /// Keeps a backup from being removed while it is read. A lock of the kernel on its manifest: it goes with its owner.

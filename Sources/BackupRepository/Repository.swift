@@ -9,51 +9,85 @@ import StreamPipeline
 /// Layout and write order: docs/design.md. Readers take no lock and change nothing.
 package struct Repository: Sendable {
   package let path: String
-  package private(set) var origin = Origin.found
+  /// What its holdfast.json says; nil in one that was written by hand without.
+  package let id: String?
+  /// Backups lay there, but the file that says what it is was gone, and has been written again.
+  package private(set) var isRepaired = false
 
-  package enum Origin: Sendable {
-    case found
-    /// It was not there, and has just been made.
-    case made
-    /// Backups lay there, but the file that says what it is was gone, and has been written anew.
-    case marked
+  /// Makes a repository where there is none.
+  ///
+  /// - Parameter id: the id that a new one gets.
+  /// - Returns: nil when there was one.
+  /// - Throws: `cannot_write`, `cannot_read`, `foreign_repository`, `newer_repository`.
+  @discardableResult
+  package static func create(_ path: String, id: String? = nil) throws(Failure) -> Repository? {
+    guard access(marker(path), F_OK) != 0 else { return nil }
+    try makeFolder(path)
+    if let backup = try lastBackup(in: path) { _ = try repair(path, backup) } else { try mark(path, id) }
+    return try open(path)
   }
 
-  /// Opens a repository, and makes it where there is none.
+  /// Opens one to write into it.
   ///
-  /// - Throws: `cannot_write`, `foreign_repository`, `newer_repository`.
-  package static func openOrCreate(_ path: String) throws(Failure) -> Repository {
-    try makeFolder(path)
-    let marker = "\(path)/holdfast.json"
-    let isMarked = access(marker, F_OK) == 0
-    if !isMarked { try mark(path, marker) }
+  /// - Throws: `no_repository`: a new one would be made on the wrong disk while the right one is not mounted; `cannot_write`,
+  ///   `foreign_repository`, `newer_repository`, `cannot_read`.
+  package static func openToWrite(_ path: String) throws(Failure) -> Repository {
+    guard access(marker(path), F_OK) != 0, let backup = try lastBackup(in: path) else { return try open(path) }
+    return try repair(path, backup)
+  }
+
+  /// With the id that its backups know it by.
+  private static func repair(_ path: String, _ backup: String) throws(Failure) -> Repository {
+    try mark(path, try knownID(path, backup))
     var repository = try open(path)
-    if !isMarked { repository.origin = try anyBackup(in: path) == nil ? .made : .marked }
+    repository.isRepaired = true
     return repository
   }
 
+  private static func marker(_ path: String) -> String { "\(path)/holdfast.json" }
+
   /// The first runs of two policies may come here at once: the second waits, and finds the first one's mark.
-  private static func mark(_ path: String, _ marker: String) throws(Failure) {
+  private static func mark(_ path: String, _ id: String?) throws(Failure) {
     let folder = Foundation.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw cannotWrite(path, errno) }
     defer { close(folder) }
     guard flock(folder, LOCK_EX) == 0 else { throw cannotWrite(path, errno) }
-    if access(marker, F_OK) != 0 {
-      let text = "{\"version\":1,\"id\":\"\(UUID().uuidString.lowercased())\"}\n"
-      try writeAtomically(Array(text.utf8), to: marker, by: "\(path)/.partial-holdfast.json")
-    }
+    guard access(marker(path), F_OK) != 0 else { return }
+    try hideFromGit(path)
+    let id = id ?? UUID().uuidString.lowercased()
+    try writeAtomically(Array(markerText(id).utf8), to: marker(path), by: "\(path)/.partial-holdfast.json")
+  }
+
+  private static func knownID(_ path: String, _ backup: String) throws(Failure) -> String? {
+    try contents("\(path)/\(backup)/manifest.json")
+      .flatMap { try? Manifest.decoder().decode(Manifest.self, from: $0) }?.repository
+  }
+
+  private static func markerText(_ id: String) -> String {
+    let quoted = (try? JSONEncoder().encode(id)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
+    return "{\"version\":1,\"id\":\(quoted)}\n"
+  }
+
+  /// A backup holds everything that the database does: `git add .` must not take it along.
+  private static func hideFromGit(_ path: String) throws(Failure) {
+    let file = "\(path)/.gitignore"
+    guard fileKind(file) == .missing else { return }
+    try writeAtomically(Array("*\n".utf8), to: file, by: "\(path)/.partial-gitignore")
   }
 
   /// Opens an existing one.
   ///
   /// - Throws: `no_repository`, `unmarked_repository`, `foreign_repository`, `newer_repository`, `cannot_read`.
   package static func open(_ path: String) throws(Failure) -> Repository {
-    guard let repository = try openIfThere(path) else {
-      throw Failure(
-        "no_repository", exit: .notFound, what: "repository \(path)", why: "there is none: it has no holdfast.json",
-        nextStep: "check `repository` in the policy; holdfast backup makes a new one")
-    }
+    guard let repository = try openIfThere(path) else { throw none(path) }
     return repository
+  }
+
+  private static func none(_ path: String) -> Failure {
+    Failure(
+      "no_repository", exit: .notFound, what: "repository \(path)", why: "there is none: it has no holdfast.json",
+      nextStep: "if there should be one, mount its disk, or correct `repository` in the policy; "
+        + "to make a new one: holdfast backup --create-repository")
   }
 
   /// Opens one that may not have been made yet: then there is no backup either.
@@ -61,9 +95,9 @@ package struct Repository: Sendable {
   /// - Throws: `unmarked_repository`, `foreign_repository`, `newer_repository`, `cannot_read`: what cannot be read is never taken for
   ///   "not there".
   package static func openIfThere(_ path: String) throws(Failure) -> Repository? {
-    guard let data = try contents("\(path)/holdfast.json") else {
-      guard let backup = try anyBackup(in: path) else { return nil }
-      throw unmarked(path, backup)
+    guard let data = try contents(marker(path)) else {
+      guard let backup = try lastBackup(in: path) else { return nil }
+      throw try unmarked(path, backup)
     }
     guard let marker = try? JSONDecoder().decode(Marker.self, from: data) else {
       throw Failure(
@@ -76,15 +110,16 @@ package struct Repository: Sendable {
         why: "its format is version \(marker.version), and this Holdfast knows version \(Manifest.currentVersion)",
         nextStep: "use a newer Holdfast")
     }
-    return Repository(path: path)
+    return Repository(path: path, id: marker.id)
   }
 
   private struct Marker: Decodable {
     var version: Int
+    var id: String?
   }
 
   /// Something below a folder without a marker that looks like a backup, `policy/id`.
-  private static func anyBackup(in path: String) throws(Failure) -> String? {
+  private static func lastBackup(in path: String) throws(Failure) -> String? {
     for policy in try policyFolders(path) {
       if let backup = try backupNames("\(path)/\(policy)").last { return "\(policy)/\(backup)" }
     }
@@ -116,12 +151,13 @@ package struct Repository: Sendable {
     return counts.filter { $0.value > 0 }
   }
 
-  private static func unmarked(_ path: String, _ backup: String) -> Failure {
-    Failure(
+  private static func unmarked(_ path: String, _ backup: String) throws(Failure) -> Failure {
+    let id = try knownID(path, backup) ?? UUID().uuidString.lowercased()
+    return Failure(
       "unmarked_repository", exit: .dataDamaged, what: "repository \(path)",
       why: "its holdfast.json is missing, though backups lie there (\(backup))",
       nextStep: "if it is the right folder, put the file back, or a new one: "
-        + "echo '{\"version\":1,\"id\":\"\(UUID().uuidString.lowercased())\"}' > '\(path)/holdfast.json'")
+        + "echo '\(markerText(id).dropLast())' > '\(path)/holdfast.json'")
   }
 
   /// The folder of one policy's backups.

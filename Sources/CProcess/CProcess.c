@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ static void run_child(const struct cprocess_request *request, pid_t parent, int 
   if (getppid() != parent) _exit(127);  // the parent ended before the line above
   setpgid(0, 0);
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+  if (request->umask >= 0) umask((mode_t)request->umask);
 
   // Lift the four descriptors out of the way of 0, 1 and 2 before these are overwritten.
   int input = fcntl(request->input, F_DUPFD_CLOEXEC, 10);

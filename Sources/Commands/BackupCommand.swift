@@ -13,12 +13,17 @@ struct BackupCommand {
 
   private func run(_ policy: Policy) throws(Failure) -> CommandResult {
     let reason = context.invocation.value("reason") ?? "manual"
-    let outcome = try TakeBackup(policy: policy, surroundings: context.surroundings)
-      .run(reason: reason, hold: context.invocation.flag("hold"))
+    let start = ContinuousClock.now
+    try context.createRepositoryIfAsked(policy)
+    let outcome = try TakeBackup(
+      policy: policy, surroundings: context.surroundings, acceptsNewDatabase: context.invocation.flag("new-database")
+    )
+    .run(reason: reason, hold: context.invocation.flag("hold"))
     let backup = outcome.backup
     let failure = outcome.damage(insteadUse: nil)
     return CommandResult(
-      json: ["backup": backup.json], text: failure == nil ? "\(backup.id) is good.\(lack(backup.manifest))" : "",
+      json: context.json(of: backup, since: start),
+      text: failure == nil ? "\(backup.id) is good.\(lack(backup.manifest))" : "",
       failure: failure)
   }
 

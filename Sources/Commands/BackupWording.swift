@@ -7,7 +7,8 @@ extension Backup {
   var json: JSONValue {
     [
       "id": .string(id), "policy": .string(manifest.policy),
-      "database": .string(manifest.source.database), "reason": .string(manifest.reason),
+      "database": .string(manifest.source.database), "server": .string(manifest.source.host),
+      "system_identifier": .string(manifest.source.systemIdentifier), "reason": .string(manifest.reason),
       "created_at": .time(manifest.createdAt), "state": .string(state.rawValue),
       "format": .string(manifest.format.rawValue),
       "bytes": .integer(manifest.storedBytes), "held": .bool(hold?.stands(at: Date()) ?? false), "path": .string(path),

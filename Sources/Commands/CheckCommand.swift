@@ -10,11 +10,13 @@ struct CheckCommand {
 
   func run() throws(Failure) -> CommandResult {
     let wait = try waitingTime()
-    return try check(try context.policy(), wait: wait)
+    return try context.forEachPolicy { (policy) throws(Failure) in try check(policy, wait: wait) }
   }
 
   func check(_ policy: Policy, wait: Duration? = nil) throws(Failure) -> CommandResult {
-    let findings = try CheckPolicy(policy: policy, surroundings: context.surroundings, wait: wait).run()
+    let findings = try CheckPolicy(
+      policy: policy, surroundings: context.surroundings, wait: wait, isDeep: context.invocation.flag("deep")
+    ).run()
     let problems = findings.filter { $0.kind == .problem }
     return CommandResult(
       json: [
@@ -42,10 +44,11 @@ struct CheckCommand {
   private func text(_ policy: Policy, _ findings: [CheckFinding]) -> String {
     let problems = findings.filter { $0.kind == .problem }
     let fine = findings.filter { $0.kind == .fine }
+    let warnings = findings.count { $0.kind == .warning }
+    let passed = "\(counted(fine.count, "check")) passed" + (warnings > 0 ? ", \(counted(warnings, "warning"))" : "")
     var lines = [
       "\(policy.name) (\(policy.environment)): "
-        + (problems.isEmpty ? "no problem" : problems.count == 1 ? "1 problem" : "\(problems.count) problems")
-        + ", \(fine.count) things in order"
+        + (problems.isEmpty ? "OK: \(passed)" : "\(counted(problems.count, "problem")); \(passed)")
     ]
     for (sign, kind) in [("✗", CheckFinding.Kind.problem), ("!", .warning)] {
       for finding in findings where finding.kind == kind {

@@ -22,16 +22,15 @@ extension CommandContext {
     let named = invocation.value("policy") ?? invocation.operand("POLICY")
     guard named == nil, names.count > 1 else {
       let policy = try policiesFolder.load(named, reader: reader)
-      return Known(policies: [policy], listing: try listing(of: policy) ?? Listing())
+      return Known(policies: [policy], listing: try listing(of: policy))
     }
     var known = Known()
     for name in names {
       do throws(Failure) {
         let policy = try policiesFolder.load(name, reader: reader)
         let listing = try listing(of: policy)
-        if listing == nil { log.warning("policy \(name): there is no repository \(policy.repository)") }
         known.policies.append(policy)
-        known.listing.merge(listing ?? Listing())
+        known.listing.merge(listing)
       } catch {
         var failure = error
         failure.nextStep +=
@@ -43,9 +42,16 @@ extension CommandContext {
     return known
   }
 
-  /// - Returns: nil when there is no repository yet.
-  func listing(of policy: Policy) throws(Failure) -> Listing? {
-    try Repository.openIfThere(policy.repository)?.listing(of: policy.name)
+  /// - Throws: `no_repository`; `other_repository` when the policy names another by its id.
+  func listing(of policy: Policy) throws(Failure) -> Listing {
+    let repository = try Repository.open(policy.repository)
+    let listing = try repository.listing(of: policy.name)
+    if let failure = policy.otherRepository(repository, listing) {
+      // Without its word for it, what is there may be a copy by hand, and the last way out.
+      guard policy.repositoryID == nil else { throw failure }
+      log.warning("\(failure.what): \(failure.why)")
+    }
+    return listing
   }
 
   /// The backup that the operand ID means, and its policy.
@@ -70,5 +76,30 @@ extension CommandContext {
       throw .internalError("backup \(backup.id) belongs to no policy")
     }
     return (backup, policy, known.listing)
+  }
+}
+
+/// Commands that look at every policy when none is named.
+extension CommandContext {
+  /// Runs a look at the policy that is named, or the only one, or at all: then the documents stand together, and the worst exit code
+  /// counts. A policy that cannot be used keeps nobody from the others.
+  func forEachPolicy(_ look: (Policy) throws(Failure) -> CommandResult) throws(Failure) -> CommandResult {
+    let names = try policiesFolder.names()
+    guard invocation.operand("POLICY") == nil, names.count > 1 else { return try look(try policy()) }
+    var results: [CommandResult] = []
+    var failures: [Failure] = []
+    for name in names {
+      do throws(Failure) {
+        var result = try look(try policiesFolder.load(name, reader: reader))
+        result.text = NamedPolicy(name: name).naming(result.text)
+        results.append(result)
+      } catch {
+        try cancellation.check()
+        failures.append(error)
+      }
+    }
+    return CommandResult(
+      json: ["policies": .array(results.map { .object($0.json) })], text: results.map(\.text).joined(separator: "\n"),
+      exit: results.contains { $0.exit != .done } ? .attention : .done, failure: failures.joined)
   }
 }

@@ -9,18 +9,24 @@ import Workflows
 struct CommandContext {
   let invocation: Invocation
   let environment: [String: String]
+  /// That Holdfast was started with.
+  let umask: mode_t
   let console: Console
   let cancellation: Cancellation
   /// The policy of the backup that was asked for by its id.
   let found = Found()
+  let warnings = Warnings()
 
   final class Found {
     var policy: String?
   }
 
-  init(invocation: Invocation, environment: [String: String], console: Console, cancellation: Cancellation) {
+  init(
+    invocation: Invocation, environment: [String: String], umask: mode_t, console: Console, cancellation: Cancellation
+  ) {
     self.invocation = invocation
     self.environment = environment
+    self.umask = umask
     self.console = console
     self.cancellation = cancellation
   }
@@ -68,7 +74,7 @@ struct CommandContext {
     case "hold": try HoldCommand(context: self).hold()
     case "migrations": try MigrationsCommand(context: self).run()
     case "resolve": try ResolveCommand(context: self).resolve()
-    case "baseline": try ResolveCommand(context: self).baseline()
+    case "baseline": try BaselineCommand(context: self).run()
     case "snapshot": try DeployCommand(context: self).snapshot()
     case "deploy": try DeployCommand(context: self).deploy()
     case "rollback": try RollbackCommand(context: self).rollback()
@@ -87,17 +93,20 @@ struct CommandContext {
   // MARK: Surroundings
 
   var surroundings: Surroundings {
-    Surroundings(cancellation: cancellation, log: log, reporter: reporter, environment: environment)
+    Surroundings(cancellation: cancellation, log: log, reporter: reporter, environment: environment, umask: umask)
   }
 
   private var reporter: any Reporter {
-    invocation.flag("quiet") ? SilentReporter() : ProgressReporter(console: console)
+    invocation.flag("quiet")
+      ? QuietReporter(warnings: warnings) : ProgressReporter(console: console, warnings: warnings)
   }
 
   var log: Log {
     let threshold = LogLevel(name: invocation.value("log-level") ?? "") ?? .warning
     let console = console
+    let warnings = warnings
     return Log { level, text in
+      if level == .warning { warnings.add(text) }
       if level <= threshold { console.say("\(level.name): \(text)") }
     }
   }

@@ -21,11 +21,13 @@ extension CommandTable {
 
   private static let snapshot = Command(
     "snapshot", summary: "take a backup bound to the migrations' state, held; print its id", operands: [policyOperand],
+    options: [createRepositoryOption, newDatabaseOption],
     discussion: "For deploy hooks that apply their migrations themselves. Verified to `archive` at least.",
     examples: [Example("holdfast snapshot && npx prisma migrate deploy", comment: "no proof, no migration")])
 
   private static let deploy = Command(
     "deploy", summary: "take a proven snapshot, then apply the pending migrations", operands: [policyOperand],
+    options: [createRepositoryOption, newDatabaseOption],
     takesTrailingCommand: true,
     discussion: """
       Without a snapshot that is proven no migration is begun. Applies them itself, or by the policy's \
@@ -93,6 +95,15 @@ extension CommandTable {
   private static let baseline = Command(
     "baseline", summary: "record migrations as applied in a database that already has what they make",
     operands: [policyOperand],
-    options: [Option("to", value: "NAME", help: "the last migration that the database has; otherwise all")],
+    options: [
+      Option("to", value: "NAME", help: "the last migration that the database has; the rest stays pending"),
+      Option("all", help: "the database has what all of them make"),
+      Option("undo", help: "take back what the last baseline recorded, unless something was deployed since"),
+    ],
+    forms: ["[POLICY] --to NAME", "[POLICY] --all", "[POLICY] --undo"],
+    discussion: """
+      Nothing is run: what the history says is believed by every later deploy. What is recorded is shown first, and on a \
+      terminal you are asked.
+      """,
     examples: [Example("holdfast baseline --to 20240101000000_init", comment: "the rest stays pending")])
 }

@@ -37,6 +37,12 @@ extension CommandTable {
   private static let policyOption = Option(
     "policy", value: "NAME", help: "look only among this policy's backups", offers: policyNames)
 
+  static let createRepositoryOption = Option(
+    "create-repository", help: "make the repository where there is none; otherwise that is an error")
+
+  static let newDatabaseOption = Option(
+    "new-database", help: "the policy is of another database than its earlier backups from now on")
+
   private static let initialize = Command(
     "init", summary: "write a policy and a repository for a database, and check them",
     options: [
@@ -52,7 +58,8 @@ extension CommandTable {
   private static let check = Command(
     "check", summary: "look for everything that would make a backup or a restore fail", operands: [policyOperand],
     options: [
-      Option("wait", value: "DURATION", help: "wait so long for the server to come up, for example 60s")
+      Option("wait", value: "DURATION", help: "how long to wait for the server to come up, e.g. 60s"),
+      Option("deep", help: "also try the way back: restore the schema into a new database, compare and drop it"),
     ],
     discussion: "All problems in one list, each with its fix. Exit 0 when there is none, 2 otherwise.",
     examples: [Example("holdfast check production --wait 60s", comment: "in a container that starts beside its server")]
@@ -62,8 +69,12 @@ extension CommandTable {
     "backup", summary: "take a backup now and verify it to the policy's level", operands: [policyOperand],
     options: [
       Option("reason", value: "TEXT", help: "why it is taken; goes into its manifest", default: "manual"),
-      Option("hold", help: "keep it from pruning until it is released"),
+      Option("hold", help: "keep it from pruning until it is released"), createRepositoryOption,
+      newDatabaseOption,
     ],
+    discussion: """
+      A repository that is not there is an error (66): its disk may not be mounted. Only --create-repository, or init, makes one.
+      """,
     examples: [Example("holdfast backup --reason \"before the move\" --hold", comment: "a backup that stays")])
 
   private static let list = Command(

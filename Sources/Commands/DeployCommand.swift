@@ -9,17 +9,26 @@ struct DeployCommand {
   func deploy() throws(Failure) -> CommandResult {
     let policy = try context.policy()
     let work = DeployMigrations(
-      policy: policy, command: context.invocation.trailing, surroundings: context.surroundings)
-    return try context.audited(
-      policy, { () throws(Failure) in try work.run().result }, subject: { $0.text(at: "deploy") })
+      policy: policy, command: context.invocation.trailing, surroundings: context.surroundings,
+      acceptsNewDatabase: context.invocation.flag("new-database"))
+    func deploy() throws(Failure) -> CommandResult {
+      try context.createRepositoryIfAsked(policy)
+      return try work.run().result
+    }
+    return try context.audited(policy, deploy, subject: { $0.text(at: "deploy") })
   }
 
   func snapshot() throws(Failure) -> CommandResult {
     let policy = try context.policy()
     func take() throws(Failure) -> CommandResult {
-      let outcome = try TakeSnapshot(policy: policy, surroundings: context.surroundings).run()
+      let start = ContinuousClock.now
+      try context.createRepositoryIfAsked(policy)
+      let outcome = try TakeSnapshot(
+        policy: policy, surroundings: context.surroundings,
+        acceptsNewDatabase: context.invocation.flag("new-database")
+      ).run()
       return CommandResult(
-        json: ["backup": outcome.backup.json], text: outcome.verification.ok ? outcome.backup.id : "",
+        json: context.json(of: outcome.backup, since: start), text: outcome.verification.ok ? outcome.backup.id : "",
         failure: outcome.damage(insteadUse: nil))
     }
     return try context.audited(policy, take, subject: { $0.text(at: "backup", "id") })

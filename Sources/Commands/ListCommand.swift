@@ -58,13 +58,11 @@ struct ListCommand {
 
   private func text(_ backups: [Backup], severalPolicies: Bool) -> String {
     let now = context.surroundings.now()
-    let ofSeveral = Dictionary(grouping: backups, by: \.manifest.policy).values.contains { own in
-      own.contains { !$0.isOf(database: own[0].manifest.source.database) }
-    }
+    let ofSeveral = Set(backups.map(Self.place)).count > 1
     var columns = [Column(title: "ID", text: \.id)]
     if severalPolicies { columns.append(Column(title: "policy", text: \.manifest.policy)) }
     if ofSeveral {
-      columns.append(Column(title: "database") { oneLine($0.manifest.source.database) })
+      columns.append(Column(title: "database", text: Self.place))
     }
     columns += [
       Column(title: "taken (UTC)") { minuteText($0.manifest.createdAt) },
@@ -74,9 +72,16 @@ struct ListCommand {
       Column(title: "held") { $0.hold.map { shortened($0.reason, to: severalPolicies || ofSeveral ? 8 : 15) } ?? "-" },
       Column(title: "verified", text: \.shortProofText),
     ]
-    return tableText(
-      [columns.map(\.title)] + backups.map { backup in columns.map { $0.text(backup) } },
-      rightAligned: Set(columns.indices.filter { columns[$0].isRightAligned }))
+    let places = Set(backups.map(Self.place))
+    let heading = places.count == 1 ? "\(places.first ?? "")\n" : ""
+    return heading
+      + tableText(
+        [columns.map(\.title)] + backups.map { backup in columns.map { $0.text(backup) } },
+        rightAligned: Set(columns.indices.filter { columns[$0].isRightAligned }))
+  }
+
+  private static func place(_ backup: Backup) -> String {
+    "\(oneLine(backup.manifest.source.database)) on \(oneLine(backup.manifest.source.host))"
   }
 
   private struct Column {

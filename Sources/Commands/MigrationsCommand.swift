@@ -38,7 +38,9 @@ struct MigrationsCommand {
       ("running", status.running), ("failed", status.failed), ("pending", status.pending), ("edited", status.edited),
       ("missing", status.missing), ("rolled back", status.rolledBack),
     ]
-    var lines = ["\(counted(status.applied.count, "migration")) applied" + (status.isClean ? "; nothing pends." : ".")]
+    var lines = [
+      "\(counted(status.applied.count, "migration")) applied" + (status.isClean ? "; nothing is pending." : ".")
+    ]
     for (word, names) in groups {
       for name in names {
         lines.append("  \(padded(word, 12))\(name)")
@@ -72,58 +74,5 @@ extension MigrationStatus {
       "failed": .strings(failed), "rolled_back": .strings(rolledBack), "edited": .strings(edited),
       "missing": .strings(missing),
     ]
-  }
-}
-
-struct ResolveCommand {
-  let context: CommandContext
-
-  func resolve() throws(Failure) -> CommandResult {
-    let invocation = context.invocation
-    let name = invocation.operand("NAME") ?? ""
-    let applied = invocation.flag("applied")
-    guard applied != invocation.flag("rolled-back") else {
-      throw CommandTable.holdfast.usageFailure(
-        command: "resolve", what: "resolve", why: "exactly one of --applied and --rolled-back must be given")
-    }
-    let policy = try policy()
-    func marked() throws(Failure) -> CommandResult {
-      let hasChanged = try books(policy).resolving { (history) throws(Failure) in
-        if applied { try history.markApplied(name) } else { return try history.markRolledBack(name) }
-        return true
-      }
-      guard hasChanged else {
-        return CommandResult(
-          json: ["migration": .string(name), "state": .string("unchanged")],
-          text: "Nothing was changed: no failed row of \(name) is left. holdfast migrations tells its state.\n")
-      }
-      let state = applied ? "applied" : "rolled back"
-      return CommandResult(
-        json: ["migration": .string(name), "state": .string(applied ? "applied" : "rolled-back")],
-        text: "Migration \(name) marked as \(state).\n")
-    }
-    return try context.audited(policy, marked, subject: { _ in name })
-  }
-
-  func baseline() throws(Failure) -> CommandResult {
-    let last = context.invocation.value("to")
-    let policy = try policy()
-    func marked() throws(Failure) -> CommandResult {
-      let names = try books(policy).resolving { (history) throws(Failure) in try history.baseline(upTo: last) }
-      return CommandResult(
-        json: ["applied": .strings(names)],
-        text: names.map { "\($0) marked as applied.\n" }.joined()
-          + "\(counted(names.count, "migration")) recorded, none was run.\n")
-    }
-    return try context.audited(policy, marked, subject: { _ in last })
-  }
-
-  private func policy() throws(Failure) -> Policy {
-    try context.policiesFolder.load(
-      context.invocation.value("policy") ?? context.invocation.operand("POLICY"), reader: context.reader)
-  }
-
-  private func books(_ policy: Policy) throws(Failure) -> MigrationBooks {
-    try MigrationBooks(policy: policy, purpose: "resolve", surroundings: context.surroundings)
   }
 }

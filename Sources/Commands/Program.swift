@@ -11,13 +11,13 @@ package enum Program {
     let cancellation = Cancellation()
     // A policy may name any variable, also those that the set-up takes away.
     let environment = ProcessInfo.processInfo.environment
-    ProcessSetUp.prepare(cancellation)
+    let umask = ProcessSetUp.prepare(cancellation)
     let arguments = Array(CommandLine.arguments.dropFirst())
-    exit(run(arguments, environment: environment, cancellation: cancellation).rawValue)
+    exit(run(arguments, environment: environment, umask: umask, cancellation: cancellation).rawValue)
   }
 
   private static func run(
-    _ arguments: [String], environment: [String: String], cancellation: Cancellation
+    _ arguments: [String], environment: [String: String], umask: mode_t, cancellation: Cancellation
   ) -> ExitCode {
     let table = CommandTable.holdfast
     let console = Console(
@@ -29,7 +29,8 @@ package enum Program {
         return Console(json: false, colors: false).show(CommandResult(json: [:], text: text))
       case .run(let invocation):
         let context = CommandContext(
-          invocation: invocation, environment: environment, console: console, cancellation: cancellation)
+          invocation: invocation, environment: environment, umask: umask, console: console,
+          cancellation: cancellation)
         return console.show(try context.answer())
       }
     } catch {

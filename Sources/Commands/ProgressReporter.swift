@@ -10,8 +10,7 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
   private let lock = NSLock()
   private let timer: any DispatchSourceTimer
   private var phase: Phase?
-  /// Each is told once: a client that reads many backups is the same each time.
-  private var warnings: Set<String> = []
+  private let warnings: Warnings
 
   private struct Phase {
     var name: String
@@ -21,8 +20,9 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
     let start = ContinuousClock.now
   }
 
-  init(console: Console) {
+  init(console: Console, warnings: Warnings) {
     self.console = console
+    self.warnings = warnings
     columns = ProcessSetUp.terminalColumns(2)
     timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "progress"))
     let interval = columns == nil ? 10.0 : 0.1
@@ -35,7 +35,7 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
 
   func headline(_ text: String) { say(text) }
   func note(_ text: String) {
-    guard !text.hasPrefix("warning: ") || lock.withLock({ warnings.insert(text).inserted }) else { return }
+    if let warning = warning(in: text), !warnings.add(warning) { return }
     say("  \(text)")
   }
 

@@ -25,6 +25,7 @@ struct PruneCommand {
       json: [
         "keep": json(outcome.plan.keep), "remove": json(outcome.plan.remove),
         "removed": .strings(outcome.removed), "in_use": .strings(outcome.inUse),
+        "held_meanwhile": .strings(outcome.heldMeanwhile),
         "kept_databases": .array(
           kept.databases.map { ["database": .string($0.name), "bytes": .integer($0.bytes), "since": .time($0.since)] }),
       ], text: text(outcome, kept.policy.name, isDry: isDry) + offer(kept))
@@ -54,7 +55,10 @@ struct PruneCommand {
       [word, decision.id] + (several ? [outcome.databases[decision.id] ?? ""] : [])
         + [decision.reasons.joined(separator: ", ")]
     }
-    let going = plan.remove.map { row(isDry ? "goes" : removed.contains($0.id) ? "removed" : "in use", $0) }
+    let held = Set(outcome.heldMeanwhile)
+    let going = plan.remove.map {
+      row(isDry ? "goes" : removed.contains($0.id) ? "removed" : held.contains($0.id) ? "held" : "in use", $0)
+    }
     let rows = plan.keep.map { row("stays", $0) } + going
     let end =
       switch (isDry, plan.remove.isEmpty) {

@@ -46,7 +46,7 @@ struct RestoreCommand {
   ) throws(Failure) -> Failure {
     guard failure.code == "backup_damaged" else { return failure }
     var failure = failure
-    let good = try context.listing(of: policy)?.newestGood(insteadOf: damaged)
+    let good = try context.listing(of: policy).newestGood(insteadOf: damaged)
     failure.nextStep =
       good.map { "it will not be used any more; the newest good one is \($0.id)" }
       ?? "there is no other good one; holdfast list shows what there is"

@@ -107,7 +107,7 @@ struct VerifyCommand {
     [
       "backup": .string(outcome.backup.id), "level": .string(outcome.verification.level.rawValue),
       "ok": .bool(outcome.verification.ok), "seconds": .number(outcome.verification.seconds),
-      "problems": .array(outcome.verification.problems.map(\.json)),
+      "problems": .array(outcome.verification.problems.map(\.json)), "warnings": .strings(outcome.warnings),
     ]
   }
 }

@@ -75,18 +75,31 @@ package final class HistoryTable {
 
   /// Who holds the table may do so for hours, and be the very session that a rollback is to end.
   private func impatiently(_ sql: String) throws(Failure) -> [[String?]] {
+    let before = try Row(try session.query("SELECT pg_catalog.current_setting('lock_timeout')").first).text(0)
     try session.query("SET lock_timeout = '3s'")
     let outcome = session.attempt(sql)
-    try session.query("RESET lock_timeout")
+    // A transaction that has failed takes no statement, and its end takes the setting back.
+    if !session.hasFailedTransaction {
+      try session.query("SELECT pg_catalog.set_config('lock_timeout', $1, false)", [before])
+    }
     switch outcome {
     case .success(let rows): return rows
     case .failure(let error) where error.sqlState == "55P03":
       throw Failure(
         "history_locked", exit: .locked, what: "history of \(session.target.database)",
         why: "another session keeps \(name) locked", nextStep: "wait until it has ended, or end it (pg_locks names it)")
+    // No such column, or none of that kind.
+    case .failure(let error) where ["42703", "42804", "42883"].contains(error.sqlState):
+      var failure = error.failure
+      failure.code = Self.foreignTable
+      failure.what = "history of \(session.target.database)"
+      throw failure
     case .failure(let error): throw error.failure
     }
   }
+
+  /// The code of the failure to read a table that has the name of Prisma's, and not its columns.
+  package static let foreignTable = "foreign_history"
 
   private static let columns = [
     "id", "migration_name", "checksum", "started_at", "finished_at", "rolled_back_at", "logs", "applied_steps_count",
@@ -141,10 +154,32 @@ package final class HistoryTable {
     throw Failure(
       "P3005", exit: .failed, what: "history of \(session.target.database)",
       why: "the schema \(schema) is not empty (\(first) is in it) and has no migration history",
-      nextStep: "if the database already has what the migrations make: holdfast baseline")
+      nextStep: "if the database already has what the first migrations make, name the last of them: "
+        + "holdfast baseline --to NAME")
   }
 
   // MARK: Rows
+
+  /// Which transaction wrote each row, by the row's id.
+  func writers() throws(Failure) -> [String: String] {
+    let rows = try session.query("SELECT id, xmin FROM \(name)").map { ($0.first ?? nil, $0.last ?? nil) }
+    return Dictionary(rows.compactMap { id, writer in id.flatMap { id in writer.map { (id, $0) } } }) { first, _ in
+      first
+    }
+  }
+
+  /// Removes rows; and the table, where none is left and it is ours to drop. Within a transaction of the caller's.
+  func remove(_ ids: [String]) throws(Failure) {
+    for id in ids { try session.query("DELETE FROM \(name) WHERE id = $1", [id]) }
+    guard try session.query("SELECT 1 FROM \(name) LIMIT 1").isEmpty else { return }
+    try session.query("SAVEPOINT dropping")
+    // Another role's table, or one that a view reads, stays, and is empty.
+    if case .failure = session.attempt("DROP TABLE \(name)", []) {
+      try session.query("ROLLBACK TO dropping")
+    } else {
+      exists = false
+    }
+  }
 
   /// Notes that a migration begins.
   ///

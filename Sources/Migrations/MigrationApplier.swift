@@ -50,11 +50,10 @@ package struct MigrationApplier {
 
   /// Applies one migration.
   ///
-  /// - Throws: `P3015`; failures to keep the books. A script that fails is an outcome: its row says so.
+  /// - Throws: `P3015`, `migration_not_utf8`; failures to keep the books. A script that fails is an outcome: its row says so.
   package func apply(_ migration: MigrationScript) throws(Failure) -> Outcome {
-    guard let script = migration.text, let checksum = try migration.checksum() else {
-      throw missingScript(migration.name)
-    }
+    if let refusal = migration.refusal { throw refusal }
+    guard let script = migration.text, let checksum = try migration.checksum() else { throw migration.missing }
     try table.create()
     let invalidBefore = Set(try invalidIndexes())
     let row = try table.begin(migration.name, checksum: checksum)
@@ -89,13 +88,20 @@ package struct MigrationApplier {
     switch plan.mode {
     case .whole where plan.isAtomic:
       let message = Message(text: script + "\n" + table.countStep(row), mayRepeat: true)
-      return try send([message], name, isAtomic: true, counting: nil)
+      let failure = try send([message], name, isAtomic: true, counting: nil)
+      guard plan.statements.count == 1, failure?.sqlState == Self.inTransaction else { return failure }
+      // What the plan does not know, such as REINDEX of a partitioned table. Nothing of it was done yet.
+      watch("\(name) runs alone: its statement cannot run in a transaction")
+      return try send([Message(text: script)], name, isAtomic: false, counting: row)
     case .whole: return try send([Message(text: script)], name, isAtomic: false, counting: row)
     case .stepwise(let reason):
       watch("\(name) runs statement by statement: \(reason)")
       return try send(plan.statements.map(Message.init), name, isAtomic: false, counting: row)
     }
   }
+
+  /// The server's refusal of a statement that has to be alone in its message (active_sql_transaction).
+  private static let inTransaction = "25001"
 
   /// What goes to the server at once.
   private struct Message {

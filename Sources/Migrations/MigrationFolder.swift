@@ -7,10 +7,49 @@ package struct MigrationScript: Sendable, Equatable {
   package var name: String
   /// Nil when `migration.sql` is missing or unreadable.
   package var text: String?
+  /// Why the file's bytes are no text that can be sent: `text` has U+FFFD in their place, as Prisma reads it.
+  package var encodingProblem: String?
 
-  package init(name: String, text: String?) {
+  package init(name: String, text: String?, encodingProblem: String? = nil) {
     self.name = name
     self.text = text
+    self.encodingProblem = encodingProblem
+  }
+
+  /// - Parameter contents: of its `migration.sql`; nil: missing or unreadable.
+  init(name: String, contents: Data?) {
+    self.init(name: name, text: contents.map { String(decoding: $0, as: UTF8.self) })
+    encodingProblem = contents.flatMap(Self.firstBadByte)
+  }
+
+  private static func firstBadByte(_ contents: Data) -> String? {
+    guard String(validating: contents, as: UTF8.self) == nil else { return nil }
+    let lines = contents.split(separator: 0x0A, omittingEmptySubsequences: false)
+    for (number, line) in lines.enumerated() where String(validating: line, as: UTF8.self) == nil {
+      // The longest beginning that is text ends before the byte.
+      let length = (0...line.count).last { String(validating: line.prefix($0), as: UTF8.self) != nil } ?? 0
+      let byte = line.dropFirst(length).first ?? 0
+      let digits = String(byte, radix: 16, uppercase: true)
+      return "line \(number + 1), byte \(length + 1): 0x\(digits.count < 2 ? "0" : "")\(digits) is not UTF-8"
+    }
+    return "it is not UTF-8"
+  }
+
+  /// Why it cannot be applied: `P3015`, `migration_not_utf8`; nil when it can.
+  package var refusal: Failure? {
+    guard text != nil else { return missing }
+    return encodingProblem.map {
+      Failure(
+        "migration_not_utf8", exit: .failed, what: "migration \(name)", why: "its migration.sql: \($0)",
+        nextStep: "save the file as UTF-8, for example: iconv -f LATIN1 -t UTF-8")
+    }
+  }
+
+  /// `P3015`: a folder without its script.
+  var missing: Failure {
+    Failure(
+      "P3015", exit: .failed, what: "migration \(name)", why: "its migration.sql could not be found or read",
+      nextStep: "restore the file, or delete the folder \(name)")
   }
 
   /// What Prisma stores: the SHA-256 of the text's UTF-8 bytes.
@@ -27,19 +66,33 @@ package struct MigrationFolder: Sendable {
   package let lockedProvider: String?
 
   /// A folder that is missing has no migrations.
-  package init(path: String) {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+  ///
+  /// - Throws: `cannot_read`: one that cannot be read must not look like one without migrations.
+  package init(path: String) throws(Failure) {
+    let names = try folderNames(path)
     // A link to a folder does not count, a hidden folder does.
     let folders = names.filter { name in
       var status = stat()
       return lstat("\(path)/\(name)", &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
-    migrations = folders.sorted(by: MigrationOrder.precedes).map { name in
-      let data = FileManager.default.contents(atPath: "\(path)/\(name)/migration.sql")
-      return MigrationScript(name: name, text: data.map { String(decoding: $0, as: UTF8.self) })
+    migrations = try folders.sorted(by: MigrationOrder.precedes).map { (name) throws(Failure) in
+      MigrationScript(name: name, contents: try Self.text("\(path)/\(name)/migration.sql"))
     }
-    lockedProvider = FileManager.default.contents(atPath: "\(path)/migration_lock.toml")
+    lockedProvider = try Self.text("\(path)/migration_lock.toml")
       .map { Self.provider(in: String(decoding: $0, as: UTF8.self)) }
+  }
+
+  /// Nil: there is no such file.
+  private static func text(_ path: String) throws(Failure) -> Data? {
+    if let data = FileManager.default.contents(atPath: path) { return data }
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file < 0 else {
+      // A folder of that name.
+      close(file)
+      return nil
+    }
+    guard [ENOENT, ENOTDIR].contains(errno) else { throw cannotRead(path, errno) }
+    return nil
   }
 
   package func migration(_ name: String) -> MigrationScript? { migrations.first { $0.name == name } }

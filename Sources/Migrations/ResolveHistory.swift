@@ -2,8 +2,8 @@ import Diagnostics
 
 /// What `prisma migrate resolve` does to the history, with the same preconditions and the same rows.
 package struct ResolveHistory {
-  private let table: HistoryTable
-  private let folder: MigrationFolder
+  let table: HistoryTable
+  let folder: MigrationFolder
 
   /// The caller holds Prisma's advisory lock.
   package init(_ table: HistoryTable, folder: MigrationFolder) {
@@ -17,11 +17,7 @@ package struct ResolveHistory {
   package func markApplied(_ name: String) throws(Failure) {
     try folder.checkProvider()
     guard let checksum = try folder.migration(name)?.checksum() else {
-      throw Failure(
-        "P3017", exit: .failed, what: "migration \(name)",
-        why: "it could not be found: the migrations folder has no folder of that name with a migration.sql",
-        nextStep: nearest(to: name, among: folder.migrations.map(\.name)).map { "did you mean \($0)?" }
-          ?? "give the whole name of the folder: holdfast migrations lists them")
+      throw unknownMigration(name, in: folder)
     }
     if try table.rows().contains(where: { $0.name == name && $0.finishedAt != nil }) {
       throw Failure(
@@ -48,7 +44,8 @@ package struct ResolveHistory {
       throw Failure(
         "P3011", exit: .failed, what: "migration \(name)",
         why: "it cannot be rolled back, because it was never applied to the database",
-        nextStep: "give the whole name of the migration: holdfast migrations lists them")
+        nextStep: suggestion(for: name, among: try table.rows().map(\.name))
+          ?? "give the whole name of the migration: holdfast migrations lists them")
     }
     guard rows.contains(where: { $0.finishedAt == nil }) else {
       throw Failure(
@@ -59,40 +56,4 @@ package struct ResolveHistory {
     try table.rollBackFailed(name)
     return rows.contains(where: \.isFailed)
   }
-
-  /// Marks every migration of the folder as applied, in a database that has no history yet.
-  ///
-  /// - Parameter last: the last one to mark; nil: all.
-  /// - Returns: the names that were marked.
-  /// - Throws: `P3019`, `P3017`, `P3015`, `already_managed`.
-  package func baseline(upTo last: String?) throws(Failure) -> [String] {
-    try folder.checkProvider()
-    guard try table.rows().isEmpty else {
-      throw Failure(
-        "already_managed", exit: .failed, what: "baseline", why: "the database already has a migration history",
-        nextStep: "mark single migrations: holdfast resolve NAME --applied")
-    }
-    var chosen = folder.migrations
-    if let last {
-      guard let end = chosen.firstIndex(where: { $0.name == last }) else {
-        throw Failure(
-          "P3017", exit: .failed, what: "migration \(last)", why: "it could not be found",
-          nextStep: "give the whole name of the folder: holdfast migrations lists them")
-      }
-      chosen = Array(chosen[...end])
-    }
-    for migration in chosen where migration.text == nil { throw missingScript(migration.name) }
-    try table.create()
-    try table.session.query("BEGIN")
-    for migration in chosen { try table.insertApplied(migration.name, checksum: try migration.checksum() ?? "") }
-    try table.session.query("COMMIT")
-    return chosen.map(\.name)
-  }
-}
-
-/// `P3015`: a folder without its script.
-package func missingScript(_ name: String) -> Failure {
-  Failure(
-    "P3015", exit: .failed, what: "migration \(name)", why: "its migration.sql could not be found or read",
-    nextStep: "restore the file, or delete the folder \(name)")
 }

@@ -42,7 +42,7 @@ struct PolicyCheck {
     let names = PolicyTable.names(in: section)
     for entry in entries {
       let path = keyPath(section, entry.key)
-      guard names.contains(entry.key) else {
+      guard names.contains(entry.key) || PolicyTable.isOlderName(entry.key, in: section) else {
         found.append(PolicyProblem(line: entry.keyLine, key: path, unknownKey(entry.key, section: section)))
         continue
       }
@@ -110,7 +110,7 @@ struct PolicyCheck {
     if let near = nearest(to: String(key.prefix(60)), among: names) {
       return "unknown key; did you mean \(section.map { "\($0).\(near)" } ?? near)?"
     }
-    if let path = PolicyTable.keys.first(where: { $0.path == key && key.contains(".") })?.path {
+    if let path = PolicyTable.byPath[key]?.path, key.contains(".") {
       return "unknown key; \(path) is written as its section, and indented below that the key"
     }
     if let path = PolicyTable.keys.first(where: { $0.path.hasSuffix(".\(key)") })?.path ?? topLevel(key) {

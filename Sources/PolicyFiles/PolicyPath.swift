@@ -1,9 +1,9 @@
 import Foundation
 
 /// Paths in a policy are relative to the folder that the policy's file is in.
-enum PolicyPath {
+package enum PolicyPath {
   /// The absolute path, without `.` and `..`.
-  static func absolute(_ path: String, besideFile file: String) -> String {
+  package static func absolute(_ path: String, besideFile file: String) -> String {
     path.hasPrefix("/") ? normalized(path) : normalized(folder(ofFile: file) + "/" + path)
   }
 

@@ -20,6 +20,11 @@ struct PolicySettings {
     return tools
   }
 
+  /// Nil: `auto`. The older name holds where the key itself is not there.
+  var jobs: Int? {
+    if case .integer(let jobs) = values["jobs"] ?? self["backup.jobs"] { jobs } else { nil }
+  }
+
   func backup() -> BackupSettings {
     var settings = BackupSettings()
     let isWrapped = values["tools.wrapper"].map { $0 != .list([]) } ?? false
@@ -28,10 +33,10 @@ struct PolicySettings {
     if case .compression(let word, let level) = self["backup.compression"] {
       settings.compression = compression(word, level: level)
     }
-    if case .integer(let jobs) = self["backup.jobs"] { settings.jobs = jobs }
     if case .boolean(let globals) = self["backup.globals"] { settings.globals = globals }
     if case .duration(let timeout) = self["backup.lock_wait_timeout"] { settings.lockWaitTimeout = timeout }
     if case .list(let patterns) = self["backup.exclude_table_data"] { settings.excludeTableData = patterns }
+    if case .duration(let age) = self["backup.max_age"] { settings.maxAge = age }
     return settings
   }
 
@@ -53,6 +58,8 @@ struct PolicySettings {
     if case .checks(let checks) = self["migrations.health_checks"] { settings.healthChecks = checks }
     if let word = text("migrations.on_failure").flatMap(MigrationSettings.OnFailure.init) { settings.onFailure = word }
     if case .list(let command) = self["migrations.command"] { settings.command = command }
+    settings.commandTimeout = limit("migrations.command_timeout")
+    settings.healthCheckTimeout = limit("migrations.health_check_timeout")
     if case .duration(let timeout) = self["migrations.lock_timeout"] { settings.lockTimeout = timeout }
     if case .duration(let timeout) = self["migrations.statement_timeout"] { settings.statementTimeout = timeout }
     if let word = text("migrations.standby_copy").flatMap(MigrationSettings.StandbyCopy.init) {
@@ -60,6 +67,11 @@ struct PolicySettings {
     }
     if case .duration(let period) = self["migrations.hold_for"] { settings.holdFor = period }
     return settings
+  }
+
+  /// Nil: none, as zero means.
+  private func limit(_ path: String) -> Duration? {
+    if case .duration(let limit) = self[path], limit > .zero { limit } else { nil }
   }
 
   /// zstd without a level is zstd at the level that `auto` takes.

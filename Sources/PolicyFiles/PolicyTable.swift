@@ -6,6 +6,11 @@ package enum PolicyTable {
   package static let keys: [PolicyKey] =
     general + backup + scheduling + rotation + verification + migrations + others
 
+  /// Keys that have another name now. They still hold where that is not written.
+  static let olderNames: [PolicyKey] = [
+    .now("backup.jobs", .integerOr("auto", 1...64), default: .text("auto"))
+  ]
+
   private static let general: [PolicyKey] = [
     .now("version", .integer(1...1), default: .integer(1)),
     .now("environment", .text, default: .text("development")),
@@ -13,12 +18,13 @@ package enum PolicyTable {
     .now("tools.directory", .path, default: .null),
     .now("tools.wrapper", .texts, default: .list([])),
     .now("repository", .path, default: .text("../backups")),
+    .now("jobs", .integerOr("auto", 1...64), default: .text("auto")),
+    .now("repository_id", .text, default: .null),
   ]
 
   private static let backup: [PolicyKey] = [
     .now("backup.format", .choice(BackupFormat.allCases.map(\.rawValue)), default: .null),
     .now("backup.compression", .compression, default: .compression("auto", level: nil)),
-    .now("backup.jobs", .integerOr("auto", 1...64), default: .text("auto")),
     .now(
       "backup.full_every", .duration(days: 3660), default: .duration(.zero),
       .only([.duration(.zero)], "differential backups are not in this version; every backup is full: write 0s")),
@@ -26,6 +32,7 @@ package enum PolicyTable {
     // pg_dump takes milliseconds in 31 bits.
     .now("backup.lock_wait_timeout", .duration(days: 24), default: .duration(.seconds(30))),
     .now("backup.exclude_table_data", .texts, default: .list([])),
+    .now("backup.max_age", .duration(days: 3660), default: .null),
   ]
 
   private static let noSchedule =
@@ -60,6 +67,7 @@ package enum PolicyTable {
   private static let migrations: [PolicyKey] = [
     .now("migrations.directory", .path, default: .null),
     .now("migrations.command", .texts, default: .list([])),
+    .now("migrations.command_timeout", .duration(days: 24), default: .duration(.seconds(3600))),
     .later("migrations.rehearse", .boolean, off: .boolean(false), noRehearsal),
     .now("migrations.lock_timeout", .duration(days: 24), default: .duration(.seconds(5))),
     .now("migrations.statement_timeout", .duration(days: 24), default: .duration(.zero)),
@@ -67,6 +75,7 @@ package enum PolicyTable {
     .later("migrations.max_rollback_time", .duration(days: 366), noRehearsal),
     .now("migrations.standby_copy", .choice(["off", "restored", "cloned"]), default: .text("off")),
     .now("migrations.health_checks", .healthChecks, default: .checks([])),
+    .now("migrations.health_check_timeout", .duration(days: 24), default: .duration(.seconds(60))),
     .now("migrations.hold_for", .duration(days: 3660), default: .duration(.seconds(14 * 86_400))),
   ]
 
@@ -93,7 +102,11 @@ package enum PolicyTable {
 }
 
 extension PolicyTable {
-  static let byPath = Dictionary(keys.map { ($0.path, $0) }) { first, _ in first }
+  static let byPath = Dictionary((keys + olderNames).map { ($0.path, $0) }) { first, _ in first }
+
+  static func isOlderName(_ name: String, in section: String?) -> Bool {
+    olderNames.contains { $0.path == "\(section ?? "").\(name)" }
+  }
 
   /// The names that may stand in a section, or with nil at the top of the file.
   static func names(in section: String?) -> [String] {

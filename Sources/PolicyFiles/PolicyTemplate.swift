@@ -3,9 +3,11 @@ package enum PolicyTemplate {
   /// - Parameters:
   ///   - databaseURLVariable: the environment variable that holds the connection; only its name is written.
   ///   - repository: relative to the policy's file, or absolute.
+  ///   - repositoryID: the id in its holdfast.json.
   ///   - migrations: Prisma's migrations folder, likewise; nil: there is none.
   package static func text(
-    environment: String, databaseURLVariable: String, repository: String, migrations: String? = nil
+    environment: String, databaseURLVariable: String, repository: String, repositoryID: String? = nil,
+    migrations: String? = nil
   ) -> String {
     """
     # A policy of Holdfast: which database is backed up, where to, and how well each backup is proven.
@@ -30,15 +32,22 @@ package enum PolicyTemplate {
 
     # Where the backups are kept, relative to this file. Best on another disk than the database's.
     repository: \(scalar(repository))
+    # The id in its holdfast.json. Another repository at that path, such as another disk, is an error. null: any is taken
+    # that does not hold backups of this policy from another one.
+    repository_id: \(repositoryID.map(scalar) ?? "null")
+
+    # Tables dumped or restored at the same time, 1 to 64; auto: the least of cores, 8, half the server's free connections.
+    jobs: auto
 
     backup:
       format: null                  # null: directory, behind a wrapper custom; or plain, which is SQL
       compression: auto             # auto, zstd, zstd:1 (fast) to zstd:19 (small), gzip, none
-      jobs: auto                    # tables dumped at the same time, 1 to 64; auto: one per core
       full_every: 0s                # 0s: every backup is complete in itself
       globals: true                 # also roles and tablespaces, and the database's own settings and privileges
       lock_wait_timeout: 30s        # how long to wait for a table that is locked before giving way
       exclude_table_data: []        # tables saved without their rows, as patterns: [public.sessions, "audit.log_*"]
+      # Older than this, the newest good backup is told by status and check (exit 2): a job that does not run shows nowhere else.
+      max_age: 26h                  # null: it may be of any age
 
     verify:
       # checksum: every file's size and SHA-256. archive: also reads every row again and compares the digests.
@@ -58,11 +67,13 @@ package enum PolicyTemplate {
       # The folder that holds Prisma's migrations, relative to this file.
       directory: \(migrations.map(scalar) ?? "null")
       command: []                   # what applies them, e.g. [npx, prisma, migrate, deploy]; empty: Holdfast itself
+      command_timeout: 1h           # how long that may take, with all that it starts; 0: without limit
       lock_timeout: 5s              # how long a migration waits for a lock before it gives way
       on_failure: stop              # stop and say so, or rollback
       standby_copy: off             # the snapshot as a database too, for a rollback within seconds: restored, or cloned
       hold_for: 14d                 # how long the snapshot is kept from rotation
       health_checks: []             # after a deploy: [{sql: "SELECT true"}, {command: [curl, -fsS, http://localhost/health]}]
+      health_check_timeout: 60s     # how long each of them may take; 0: without limit
       statement_timeout: 0          # how long one statement of it may run; 0: without limit
 
     """

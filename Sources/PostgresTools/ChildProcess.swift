@@ -10,8 +10,14 @@ package struct ChildCommand: Sendable {
   package var environment: [String: String]
   /// Taken out of whatever the child prints.
   package var secrets: [Secret]
+  /// For the files that it makes; nil: only for us.
+  package var umask: mode_t?
 
-  package init(executable: String, arguments: [String], environment: [String: String], secrets: [Secret] = []) {
+  package init(
+    executable: String, arguments: [String], environment: [String: String], secrets: [Secret] = [],
+    umask: mode_t? = nil
+  ) {
+    self.umask = umask
     self.executable = executable
     self.arguments = arguments
     self.environment = environment
@@ -238,7 +244,7 @@ private final class TailReader: @unchecked Sendable {
   private static let limit = 64 << 10
 
   init(descriptor: Int32) {
-    Thread.detachNewThread { [self] in
+    let started = startThread { [self] in
       var buffer = [UInt8](repeating: 0, count: 64 << 10)
       while true {
         let count = read(descriptor, &buffer, buffer.count)
@@ -249,6 +255,10 @@ private final class TailReader: @unchecked Sendable {
       close(descriptor)
       ended.signal()
     }
+    guard !started else { return }
+    // The child gets an error for what it writes, and nobody waits for it.
+    close(descriptor)
+    ended.signal()
   }
 
   private func keep(_ bytes: ArraySlice<UInt8>) {
@@ -269,33 +279,24 @@ private final class TailReader: @unchecked Sendable {
 /// its children along.
 private final class SpawningThread: @unchecked Sendable {
   static let shared = SpawningThread()
-  private let condition = NSCondition()
-  private var jobs: [() -> Void] = []
+  private let work: WorkQueue
+  private let isThere: Bool
 
   private init() {
-    Thread.detachNewThread { [self] in
-      while true { next()() }
-    }
-  }
-
-  private func next() -> () -> Void {
-    condition.lock()
-    defer { condition.unlock() }
-    while jobs.isEmpty { condition.wait() }
-    return jobs.removeFirst()
+    let work = WorkQueue()
+    self.work = work
+    isThere = startThread { while true { work.next()() } }
   }
 
   /// - Returns: the pid, or -errno.
   func spawn(_ command: ChildCommand, input: Int32, output: Int32, error: Int32) -> pid_t {
+    guard isThere else { return -EAGAIN }
     let done = DispatchSemaphore(value: 0)
     nonisolated(unsafe) var pid: pid_t = -EIO
-    condition.lock()
-    jobs.append {
+    work.add {
       pid = Self.start(command, input: input, output: output, error: error)
       done.signal()
     }
-    condition.signal()
-    condition.unlock()
     done.wait()
     return pid
   }
@@ -308,9 +309,30 @@ private final class SpawningThread: @unchecked Sendable {
       environment.withUnsafeBufferPointer { envp in
         guard let argv = argv.baseAddress, let envp = envp.baseAddress else { return -ENOMEM }
         var request = cprocess_request(
-          path: argv.pointee, argv: argv, envp: envp, input: input, output: output, error: error)
+          path: argv.pointee, argv: argv, envp: envp, input: input, output: output, error: error,
+          umask: command.umask.map(Int32.init) ?? -1)
         return cprocess_spawn(&request)
       }
     }
+  }
+}
+
+/// What one thread does for others, in the order in which they ask.
+private final class WorkQueue: @unchecked Sendable {
+  private let condition = NSCondition()
+  private var jobs: [() -> Void] = []
+
+  func add(_ job: @escaping () -> Void) {
+    condition.withLock {
+      jobs.append(job)
+      condition.signal()
+    }
+  }
+
+  func next() -> () -> Void {
+    condition.lock()
+    defer { condition.unlock() }
+    while jobs.isEmpty { condition.wait() }
+    return jobs.removeFirst()
   }
 }

@@ -9,12 +9,16 @@ package struct ChildRunner: Sendable {
 
   /// Runs a child and hands its output on piece by piece.
   ///
+  /// - Parameter stopping: asked every twentieth of a second whether to end the child early.
   /// - Throws: what `take` throws, after the child was ended; `Failure.stopped` when the run is to stop.
   package func run(
-    _ command: ChildCommand, take: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    _ command: ChildCommand, stopping: (@Sendable () -> Bool)? = nil,
+    take: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) -> ChildExit {
     try cancellation.check()
     let child = try ChildProcess(starting: command, capturesOutput: true)
+    let timer = stopTimer(child, stopping)
+    defer { timer?.cancel() }
     let outcome: Result<ChildExit, Failure> = cancellation.withHandler({ child.terminate() }) {
       var failure: Failure?
       do throws(Failure) { try drain(child, take) } catch {
@@ -52,6 +56,8 @@ package struct ChildRunner: Sendable {
       }
       var failure: Failure?
       var readsNoMore = false
+      // Nobody takes its output then.
+      if reader.isMissing { child.terminate() }
       do throws(Failure) {
         try feed { (bytes) throws(Failure) in
           guard child.put(bytes) else {
@@ -83,23 +89,30 @@ package struct ChildRunner: Sendable {
   /// Runs a child whose output does not matter.
   ///
   /// - Parameters:
-  ///   - stopping: asked every tenth of a second whether to end the child early.
+  ///   - stopping: asked every twentieth of a second whether to end the child early.
   ///   - pausing: asked every hundredth of a second whether the child has to stand still.
   package func run(
     _ command: ChildCommand, stopping: (@Sendable () -> Bool)?, pausing: (@Sendable () -> Bool)? = nil
   ) throws(Failure) -> ChildExit {
     try cancellation.check()
     let child = try ChildProcess(starting: command, capturesOutput: false)
-    let timer = Self.timer(every: 0.1) { if stopping?() ?? false { child.terminate() } }
+    let timer = stopTimer(child, stopping)
     let pause = pausing.map { mustPause in
       let pause = Pause(child)
       return Self.timer(every: 0.01) { pause.set(mustPause()) }
     }
     let exit = cancellation.withHandler({ child.terminate() }) { child.wait() }
-    timer.cancel()
+    timer?.cancel()
     pause?.cancel()
     try cancellation.check()
     return exit
+  }
+
+  private func stopTimer(_ child: ChildProcess, _ stopping: (@Sendable () -> Bool)?) -> (any DispatchSourceTimer)? {
+    guard let stopping else { return nil }
+    // A second TERM may be taken for the wish to end at once.
+    let once = Once()
+    return Self.timer(every: 0.05) { if stopping() { once.run { child.terminate() } } }
   }
 
   private static func timer(every seconds: Double, _ body: @escaping @Sendable () -> Void) -> any DispatchSourceTimer {
@@ -111,15 +124,32 @@ package struct ChildRunner: Sendable {
   }
 
   /// Runs a child whose stdout and stderr its user is to see, in the order in which they come.
+  ///
+  /// - Parameter limit: how long it may run; then its whole group is asked to end, and made to five seconds later. Nil: as long as it takes.
+  /// - Throws: `command_timed_out`.
   package func runVisibly(
-    _ command: ChildCommand, tell: (UnsafeRawBufferPointer) -> Void
+    _ command: ChildCommand, within limit: Duration?, tell: (UnsafeRawBufferPointer) -> Void
   ) throws(Failure) -> ChildExit {
     // One pipe for both: a shell joins them.
-    let joined = ChildCommand(
-      executable: "/bin/sh", arguments: ["-c", "exec \"$0\" \"$@\" 2>&1", command.executable] + command.arguments,
-      environment: command.environment, secrets: command.secrets)
-    return try run(joined) { (piece) throws(Failure) in tell(piece) }
+    var joined = command
+    joined.executable = "/bin/sh"
+    joined.arguments = ["-c", "exec \"$0\" \"$@\" 2>&1", command.executable] + command.arguments
+    let start = ContinuousClock.now
+    var isOver: (@Sendable () -> Bool)?
+    if let limit { isOver = { ContinuousClock.now - start >= limit } }
+    let exit = try run(joined, stopping: isOver) { (piece) throws(Failure) in tell(piece) }
+    // One that ends at the last moment, and well, is not late.
+    if let limit, !exit.succeeded, ContinuousClock.now - start >= limit {
+      throw Failure(
+        Self.timedOut, exit: .failed, what: "command \(command.name)",
+        why: "it still ran after \((limit / .milliseconds(1) / 1000).formatted()) s, and its processes were ended",
+        nextStep: "give it more time")
+    }
+    return exit
   }
+
+  /// The code of the failure of a program that took too long.
+  package static let timedOut = "command_timed_out"
 
   /// Runs a child that prints little, and returns what it printed.
   ///
@@ -160,16 +190,35 @@ private final class Pause: @unchecked Sendable {
   }
 }
 
+/// Does something at most once, whichever thread comes first.
+private final class Once: @unchecked Sendable {
+  private let lock = NSLock()
+  private var done = false
+
+  func run(_ body: () -> Void) {
+    let isFirst = lock.withLock {
+      defer { done = true }
+      return !done
+    }
+    if isFirst { body() }
+  }
+}
+
 /// Takes a child's output on a thread of its own.
 private final class OutputThread: @unchecked Sendable {
   private let ended = DispatchSemaphore(value: 0)
   private var outcome: Failure?
+  private(set) var isMissing = false
 
   init(_ body: @escaping @Sendable () throws(Failure) -> Void) {
-    Thread.detachNewThread { [self] in
+    let started = startThread { [self] in
       do throws(Failure) { try body() } catch { outcome = error }
       ended.signal()
     }
+    guard !started else { return }
+    isMissing = true
+    outcome = .noThread
+    ended.signal()
   }
 
   /// Waits for the end.

@@ -44,32 +44,51 @@ package enum ConnectionURL {
     return try target(from: values)
   }
 
-  /// Host, port and database as Prisma takes them; and a server that is gone must show within minutes, not hours.
+  /// Host and port as Prisma takes them; and a server that is gone must show within minutes, not hours.
   private static let defaults = [
-    "host": "localhost", "port": "5432", "connect_timeout": "5", "dbname": "postgres", "keepalives_idle": "60",
+    "host": "localhost", "port": "5432", "connect_timeout": "5", "keepalives_idle": "60",
     "keepalives_interval": "10", "keepalives_count": "6",
   ]
 
   /// Fills in what Prisma and libpq would take different defaults for, and parts the password from the rest.
   static func target(from values: [String: String]) throws(Failure) -> ConnectionTarget {
     var parameters = values.filter { !$0.value.isEmpty }
-    for secret in ["sslpassword", "passfile", "service"] where parameters[secret] != nil {
-      throw bad("the parameter \(secret) is not supported", "leave it out")
-    }
+    try refuseUnsupported(parameters)
     let modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
     guard modes.contains(parameters["sslmode"] ?? "prefer") else {
       throw bad("its sslmode is none of PostgreSQL's", "write one of \(modes.joined(separator: ", "))")
     }
-    let namesDatabase = parameters["dbname"] != nil
+    guard parameters["dbname"] != nil else {
+      throw bad("it names no database", "put the name behind the host: postgresql://user:password@host:5432/database")
+    }
+    let given = Set(parameters.keys)
     for (name, value) in defaults where parameters[name] == nil { parameters[name] = value }
     if parameters["user"] == nil { parameters["user"] = NSUserName() }
     for (name, value) in parameters where (name + value).unicodeScalars.contains("\0") {
       throw bad("the parameter \(name) has a NUL in it", "take it out")
     }
-    let password = parameters.removeValue(forKey: "password").map(Secret.init)
-    parameters["application_name"] = nil  // ours, so that sessions can be told
-    parameters["client_encoding"] = nil  // a dump is read as UTF-8
-    return ConnectionTarget(parameters: parameters, password: password, namesDatabase: namesDatabase)
+    let password = parameters.removeValue(forKey: "password") ?? ConnectionVariables.password
+    // The one that is given wins, as with libpq; a child that was told of the file would look there.
+    if password != nil { parameters["passfile"] = nil }
+    for name in ours { parameters[name] = nil }
+    return ConnectionTarget(parameters: parameters, password: password.map(Secret.init), given: given)
+  }
+
+  /// Holdfast's own: its sessions can be told by their name, and a dump is read as UTF-8.
+  static let ours = ["application_name", "fallback_application_name", "client_encoding"]
+
+  private static func refuseUnsupported(_ parameters: [String: String]) throws(Failure) {
+    if parameters["service"] != nil {
+      throw bad(
+        "it names a service of pg_service.conf, which Holdfast does not read",
+        "write host, port, user and database of the service into database.url")
+    }
+    for name in ["sslpassword", "replication"] where parameters[name] != nil {
+      throw bad("the parameter \(name) is not supported", "leave it out")
+    }
+    if let timeout = parameters["connect_timeout"], Int(timeout) == nil {
+      throw bad("its connect_timeout is no number of seconds", "write connect_timeout=5, or leave it out")
+    }
   }
 }
 
@@ -158,81 +177,5 @@ private struct URLParser {
       throw ConnectionURL.bad("it has a % that no two hexadecimal digits follow", "write a % in a password as %25")
     }
     return decoded
-  }
-}
-
-/// Prisma's connection parameters as libpq's.
-private struct PrismaParameters {
-  private(set) var libpq: [String: String] = [:]
-  private(set) var schema: String?
-  private(set) var namesPooler = false
-
-  /// Passed on as they are. Anything unknown is dropped, as Prisma does; libpq would refuse it.
-  private static let passed: Set<String> = [
-    "host", "port", "user", "password", "dbname", "hostaddr", "sslmode", "connect_timeout", "options",
-    "sslrootcert", "sslkey", "sslcrl", "sslcrldir", "sslsni", "ssl_min_protocol_version", "ssl_max_protocol_version",
-    "gssencmode",
-    "krbsrvname", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
-    "target_session_attrs", "requirepeer",
-  ]
-
-  init(_ given: [String: String]) throws(Failure) {
-    for (name, value) in given where Self.passed.contains(name) { libpq[name] = value }
-    try Self.refuseSlips(given.keys)
-    schema = given["schema"]
-    namesPooler = given["pgbouncer"] == "true"
-    if given["sslidentity"] != nil {
-      throw ConnectionURL.bad(
-        "sslidentity is a PKCS#12 file, which libpq cannot read",
-        "convert it (openssl pkcs12) and give sslcert and sslkey")
-    }
-    if let binding = given["channel_binding"], ["disable", "prefer", "require"].contains(binding) {
-      libpq["channel_binding"] = binding
-    }
-    // As libpq takes JDBC's.
-    if given["ssl"] == "true", given["sslmode"] ?? "" == "" { libpq["sslmode"] = "require" }
-    guard ["strict", "accept_invalid_certs", "", nil].contains(given["sslaccept"]) else {
-      throw ConnectionURL.bad("its sslaccept is none of Prisma's", "write strict or accept_invalid_certs")
-    }
-    if given["connect_timeout"] == "0" { libpq["connect_timeout"] = "0" }
-    takeCertificates(given)
-  }
-
-  /// They decide who the server is, and what goes over the wire.
-  private static let guarding = [
-    "sslmode", "sslrootcert", "sslcrl", "ssl_min_protocol_version", "gssencmode", "channel_binding", "requirepeer",
-    "target_session_attrs", "sslaccept",
-  ]
-
-  /// What is nearly one of them was meant to be it. Not libpq's and Prisma's own, such as `sslcertmode`.
-  private static func refuseSlips(_ names: some Sequence<String>) throws(Failure) {
-    let known = libpqKeywords().union(["sslaccept", "sslidentity"])
-    for name in names.sorted() where !known.contains(name) {
-      guard let meant = nearest(to: name, among: guarding) else { continue }
-      throw ConnectionURL.bad(
-        "one of its parameters is nearly \(meant), and would be ignored", "did you mean \(meant)?")
-    }
-  }
-
-  private static func libpqKeywords() -> Set<String> {
-    guard let options = PQconndefaults() else { return [] }
-    defer { PQconninfoFree(options) }
-    var keywords: Set<String> = []
-    var option = options
-    while let keyword = option.pointee.keyword {
-      keywords.insert(String(cString: keyword))
-      option += 1
-    }
-    return keywords
-  }
-
-  /// Prisma's `sslcert` is the authority's certificate unless a key comes with it, as libpq users write it.
-  private mutating func takeCertificates(_ given: [String: String]) {
-    if given["sslkey"] != nil {
-      libpq["sslcert"] = given["sslcert"]
-    } else if let authority = given["sslcert"], given["sslaccept"] == "strict" {
-      libpq["sslrootcert"] = authority
-    }
-    if given["sslaccept"] == "strict" { libpq["sslmode"] = "verify-full" }
   }
 }

@@ -83,8 +83,31 @@ package struct Connector: Sendable {
     }
   }
 
+  /// Tries one host after the other, each address of it, and each as long as `connect_timeout` says: by itself libpq does that only where
+  /// it may block.
   private func attempt(_ target: ConnectionTarget, purpose: String) -> Result<Session, ConnectionError> {
+    var errors: [ConnectionError] = []
+    for place in target.places {
+      for address in hostAddresses(of: place.target) {
+        switch attempt(place, at: address, purpose) {
+        case .success(let session): return .success(session)
+        case .failure(let error):
+          errors.append(error)
+          guard error.leadsToNextHost else { return .failure(error) }
+        }
+      }
+    }
+    return .failure(ConnectionError(errors, target: target))
+  }
+
+  /// - Parameter address: of the host, where it has several.
+  private func attempt(
+    _ place: ConnectionPlace, at address: String?, _ purpose: String
+  ) -> Result<Session, ConnectionError> {
+    let target = place.target
     var settings = target.parameters
+    if let address { settings["hostaddr"] = address }
+    settings["target_session_attrs"] = place.attributes
     settings["application_name"] = "holdfast \(purpose)"
     settings["client_encoding"] = "UTF8"
     settings["password"] = target.password?.reveal()
@@ -164,6 +187,25 @@ struct ConnectionError: Error {
   init(stopped: Int32, target: ConnectionTarget) {
     self.init(message: "stopped", target: target)
     self.stopped = stopped
+  }
+
+  /// What kept us from each of several hosts.
+  init(_ errors: [ConnectionError], target: ConnectionTarget) {
+    sqlState = errors.lazy.compactMap(\.sqlState).first
+    var messages: [String] = []
+    for error in errors {
+      let isOne = errors.allSatisfy { $0.target == error.target }
+      let text = isOne ? error.message : "\(error.target.endpoint): \(error.message)"
+      if !messages.contains(text) { messages.append(text) }
+    }
+    message = messages.isEmpty ? "there is no host to connect to" : messages.joined(separator: "; ")
+    self.target = target
+    stopped = errors.lazy.compactMap(\.stopped).first
+  }
+
+  /// As for libpq: one that does not answer, cannot be reached, is starting, or is not of the wanted kind. Not one that lets us not in.
+  var leadsToNextHost: Bool {
+    stopped == nil && (sqlState == nil || sqlState == "57P03") && !message.contains("no password supplied")
   }
 
   /// Likely over in a second.

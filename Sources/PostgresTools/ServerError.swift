@@ -32,12 +32,12 @@ package struct ServerError: Error, Sendable {
     self.endpoint = endpoint
   }
 
-  init(_ result: OpaquePointer, cancellation: Cancellation, endpoint: String) {
+  init(_ result: OpaquePointer, stopped: Int32?, endpoint: String) {
     self.init(
       sqlState: Self.field("C", of: result), message: Self.field("M", of: result) ?? "unknown error",
       detail: Self.field("D", of: result), hint: Self.field("H", of: result),
       position: Self.field("P", of: result).flatMap { Int($0) }, context: Self.field("W", of: result),
-      report: Self.report(of: result), stopped: cancellation.signal, endpoint: endpoint)
+      report: Self.report(of: result), stopped: stopped, endpoint: endpoint)
   }
 
   private static func report(of result: OpaquePointer) -> ServerReport? {

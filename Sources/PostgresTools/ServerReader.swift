@@ -70,7 +70,7 @@ package struct ServerReader {
       """
       SELECT pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
         \(provider), \(locale), \(rules), t.spcname, d.datconnlimit,
-        pg_catalog.shobj_description(d.oid, 'pg_database'), d.datacl IS NULL
+        pg_catalog.shobj_description(d.oid, 'pg_database'), \(Self.hasDefaultPrivileges)
       FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
       WHERE d.datname = pg_catalog.current_database()
       """)
@@ -81,6 +81,15 @@ package struct ServerReader {
       connectionLimit: Int(try row.text(8)) ?? -1, comment: row[9],
       privileges: try row.flag(10) ? nil : try privileges(), settings: try settings())
   }
+
+  /// Privileges that were changed and changed back are as good as none.
+  private static let hasDefaultPrivileges = """
+    (d.datacl IS NULL OR NOT EXISTS (
+      (SELECT a::text FROM pg_catalog.unnest(d.datacl) a EXCEPT
+        SELECT a::text FROM pg_catalog.unnest(pg_catalog.acldefault('d', d.datdba)) a)
+      UNION ALL (SELECT a::text FROM pg_catalog.unnest(pg_catalog.acldefault('d', d.datdba)) a EXCEPT
+        SELECT a::text FROM pg_catalog.unnest(d.datacl) a)))
+    """
 
   private func privileges() throws(Failure) -> [DatabaseProperties.Privilege] {
     try session.query(

@@ -12,6 +12,8 @@ package final class Session: @unchecked Sendable {
   private let cancellation: Cancellation
   private let notices: Unmanaged<NoticeBox>
   package let target: ConnectionTarget
+  /// Heard besides the session's own, for some statements. Guarded by `lock`.
+  private var alsoHears: Cancellation?
 
   init(
     adopting connection: OpaquePointer, target: ConnectionTarget, cancellation: Cancellation, log: Log
@@ -40,6 +42,9 @@ package final class Session: @unchecked Sendable {
     let status = PQtransactionStatus(connection)
     return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
   }
+
+  /// A transaction was aborted and not ended: it takes no statement.
+  package var hasFailedTransaction: Bool { PQtransactionStatus(connection) == PQTRANS_INERROR }
 
   /// Connected, and nothing is under way.
   package var isIdle: Bool { PQstatus(connection) == CONNECTION_OK && PQtransactionStatus(connection) == PQTRANS_IDLE }
@@ -98,6 +103,18 @@ package final class Session: @unchecked Sendable {
   package func attempt(_ sql: String, _ parameters: [String?] = []) -> Result<[[String?]], ServerError> {
     outcome { send(sql, parameters) }
   }
+
+  /// Runs statements that a stop of the run breaks off, on a session that otherwise goes on until its work is ended or undone.
+  package func hearing<Result>(
+    _ stop: Cancellation, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try stop.check()
+    lock.withLock { alsoHears = stop }
+    defer { lock.withLock { alsoHears = nil } }
+    return try body()
+  }
+
+  private var stopSignal: Int32? { cancellation.signal ?? alsoHears?.signal }
 
   private func outcome(_ send: () -> Bool) -> Result<[[String?]], ServerError> {
     lock.withLock {
@@ -161,7 +178,7 @@ package final class Session: @unchecked Sendable {
     guard send(bytes: statement), waitForResult(), let begin = PQgetResult(connection) else { throw lost().failure }
     defer { PQclear(begin) }
     guard PQresultStatus(begin) == PGRES_COPY_IN else {
-      let refusal = ServerError(begin, cancellation: cancellation, endpoint: target.endpoint).failure
+      let refusal = ServerError(begin, stopped: stopSignal, endpoint: target.endpoint).failure
       while waitForResult(), let result = PQgetResult(connection) { PQclear(result) }
       throw cancellation.signal.map(Failure.stopped) ?? refusal
     }
@@ -233,7 +250,7 @@ package final class Session: @unchecked Sendable {
   /// Waits a moment for something from the server. When the run is to stop it cancels the statement, and does not wait
   /// longer than some seconds for a server that no longer answers.
   private func waitForInput(_ giveUp: inout ContinuousClock.Instant?) -> Bool {
-    if cancellation.signal != nil, giveUp == nil {
+    if stopSignal != nil, giveUp == nil {
       giveUp = .now + .seconds(1)
       cancelStatement()
     }
@@ -246,11 +263,13 @@ package final class Session: @unchecked Sendable {
   /// On a thread of its own: PQcancel connects, and waits for the server without a limit.
   private func cancelStatement() {
     nonisolated(unsafe) let handle = PQgetCancel(connection)
-    Thread.detachNewThread {
+    let started = startThread {
       var message = [CChar](repeating: 0, count: 256)
       PQcancel(handle, &message, Int32(message.count))
       PQfreeCancel(handle)
     }
+    // Then the statement ends with the session.
+    if !started { PQfreeCancel(handle) }
   }
 
   private func read(_ result: OpaquePointer) -> Result<[[String?]], ServerError> {
@@ -262,7 +281,7 @@ package final class Session: @unchecked Sendable {
       PQputCopyEnd(connection, "there are no rows to read here; write INSERT statements")
       return .success([])
     default:
-      return .failure(ServerError(result, cancellation: cancellation, endpoint: target.endpoint))
+      return .failure(ServerError(result, stopped: stopSignal, endpoint: target.endpoint))
     }
   }
 
@@ -277,7 +296,7 @@ package final class Session: @unchecked Sendable {
   private func lost() -> ServerError {
     ServerError(
       sqlState: nil, message: String(cString: PQerrorMessage(connection)), detail: nil, hint: nil,
-      stopped: cancellation.signal, endpoint: target.endpoint)
+      stopped: stopSignal, endpoint: target.endpoint)
   }
 }
 

@@ -20,7 +20,7 @@ package struct Toolbox: Sendable {
     for directory in demanded.directory.map({ [$0] }) ?? candidateFolders() {
       let command = ChildCommand(
         executable: "\(directory)/pg_dump", arguments: ["--version"], environment: baseEnvironment())
-      guard access(command.executable, X_OK) == 0 else { continue }
+      guard isProgram(command.executable) else { continue }
       guard let version = try version(printedBy: command, runner: runner) else { continue }
       found.append(ClientInstallation(directory: directory, version: version))
     }
@@ -46,7 +46,7 @@ package struct Toolbox: Sendable {
     }
     let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
     folders += path.split(separator: ":").map(String.init)
-    folders = folders.filter { access("\($0)/pg_dump", X_OK) == 0 }
+    folders = folders.filter { isProgram("\($0)/pg_dump") }
     var seen: Set<String> = []
     return folders.filter { seen.insert(URL(fileURLWithPath: $0).resolvingSymlinksInPath().path).inserted }
   }
@@ -59,7 +59,7 @@ package struct Toolbox: Sendable {
 
   /// Whether a program of it is there.
   package func has(_ tool: String, runner: ChildRunner) throws(Failure) -> Bool {
-    if installation.wrapper.isEmpty { return access(path(tool), X_OK) == 0 }
+    if installation.wrapper.isEmpty { return isProgram(path(tool)) }
     return try Self.version(printedBy: command(tool, ["--version"]), runner: runner) != nil
   }
 
@@ -89,8 +89,8 @@ package struct Toolbox: Sendable {
     environment["PGOPTIONS"] = options
     environment["PGAPPNAME"] = "holdfast \(purpose)"
     environment["PGCLIENTENCODING"] = "UTF8"
-    // Without a password of ours libpq may use the user's own ~/.pgpass.
-    environment["PGPASSFILE"] = passwordFile
+    // Without a password of ours libpq may use the user's own file, ~/.pgpass or another.
+    if let passwordFile { environment["PGPASSFILE"] = passwordFile }
     return ChildCommand(
       executable: path(tool), arguments: ["-w", "-d", Self.connectionString(rest)] + arguments,
       environment: environment, secrets: [target.password, target.password?.inPasswordFile].compactMap { $0 })
@@ -103,11 +103,11 @@ package struct Toolbox: Sendable {
     }.joined(separator: " ")
   }
 
-  /// Nothing of the caller's PG* variables: they would change what is dumped.
+  /// Nothing of the caller's PG* variables but the place of his passwords: they would change what is dumped.
   package static func baseEnvironment() -> [String: String] {
     let inherited = ProcessInfo.processInfo.environment
     var environment = ["LC_ALL": "C.UTF-8", "PATH": inherited["PATH"] ?? "/usr/bin:/bin"]
-    for name in ["HOME", "TMPDIR", "KRB5CCNAME", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH"] {
+    for name in ["HOME", "TMPDIR", "PGPASSFILE", "KRB5CCNAME", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH"] {
       environment[name] = inherited[name]
     }
     return environment

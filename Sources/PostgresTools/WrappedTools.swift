@@ -30,7 +30,7 @@ extension Toolbox {
     }
     let program = words.first ?? ""
     return ChildCommand(
-      executable: program.contains("/") ? program : Self.inPath(program) ?? program,
+      executable: findProgram(program, path: ProcessInfo.processInfo.environment["PATH"]) ?? program,
       arguments: words.dropFirst() + [path(tool)] + arguments, environment: environment,
       secrets: [password].compactMap { $0 })
   }
@@ -41,11 +41,6 @@ extension Toolbox {
     let isContainer = ["docker", "podman", "nerdctl"].contains { program.contains($0) }
     guard isContainer, let exec = words.firstIndex(of: "exec"), !words.contains(variable) else { return }
     words.insert(contentsOf: ["-e", variable], at: exec + 1)
-  }
-
-  private static func inPath(_ program: String) -> String? {
-    let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-    return path.split(separator: ":").map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
   }
 
   /// - Throws: `wrapped_directory` when a backup is in a format that programs behind a wrapper cannot read.

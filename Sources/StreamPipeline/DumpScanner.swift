@@ -21,6 +21,8 @@ package final class DumpScanner {
   package var owners: Set<String> { schema.owners }
   /// The schema's statements as they were digested; empty unless asked for at `init`.
   package var statements: [SchemaStatement] { schema.statements }
+  /// The statements that a dump of the schema alone has, too.
+  package var definitions: CountedDigest { CountedDigest(schema.definitions) }
   /// The tables so far, with what their COPY statements say, in the order of the dump.
   package private(set) var copied: [(table: TableDigest, target: CopyTarget)] = []
   /// The order of the values of a table's first rows. pg_dump writes some partitions as rows of their root, each in an order of its own.
@@ -166,7 +168,7 @@ package enum DumpEvent {
 
 extension MultisetHash {
   /// Adds the hash of some bytes.
-  mutating func insert(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func insert(_ bytes: UnsafeRawBufferPointer) {
     var hasher = RowHasher()
     if let base = bytes.baseAddress { hasher.append(base, bytes.count) }
     hasher.finishItem()

@@ -10,12 +10,13 @@ package func handOver(
   to consume: (UnsafeRawBufferPointer) throws(Failure) -> Void
 ) throws(Failure) {
   let queue = PieceQueue()
-  Thread.detachNewThread {
+  let started = startThread {
     do throws(Failure) {
       try produce { (piece) throws(Failure) in try queue.put(Array(piece)) }
       queue.end(nil)
     } catch { queue.end(error) }
   }
+  guard started else { throw .noThread }
   // Nothing that the other thread uses may go before it.
   defer { queue.waitForEnd() }
   while let piece = try queue.next() { try piece.withBytes(consume) }

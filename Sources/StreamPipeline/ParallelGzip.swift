@@ -115,13 +115,17 @@ private final class DeflateWorkers: @unchecked Sendable {
   // Guarded by `condition`.
   private var jobs: [DeflateJob] = []
   private var ended = false
+  /// Threads that there are.
+  private var workers = 0
 
   init(level: Int, threads: Int) {
     self.level = level
-    for _ in 0..<threads { Thread.detachNewThread { [self] in work() } }
+    for _ in 0..<threads where startThread({ [self] in work() }) { workers += 1 }
   }
 
   func begin(_ job: DeflateJob) {
+    // Without a thread nobody would do it. It counts as failed.
+    guard workers > 0 else { return job.finish(nil) }
     condition.withLock {
       jobs.append(job)
       condition.signal()

@@ -21,6 +21,7 @@ struct SchemaCollector {
   /// Settings that decide where and how the next tables are made.
   var context: [String: String] = [:]
   private(set) var multiset = MultisetHash()
+  private(set) var definitions = MultisetHash()
   private(set) var owners: Set<String> = []
   private(set) var statements: [SchemaStatement] = []
 
@@ -28,6 +29,7 @@ struct SchemaCollector {
     let normal = normalized(schemaStatement: statement)
     if let owner = ownerNamed(by: statement) { owners.insert(owner) }
     let settings = Array(settingsBehind(normal).map { "\($0)=\(context[$0] ?? "");" }.joined().utf8)
+    if SchemaStatement(normal).isDefinition { normal.withUnsafeBytes { definitions.insert($0) } }
     if keepStatements { statements.append(SchemaStatement(normal, settings: settings)) }
     (settings + normal).withUnsafeBytes { multiset.insert($0) }
   }

@@ -46,10 +46,13 @@ package final class TrailingPass: @unchecked Sendable {
 
   private func start(_ loop: @escaping @Sendable (TrailingPass) -> Void) {
     group.enter()
-    Thread.detachNewThread { [self] in
+    let started = startThread { [self] in
       loop(self)
       group.leave()
     }
+    guard !started else { return }
+    group.leave()
+    condition.withLock { failure = failure ?? .noThread }
   }
 
   /// A failure of the pass so far: the dump may as well be stopped. A file without its end is none yet: it may be the consequence

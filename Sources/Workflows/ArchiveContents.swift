@@ -9,6 +9,7 @@ struct ArchiveContents {
   /// The tables with their data files' raw names.
   var tables: [Entry]
   var schema: CountedDigest
+  var definitions: CountedDigest
   var sequences: CountedDigest
   var owners: Set<String>
   /// Only when asked for.
@@ -52,6 +53,7 @@ struct ArchiveContents {
     let digest = try scanner.finish()
     return ArchiveContents(
       tables: try entries(scanner.copied, listing, owners: scanner.owners), schema: digest.schema,
+      definitions: scanner.definitions,
       sequences: digest.sequences,
       owners: scanner.owners, statements: scanner.statements)
   }

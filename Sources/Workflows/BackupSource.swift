@@ -14,8 +14,9 @@ struct BackupSource {
   /// - Throws: `bad_database_url`, connection failures, `pooler`, `client_too_old`.
   init(policy: Policy, surroundings: Surroundings) throws(Failure) {
     self.policy = policy
-    target = try ConnectionURL.parse(policy.databaseURL)
-    session = try surroundings.connector.connect(target, purpose: "backup")
+    let wanted = try ConnectionURL.parse(policy.databaseURL)
+    session = try surroundings.connector.connect(wanted, purpose: "backup")
+    target = wanted.at(session)
     facts = try ServerReader(session).facts()
     if let refusal = facts.poolerRefusal(endpoint: target.endpoint) { throw refusal }
     toolbox = try surroundings.toolbox(forMajor: facts.major, demanded: policy.tools)
@@ -47,6 +48,7 @@ extension ServerFacts {
       "pooler", exit: .configuration, what: "connection to \(endpoint)",
       why:
         "a connection pooler (PgBouncer or the like) stands between: snapshots and session settings do not survive it",
-      nextStep: "give the server's own host and port in database.url")
+      nextStep: "give the server's own host and port in database.url; where Prisma has a direct URL beside: "
+        + "url: ${DIRECT_URL}")
   }
 }

@@ -18,9 +18,12 @@ struct BuiltInDeploy {
     let still = Set(try books.readyStatus().pending)
     for name in pending where still.contains(name) {
       try surroundings.cancellation.check()
-      guard let migration = books.folder.migration(name), migration.text != nil else { throw missingScript(name) }
+      guard let migration = books.folder.migration(name) else { continue }
+      if let refusal = migration.refusal { throw refusal }
       try applyOne(migration, &outcome)
     }
+    // A health check may start the application, and that its own look for pending migrations.
+    try AdvisoryLock.prisma.release(books.session)
   }
 
   private func applyOne(

@@ -25,6 +25,8 @@ struct DumpedArchive {
   /// The data, with its tables where each has a file.
   var files: [StoredFile]
   var digests: DatabaseDigest
+  /// What a dump of the schema alone has, too.
+  var definitions: CountedDigest
   var owners: Set<String>
   var timings: [Manifest.Timing]
 }
@@ -43,15 +45,92 @@ struct CaptureDatabase {
 
     // What needs no snapshot comes before it: the shorter it is open, the less it holds up.
     let globals = policy.backup.globals ? try saveGlobals(passwordFile) : nil
+    let database = try ServerReader(source.session).database()
+    let start = CaptureStart(
+      locks: TableLocks(
+        try surroundings.connector.connect(source.target, purpose: "backup"),
+        waitingAtMost: policy.backup.lockWaitTimeout, log: surroundings.log),
+      observer: try surroundings.connector.connect(source.target, purpose: "backup"), passwordFile: passwordFile,
+      expectedBytes: expectedBytes)
+    let jobs = try surroundings.jobs(of: policy, on: source.session, database: source.target.database)
+    var captured = try patiently { (alone) throws(Failure) in try attempt(start, jobs: alone ? 1 : jobs) }
+    (captured.oid, captured.databaseBytes) = database
+    captured.globals = globals
+    try partial.synchronizeData()
+    return captured
+  }
 
-    // One snapshot for everything that the manifest says.
-    let locks = try TableLocks(
-      try surroundings.connector.connect(source.target, purpose: "backup"),
-      waitingAtMost: policy.backup.lockWaitTimeout, log: surroundings.log)
-    let snapshot = try SnapshotSession(source.session, standby: source.facts.standby, locks: locks)
+  /// What every attempt begins with.
+  private struct CaptureStart {
+    var locks: TableLocks
+    var observer: Session
+    var passwordFile: String?
+    var expectedBytes: UInt64?
+  }
+
+  private enum Attempt {
+    case done(CapturedDump)
+    /// It may succeed at another moment.
+    case unlucky(Failure)
+  }
+
+  /// Tries as long as the policy waits for locks, as often as others come between.
+  ///
+  /// - Parameter body: is told whether pg_dump is to work without workers.
+  private func patiently(_ body: (_ alone: Bool) throws(Failure) -> Attempt) throws(Failure) -> CapturedDump {
+    let deadline = ContinuousClock.now + max(policy.backup.lockWaitTimeout, .seconds(5))
+    var refusedWorkers = 0
+    for number in 1... {
+      switch try body(refusedWorkers >= Self.refusalsToBear) {
+      case .done(let captured): return captured
+      case .unlucky(let failure):
+        if failure.code == DumpCommand.workerRefused { refusedWorkers += 1 }
+        guard number < Self.attemptsAtLeast || ContinuousClock.now < deadline else { throw failure }
+        surroundings.log.info("\(failure.why); taking the snapshot again")
+        try surroundings.cancellation.check()
+        try partial.discardData()
+      }
+    }
+    throw .internalError("no attempt to dump was made")
+  }
+
+  private static let attemptsAtLeast = 5
+  /// Then without workers of pg_dump's: they ask for locks without waiting, and get none behind anybody.
+  private static let refusalsToBear = 2
+
+  /// One snapshot for everything that the manifest says.
+  private func attempt(_ start: CaptureStart, jobs: Int) throws(Failure) -> Attempt {
+    defer { start.locks.release() }
+    try start.locks.take()
+    let snapshot = try SnapshotSession(source.session, standby: source.facts.standby)
+    defer { snapshot.abandon() }
+    let purpose = DumpCommand.purpose(of: source.toolbox)
+    let watch = DumpStart(
+      snapshot, locks: start.locks, observer: start.observer, dumpName: "holdfast \(purpose)", log: surroundings.log)
+    do throws(Failure) {
+      let captured = try capture(start, snapshot, watch, purpose, jobs)
+      try watch.end()
+      try snapshot.close()
+      return .done(captured)
+    } catch {
+      let isSpoiled = !outcome { () throws(Failure) in try watch.end() }
+      try surroundings.cancellation.check()
+      if isSpoiled, let failure = watch.failure, failure.isUnlucky { return .unlucky(failure) }
+      guard error.isUnlucky || (watch.hadCompany && error.code == "child_failed") else { throw error }
+      return .unlucky(error)
+    }
+  }
+
+  private func outcome(_ body: () throws(Failure) -> Void) -> Bool {
+    do throws(Failure) { try body() } catch { return false }
+    return true
+  }
+
+  private func capture(
+    _ start: CaptureStart, _ snapshot: SnapshotSession, _ watch: DumpStart, _ purpose: String, _ jobs: Int
+  ) throws(Failure) -> CapturedDump {
     let reader = ServerReader(source.session)
     let properties = try reader.properties()
-    let (oid, bytes) = try reader.database()
     let history = try source.history()
     let patterns = policy.backup.excludeTableData
     let excluded = patterns.isEmpty ? nil : try ExcludedRows(source.session, patterns: patterns)
@@ -60,27 +139,25 @@ struct CaptureDatabase {
     step("dump")
     let command = DumpCommand(
       policy: policy, source: source, snapshot: snapshot.identifier, encoding: properties.dumpEncoding,
-      passwordFile: passwordFile, folder: partial.path, purpose: DumpCommand.purpose(of: source.toolbox))
-    let archive = try dump(command, snapshot, expectedBytes)
+      passwordFile: start.passwordFile, folder: partial.path, purpose: purpose,
+      jobs: jobs)
+    let archive = try dump(command, watch, start.expectedBytes)
     let needs = try reader.needs(owners: archive.owners, properties: properties)
     // Which tables have rows, only the dump knows.
     try excluded?.checkReferences(archive.digests)
-    try snapshot.close()
-    try partial.synchronizeData()
     return CapturedDump(
-      snapshot: snapshot.snapshot, properties: properties, history: history, oid: oid, databaseBytes: bytes,
-      globals: globals, archive: archive, needs: needs, excluded: excluded?.matches.flatMap(\.qualified))
+      snapshot: snapshot.snapshot, properties: properties, history: history, oid: 0, databaseBytes: 0, globals: nil,
+      archive: archive, needs: needs, excluded: excluded?.matches.flatMap(\.qualified))
   }
 
   private func dump(
-    _ command: DumpCommand, _ snapshot: SnapshotSession, _ expectedBytes: UInt64?
+    _ command: DumpCommand, _ watch: DumpStart, _ expectedBytes: UInt64?
   ) throws(Failure) -> DumpedArchive {
     do throws(Failure) {
       return policy.backup.format == .directory
-        ? try DirectoryDump(command: command, surroundings: surroundings, began: snapshot.dumpBegan).run(
+        ? try DirectoryDump(command: command, surroundings: surroundings, start: watch).run(
           expectedBytes: expectedBytes)
-        : try StreamDump(command: command, surroundings: surroundings, began: snapshot.dumpBegan).run(
-          expectedBytes: expectedBytes)
+        : try StreamDump(command: command, surroundings: surroundings, start: watch).run(expectedBytes: expectedBytes)
     } catch {
       command.endSessions(surroundings)
       throw error
@@ -123,6 +200,11 @@ extension DatabaseProperties {
     if survive.contains(encoding) || (encoding.hasPrefix("LATIN") && encoding != "LATIN3") { return [] }
     return ["--encoding=\(encoding)"]
   }
+}
+
+extension Failure {
+  /// Of a dump whose beginning somebody came into: at another moment it may succeed.
+  fileprivate var isUnlucky: Bool { ["tables_changed", "tables_wanted", DumpCommand.workerRefused].contains(code) }
 }
 
 extension Duration {

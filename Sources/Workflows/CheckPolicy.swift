@@ -20,18 +20,21 @@ package struct CheckPolicy {
   private let surroundings: Surroundings
   /// How long to wait for the server to come up.
   private let wait: Duration?
+  /// Whether to try the way back, too.
+  private let isDeep: Bool
 
-  package init(policy: Policy, surroundings: Surroundings, wait: Duration?) {
+  package init(policy: Policy, surroundings: Surroundings, wait: Duration?, isDeep: Bool = false) {
     self.policy = policy
     self.surroundings = surroundings
     self.wait = wait
+    self.isDeep = isDeep
   }
 
   /// - Throws: only `Failure.stopped`; everything else is a finding.
   package func run() throws(Failure) -> [CheckFinding] {
     var findings: [CheckFinding] = []
     try collect(into: &findings) { () throws(Failure) in
-      try RepositoryCheck(policy: policy, jobs: policy.backup.jobs ?? surroundings.cores).findings()
+      try RepositoryCheck(policy: policy, jobs: policy.jobs ?? surroundings.cores, now: surroundings.now()).findings()
     }
     findings += migrationsFindings()
     var session: Session?
@@ -86,11 +89,22 @@ package struct CheckPolicy {
     let reader = ServerReader(session)
     let facts = try reader.facts()
     findings += placeFindings(facts, session.target)
+    try collect(into: &findings) { () throws(Failure) in try knownFindings(facts, session.target) }
     try collect(into: &findings) { () throws(Failure) in try toolFindings(serverMajor: facts.major) }
     try collect(into: &findings) { () throws(Failure) in try privilegeFindings(session, facts) }
+    try collect(into: &findings) { () throws(Failure) in try connectionFindings(session) }
     try collect(into: &findings) { () throws(Failure) in try restoreFindings(session, reader, facts) }
+    findings += try maintenanceFindings(session.target)
     try addExclusions(to: &findings, session)
     return findings
+  }
+
+  /// A deploy is refused on another database than that of the earlier backups.
+  private func knownFindings(_ facts: ServerFacts, _ target: ConnectionTarget) throws(Failure) -> [CheckFinding] {
+    guard let repository = try? Repository.open(policy.repository) else { return [] }
+    let change = KnownDatabase(try repository.listing(of: policy.name), policy: policy.name)
+      .change(to: target, systemIdentifier: facts.systemIdentifier)
+    return change.map { [CheckFinding(kind: .problem, text: $0.why, fix: $0.nextStep)] } ?? []
   }
 
   private func placeFindings(_ facts: ServerFacts, _ target: ConnectionTarget) -> [CheckFinding] {
@@ -98,11 +112,22 @@ package struct CheckPolicy {
     var findings = [
       CheckFinding(kind: .fine, text: "database \(database) on \(endpoint), PostgreSQL \(facts.version)")
     ]
-    if !target.namesDatabase {
+    let ignored = ConnectionVariables.ignored(surroundings.environment, by: target)
+    if !ignored.isEmpty {
       findings.append(
         CheckFinding(
-          kind: .warning, text: "database.url names no database: \(database) is taken, as Prisma takes it",
-          fix: "put the name behind the host: postgresql://user@host:5432/database"))
+          kind: .warning,
+          text:
+            "\(ignored.joined(separator: ", ")) of the environment \(ignored.count == 1 ? "has" : "have") no effect: "
+            + "database.url alone says where and how to connect",
+          fix: "write what \(ignored.count == 1 ? "it says" : "they say") into database.url"))
+    }
+    let unused = target.given.filter { ["application_name", "client_encoding"].contains($0) }.sorted()
+    if !unused.isEmpty {
+      findings.append(
+        CheckFinding(
+          kind: .warning, text: "database.url: \(unused.joined(separator: ", ")) is not used: Holdfast sets its own",
+          fix: "nothing has to be done"))
     }
     if let refusal = facts.poolerRefusal(endpoint: endpoint) {
       findings.append(CheckFinding(kind: .problem, text: refusal.why, fix: refusal.nextStep))
@@ -151,6 +176,42 @@ package struct CheckPolicy {
     return findings
   }
 
+  /// Whether there is room for the sessions that a backup has at the same time.
+  private func connectionFindings(_ session: Session) throws(Failure) -> [CheckFinding] {
+    let room = try ConnectionRoom(session, database: session.target.database)
+    guard let tightest = room.tightest else { return [] }
+    let jobs = jobCount(wanted: policy.jobs, cores: surroundings.cores, free: tightest.free)
+    let needed = sessionsOfBackup(jobs: jobs, inParallel: policy.backup.format == .directory)
+    let least = sessionsOfBackup(jobs: 1, inParallel: false)
+    let text = "a backup takes \(needed) connections, and \(tightest.of) has \(tightest.free) left of \(tightest.limit)"
+    guard tightest.free < needed else { return [CheckFinding(kind: .fine, text: text)] }
+    return [
+      CheckFinding(
+        kind: .problem, text: text,
+        fix: tightest.free >= least && jobs > 1
+          ? "write jobs: \(max(1, tightest.free - least)), or raise that limit"
+          : "end sessions that nobody needs, or raise that limit")
+    ]
+  }
+
+  /// Databases are made and renamed from another one.
+  private func maintenanceFindings(_ target: ConnectionTarget) throws(Failure) -> [CheckFinding] {
+    let deploys = policy.migrations.directory != nil
+    do throws(Failure) {
+      _ = try surroundings.connector.maintenanceSession(of: target, renames: deploys)
+      return []
+    } catch {
+      try surroundings.cancellation.check()
+      let text = (["no database to make others from: \(error.why)"] + error.details).joined(separator: "; ")
+      return [
+        CheckFinding(
+          kind: deploys ? .problem : .warning,
+          text: text + (deploys ? "; holdfast deploy and rollback will refuse" : "; nothing can be restored"),
+          fix: error.nextStep)
+      ]
+    }
+  }
+
   private func restoreFindings(
     _ session: Session, _ reader: ServerReader, _ facts: ServerFacts
   ) throws(Failure) -> [CheckFinding] {
@@ -158,6 +219,7 @@ package struct CheckPolicy {
     let needs = try reader.needs(owners: [], properties: properties)
     var findings = try reader.missing(of: needs).map { CheckFinding(kind: .problem, text: $0.what, fix: $0.fix) }
     findings += try wayBackFindings(session)
+    if isDeep { try collect(into: &findings) { () throws(Failure) in [try trialFinding(session)] } }
     findings.append(CheckFinding(kind: .fine, text: "encoding \(properties.encoding), locale \(properties.collate)"))
     return findings
   }
@@ -214,6 +276,13 @@ package struct CheckPolicy {
       ?? CheckFinding(
         kind: .warning, text: "exclude_table_data \(match.pattern): it \(match.emptiness.why)",
         fix: match.emptiness.fix)
+  }
+
+  private func trialFinding(_ session: Session) throws(Failure) -> CheckFinding {
+    let proof = try WayBackTrial(target: session.target, tools: policy.tools, surroundings: surroundings).run(session)
+    return CheckFinding(
+      kind: .fine,
+      text: "the way back was tried: \(counted(proof.statements, "statement")) of the schema restored, compared, dropped")
   }
 
   /// Warnings, as a role for backups alone is a good one.

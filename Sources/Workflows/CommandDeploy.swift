@@ -8,11 +8,13 @@ import PostgresTools
 /// Applies pending migrations by another program, and believes the history, not the program's exit.
 struct CommandDeploy {
   let command: [String]
+  /// How long it may take; nil: as long as it takes.
+  let limit: Duration?
   let books: DeployBooks
   let journal: DeployJournal
   let surroundings: Surroundings
 
-  /// - Throws: `command_failed`, `nothing_applied`, `P3018`.
+  /// - Throws: `command_failed`, `command_timed_out`, `nothing_applied`, `P3018`.
   func apply(_ pending: [String], _ outcome: inout DeployMigrations.Outcome) throws(Failure) {
     try journal.append(DeployEvent(.applying, at: surroundings.now(), migrations: pending))
     let result: Result<ChildExit, Failure>
@@ -56,6 +58,14 @@ struct CommandDeploy {
 
   /// What a program had begun is not undone by ending it.
   private func stopped(_ cause: Failure) -> Failure {
+    if cause.code == ChildRunner.timedOut {
+      var failure = cause
+      failure.what = "command \(command[0])"
+      failure.nextStep =
+        "holdfast migrations shows how far it came; deploy again, with a larger migrations.command_timeout"
+        + " where it needs that, or go back: holdfast rollback"
+      return failure
+    }
     guard surroundings.cancellation.signal != nil else { return cause }
     return Failure(
       cause.code, exit: cause.exit, what: "command \(command[0])", why: "it was \(cause.code), and its processes ended",
@@ -68,6 +78,7 @@ struct CommandDeploy {
     let reporter = surroundings.reporter
     return try surroundings.phase(
       "apply", summary: { "\(command.joined(separator: " ")): \($0.description)" }
-    ) { () throws(Failure) in try surroundings.runner.runVisibly(child, tell: { reporter.output($0) }) }.value
+    ) { () throws(Failure) in try surroundings.runner.runVisibly(child, within: limit, tell: { reporter.output($0) }) }
+    .value
   }
 }

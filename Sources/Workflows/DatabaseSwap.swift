@@ -42,17 +42,34 @@ struct DatabaseSwap {
   func takeTurn(of name: String) throws(Failure) {
     let deadline = Date(timeIntervalSinceNow: 10)
     while true {
-      let taken = try session.query(
-        "SELECT pg_catalog.pg_try_advisory_lock(\(Self.lockClass), pg_catalog.hashtext($1))", [name])
-      if try Row(taken.first).flag(0) { return }
+      if try tryTurn(of: name) { return }
       guard Date() < deadline else { break }
       try cancellation.check()
-      usleep(50_000)
+      // Two that see each other and step back are not to meet again.
+      usleep(.random(in: 30_000...120_000))
     }
     throw Failure(
       "locked", exit: .locked, what: "rollback of \(name)",
       why: "another machine's rollback of it holds the lock (see pg_locks in \(session.target.database))",
       nextStep: "wait until it has ended, then run the same command again")
+  }
+
+  /// A lock is one of a database, and another run may have another maintenance database than this one: who has the same lock
+  /// anywhere has the turn.
+  private func tryTurn(of name: String) throws(Failure) -> Bool {
+    let taken = try session.query(
+      "SELECT pg_catalog.pg_try_advisory_lock(\(Self.lockClass), pg_catalog.hashtext($1))", [name])
+    guard try Row(taken.first).flag(0) else { return false }
+    let others = try session.query(
+      """
+      SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_catalog.pg_backend_pid()
+        AND classid = \(Self.lockClass) AND objsubid = 2
+        AND objid::bigint = pg_catalog.hashtext($1)::bigint & 4294967295
+      """, [name])
+    if others.isEmpty { return true }
+    try session.query(
+      "SELECT pg_catalog.pg_advisory_unlock(\(Self.lockClass), pg_catalog.hashtext($1))", [name])
+    return false
   }
 
   /// Class of the advisory locks of names that are being exchanged ("swap").
@@ -117,7 +134,48 @@ struct DatabaseSwap {
     return rows.compactMap { $0.first ?? nil }
   }
 
+  /// Lets clients in again. Who has a lock on the database by then may keep it for a while: this is tried longer than anything else.
   func openFence(_ name: String) throws(Failure) {
-    try session.query("ALTER DATABASE \(quoteIdentifier(name)) ALLOW_CONNECTIONS true")
+    for attempt in 1... {
+      do throws(Failure) {
+        return try alter("ALTER DATABASE \(quoteIdentifier(name)) ALLOW_CONNECTIONS true", of: name)
+      } catch {
+        guard error.code == Self.lockedCode, attempt < Self.attemptsToOpen else { throw error }
+      }
+    }
+  }
+
+  private static let attemptsToOpen = 12
+
+  /// Changes a database. The session gives up after some seconds when another has a lock on it.
+  ///
+  /// - Throws: `database_locked`.
+  func alter(_ statement: String, of name: String) throws(Failure) {
+    guard case .failure(let error) = session.attempt(statement) else { return }
+    throw error.sqlState == "55P03" ? databaseLocked(name) : error.failure
+  }
+
+  private static let lockedCode = "database_locked"
+
+  /// Who has changed a database, in a transaction that is still open, keeps everybody else from it.
+  func databaseLocked(_ name: String) -> Failure {
+    let holders = session.attempt(
+      """
+      SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), 'unnamed')
+      FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid)
+      WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND l.mode <> 'AccessShareLock'
+        AND (l.relation = 'pg_catalog.pg_database'::pg_catalog.regclass
+          OR l.locktype = 'object' AND l.classid = 'pg_catalog.pg_database'::pg_catalog.regclass)
+      ORDER BY 1
+      """)
+    var named: [String] = []
+    if case .success(let rows) = holders {
+      named = rows.map { "pid \($0.first.flatMap { $0 } ?? "?") (\($0.last.flatMap { $0 } ?? "unnamed"))" }
+    }
+    return Failure(
+      Self.lockedCode, exit: .failed, what: "swap of \(name)",
+      why: "another session is changing the database, in a transaction that is still open"
+        + (named.isEmpty ? "" : ": \(named.joined(separator: ", "))"),
+      nextStep: "end that transaction (pg_terminate_backend ends its session)")
   }
 }

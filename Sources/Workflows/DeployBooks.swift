@@ -19,8 +19,9 @@ struct DeployBooks {
   init(policy: Policy, surroundings: Surroundings) throws(Failure) {
     self.policy = policy
     folder = try MigrationBooks.folder(of: policy)
-    target = try ConnectionURL.parse(policy.databaseURL)
-    let session = try Connector(cancellation: Cancellation(), log: surroundings.log).connect(target, purpose: "deploy")
+    let wanted = try ConnectionURL.parse(policy.databaseURL)
+    let session = try Connector(cancellation: Cancellation(), log: surroundings.log).connect(wanted, purpose: "deploy")
+    target = wanted.at(session)
     facts = try ServerReader(session).facts()
     if let refusal = facts.poolerRefusal(endpoint: target.endpoint) { throw refusal }
     guard !facts.standby else {
@@ -46,6 +47,18 @@ struct DeployBooks {
     return try MigrationStatus(folder: folder, rows: rows)
   }
 
+  /// Before anything is dumped or applied, and also for another program: Prisma applies bytes that are no UTF-8 as U+FFFD.
+  ///
+  /// - Throws: `P3015`, `migration_not_utf8`.
+  func refuseUnusableScripts(_ pending: [String]) throws(Failure) {
+    for name in pending {
+      if var refusal = folder.migration(name)?.refusal {
+        refusal.details.append("No migration was run, and no snapshot was taken.")
+        throw refusal
+      }
+    }
+  }
+
   /// Begins an empty history where there is none and nothing to apply either, as Prisma does.
   func beginHistory(_ cancellation: Cancellation) throws(Failure) {
     guard !history.isThere else { return }
@@ -61,6 +74,13 @@ struct DeployBooks {
       nextStep:
         "if nothing of it is left: holdfast resolve \(row.name) --rolled-back; if it was completed by hand: --applied",
       details: (row.logs ?? "").split(separator: "\n").prefix(20).map(String.init))
+  }
+
+  /// - Returns: `other_database` when it is not the one of the policy's earlier backups.
+  func change(from known: KnownDatabase) -> Failure? {
+    guard var change = known.change(to: target, systemIdentifier: facts.systemIdentifier) else { return nil }
+    change.nextStep.replace("holdfast backup --new-database", with: "holdfast deploy --new-database")
+    return change
   }
 
   func isOnServer(of snapshot: Backup) -> Bool {

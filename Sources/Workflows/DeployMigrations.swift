@@ -10,9 +10,11 @@ package struct DeployMigrations {
   private let policy: Policy
   private let surroundings: Surroundings
   private let command: [String]
+  private let acceptsNewDatabase: Bool
 
   /// - Parameter command: applies the migrations in place of the built-in applier; empty: the policy's, or the built-in one.
-  package init(policy: Policy, command: [String], surroundings: Surroundings) {
+  package init(policy: Policy, command: [String], surroundings: Surroundings, acceptsNewDatabase: Bool = false) {
+    self.acceptsNewDatabase = acceptsNewDatabase
     self.policy = policy
     self.surroundings = surroundings
     self.command = command.isEmpty ? policy.migrations.command : command
@@ -37,7 +39,7 @@ package struct DeployMigrations {
     var isOpen = false
   }
 
-  /// - Throws: whatever keeps the deploy from beginning: `locked`, `P3009`, `P3019`, `P3005`, a snapshot that cannot be taken or is not good,
+  /// - Throws: whatever keeps the deploy from beginning: `locked`, `P3009`, `P3019`, `P3005`, `other_database`, a snapshot that cannot be taken or is not good,
   ///   an interrupted deploy before it, `command_missing`. Then no migration was run.
   package func run() throws(Failure) -> Outcome { try answered(try deploy()) }
 
@@ -54,22 +56,39 @@ package struct DeployMigrations {
   private func begin(_ turn: DeployTurn) throws(Failure) -> Outcome {
     // Read the folder and the history.
     let books = turn.books
+    let listing = try turn.repository.listing(of: policy.name)
+    if !acceptsNewDatabase, let change = books.change(from: KnownDatabase(listing, policy: policy.name)) {
+      throw change
+    }
     let status = try books.readyStatus()
     guard !status.pending.isEmpty else {
       try books.beginHistory(surroundings.cancellation)
       return Outcome(state: .nothingToDo)
     }
+    try books.refuseUnusableScripts(status.pending)
     surroundings.reporter.headline(books.headline(status.pending.count))
-    try WayBack(target: books.target, surroundings: surroundings).check(books.session)
+    let wayBack = try triedWayBack(books)
 
     // No snapshot, no deploy: whatever is thrown here, the migrations were not begun.
     let id = DeployJournal.makeID(after: try turn.repository.deploys(of: policy.name), now: surroundings.now)
     let journal = try DeployJournal(turn.repository, policy: policy.name, id: id)
     try journal.append(
       DeployEvent(.began, at: surroundings.now(), migrations: status.pending, database: books.target.database))
-    let snapshot = try provenSnapshot(id, turn, journal)
+    let snapshot = try provenSnapshot(id, turn, journal, wayBack)
 
-    return try apply(status.pending, books, journal, snapshot: snapshot.id, after: [])
+    return try apply(status.pending, books, journal, snapshot: snapshot, after: [])
+  }
+
+  /// - Returns: nil where the copy that the policy wants is the only way back.
+  private func triedWayBack(_ books: DeployBooks) throws(Failure) -> WayBackTrial.Proof? {
+    try WayBack(target: books.target, surroundings: surroundings).check()
+    do throws(Failure) {
+      return try WayBackTrial(target: books.target, tools: policy.tools, surroundings: surroundings).run(books.session)
+    } catch {
+      guard error.code == "no_way_back", policy.migrations.standbyCopy == .cloned else { throw error }
+      surroundings.log.warning("\(error.why); the copy of the database is the only way back")
+      return nil
+    }
   }
 
   /// Goes on with a deploy that was interrupted, once nothing of it is in doubt any more.
@@ -91,7 +110,7 @@ package struct DeployMigrations {
     for name in done where !record.applied.contains(name) {
       try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: name))
     }
-    return try apply(record.pending.filter(pending.contains), turn.books, journal, snapshot: id, after: done)
+    return try apply(record.pending.filter(pending.contains), turn.books, journal, snapshot: snapshot, after: done)
   }
 
   /// The snapshot is bound to the scripts that were pending when it was taken.
@@ -117,24 +136,31 @@ package struct DeployMigrations {
   }
 
   private func apply(
-    _ pending: [String], _ books: DeployBooks, _ journal: DeployJournal, snapshot: String, after done: [String]
+    _ pending: [String], _ books: DeployBooks, _ journal: DeployJournal, snapshot: Backup, after done: [String]
   ) throws(Failure) -> Outcome {
-    var outcome = Outcome(deploy: journal.id, snapshot: snapshot, state: .applied)
+    var outcome = Outcome(deploy: journal.id, snapshot: snapshot.id, state: .applied)
     do throws(Failure) {
       if command.isEmpty {
         try BuiltInDeploy(books: books, journal: journal, policy: policy, surroundings: surroundings)
           .apply(pending, &outcome)
       } else {
-        try CommandDeploy(command: command, books: books, journal: journal, surroundings: surroundings)
-          .apply(pending, &outcome)
+        try CommandDeploy(
+          command: command, limit: policy.migrations.commandTimeout, books: books, journal: journal,
+          surroundings: surroundings
+        ).apply(pending, &outcome)
       }
       try checkHealth(books)
     } catch {
       outcome.state = .failed
       outcome.failure = error
     }
+    let hasBegun = !command.isEmpty || !outcome.applied.isEmpty || outcome.failed != nil || !done.isEmpty
     outcome.applied = done + outcome.applied
     if outcome.failure?.exit == .unavailable, outcome.failed == nil { return interrupted(outcome) }
+    if let failure = outcome.failure, !hasBegun {
+      try giveUp(journal, snapshot, failure)
+      return outcome
+    }
     try journal.append(
       DeployEvent(.finished, at: surroundings.now(), error: outcome.failure.map { "\($0.code): \($0.why)" }))
     return outcome
@@ -142,8 +168,11 @@ package struct DeployMigrations {
 
   private func checkHealth(_ books: DeployBooks) throws(Failure) {
     do throws(Failure) {
-      try HealthCheckRun(checks: policy.migrations.healthChecks, target: books.target, surroundings: surroundings)
-        .run()
+      let settings = policy.migrations
+      try HealthCheckRun(
+        checks: settings.healthChecks, limit: settings.healthCheckTimeout, target: books.target,
+        surroundings: surroundings
+      ).run()
     } catch {
       guard surroundings.cancellation.signal != nil else { throw error }
       throw Failure(
@@ -195,12 +224,15 @@ package struct DeployMigrations {
 
   /// - Throws: what the backup and its copy throw, `snapshot_of_another`; the deploy is journaled as given up.
   private func provenSnapshot(
-    _ id: String, _ turn: DeployTurn, _ journal: DeployJournal
+    _ id: String, _ turn: DeployTurn, _ journal: DeployJournal, _ wayBack: WayBackTrial.Proof?
   ) throws(Failure) -> Backup {
+    var taken: Backup?
     do throws(Failure) {
-      let binding = TakeBackup.Binding(deploy: id, folder: turn.books.folder)
-      let outcome = try TakeBackup(policy: policy, surroundings: surroundings, binding: binding)
-        .run(reason: "pre-deploy", hold: true)
+      let binding = TakeBackup.Binding(deploy: id, folder: turn.books.folder, wayBack: wayBack)
+      let outcome = try TakeBackup(
+        policy: policy, surroundings: surroundings, binding: binding, acceptsNewDatabase: acceptsNewDatabase
+      ).run(reason: "pre-deploy", hold: true)
+      taken = outcome.backup
       if let damage = outcome.damage(insteadUse: nil) { throw damage }
       try turn.books.checkIdentity(of: outcome.backup)
       try journal.append(DeployEvent(.snapshotTaken, at: surroundings.now(), backup: outcome.backup.id))
@@ -208,10 +240,19 @@ package struct DeployMigrations {
         .make(of: outcome.backup)
       return outcome.backup
     } catch {
-      try journal.append(DeployEvent(.abandoned, at: surroundings.now(), error: "\(error.code): \(error.why)"))
+      try giveUp(journal, taken, error)
       var failure = error
       failure.details.append("No migration was run: there is no proven way back.")
       throw failure
+    }
+  }
+
+  /// No migration was begun: there is nothing to go back from, and the snapshot is a backup like any other.
+  private func giveUp(_ journal: DeployJournal, _ snapshot: Backup?, _ failure: Failure) throws(Failure) {
+    try journal.append(DeployEvent(.abandoned, at: surroundings.now(), error: "\(failure.code): \(failure.why)"))
+    guard var snapshot else { return }
+    do throws(Failure) { try snapshot.release() } catch {
+      surroundings.log.warning("\(snapshot.id) stays held: \(error.what): \(error.why)")
     }
   }
 

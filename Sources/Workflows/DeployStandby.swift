@@ -70,6 +70,8 @@ struct DeployStandby {
     // What was begun on the server is ended or undone even when the run is being stopped.
     let maintenance = try Connector(cancellation: Cancellation(), log: surroundings.log)
       .maintenanceSession(of: turn.books.target, renames: true)
-    return StandbyDatabase(target: turn.books.target, maintenance: maintenance, surroundings: surroundings)
+    return StandbyDatabase(
+      target: turn.books.target, maintenance: maintenance,
+      surroundings: try surroundings.limited(by: policy, on: maintenance))
   }
 }

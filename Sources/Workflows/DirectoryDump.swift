@@ -8,11 +8,11 @@ import StreamPipeline
 struct DirectoryDump {
   let command: DumpCommand
   let surroundings: Surroundings
-  /// Called when there is a file: pg_dump has locked every table before it writes the first.
-  let began: @Sendable () -> Void
+  /// Told when there is a file: pg_dump has locked every table before it writes the first.
+  let start: DumpStart
 
   private var data: String { "\(command.folder)/data" }
-  private var jobs: Int { command.settings.jobs ?? surroundings.cores }
+  private var jobs: Int { command.jobs }
 
   func run(expectedBytes: UInt64?) throws(Failure) -> DumpedArchive {
     let (stored, dumping) = try surroundings.phase(
@@ -27,26 +27,25 @@ struct DirectoryDump {
       try ArchiveContents.digest("\(data)/\(stored[file]?.stored.path ?? file)", rows, surroundings)
     }
     return DumpedArchive(
-      files: try files(stored, contents), digests: digests,
+      files: try files(stored, contents), digests: digests, definitions: contents.definitions,
       owners: contents.owners, timings: [dumping, reading])
   }
 
   private func dump() throws(Failure) -> [String: DataFilePass.Result] {
-    let reporter = surroundings.reporter
+    let (reporter, start) = (surroundings.reporter, self.start)
     let pass = TrailingPass(
       folder: data, compression: command.settings.compression, threads: jobs, cancellation: surroundings.cancellation,
       progress: { bytes in
-        began()
+        start.dumpBegan()
         reporter.advance(bytes: bytes)
       })
-    let start = ContinuousClock.now
+    let begin = ContinuousClock.now
     do throws(Failure) {
       let exit = try surroundings.runner.run(
-        command.command(["-Fd", "-Z0", "-j", "\(jobs)", "--no-sync", "-f", data]), stopping: { pass.failed },
-        pausing: { pass.mustWait() })
+        command.command(["-Fd", "-Z0", "-j", "\(jobs)", "--no-sync", "-f", data]), stopping: { pass.failed || start.failure != nil }, pausing: { pass.mustWait() })
       // A pass without room for its output is the cause, whatever pg_dump says of its end.
       if pass.failed { try pass.check() }
-      try command.check(exit, since: start)
+      try command.check(exit, since: begin)
     } catch {
       pass.abandon()
       throw error

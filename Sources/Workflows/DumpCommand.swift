@@ -19,6 +19,9 @@ struct DumpCommand {
   /// What its sessions are for, as the server is told. Behind a wrapper they may outlive the wrapper, and have to be known then.
   let purpose: String
 
+  /// Tables dumped at the same time, where the format can.
+  let jobs: Int
+
   var settings: BackupSettings { policy.backup }
   var toolbox: Toolbox { source.toolbox }
 
@@ -49,11 +52,13 @@ struct DumpCommand {
   }
 
   /// - Parameter start: when pg_dump was started.
-  /// - Throws: `child_failed`, `no_space`, `table_locked`.
+  /// - Throws: `child_failed`, `no_space`, `table_locked`, `worker_refused`.
   func check(_ exit: ChildExit, since start: ContinuousClock.Instant) throws(Failure) {
     try checkCauses(exit, seconds: (ContinuousClock.now - start).seconds)
     try exit.check("pg_dump")
   }
+
+  static let workerRefused = "worker_refused"
 
   /// What pg_dump has only words for, in its own language (`LC_ALL`), though its user has to do something of his own about it.
   private func checkCauses(_ exit: ChildExit, seconds: Double) throws(Failure) {
@@ -62,6 +67,13 @@ struct DumpCommand {
     let lines = exit.standardError.split(whereSeparator: \.isNewline)
     if lines.contains(where: { $0.contains("error: could not ") && $0.contains(systemError(ENOSPC)) }) {
       throw cannotWrite(folder, ENOSPC)
+    }
+    // A worker asks for its lock without waiting. Behind anybody who waits for pg_dump's first session it gets none.
+    if lines.contains(where: { $0.contains("error: could not obtain lock on relation") }) {
+      throw Failure(
+        Self.workerRefused, exit: .failed, what: "backup of \(policy.name)",
+        why: "somebody waits for a table that a worker of pg_dump was to lock",
+        nextStep: "run the same command again, or with jobs: 1", details: exit.lastLines)
     }
     let limit = Double(settings.lockWaitTimeout.milliseconds) / 1000
     let statement = /Query was: LOCK TABLE (.+) IN ACCESS SHARE MODE/

@@ -23,7 +23,9 @@ struct InterruptedRollback {
     // Somebody may have given the replaced one another name in the midst of it.
     let moved: String? = if let oid = rollback.live { try work.swap.name(ofOID: oid) } else { nil }
     for name in Set([rollback.database, rollback.keptAs, moved].compactMap { $0 }) where try work.swap.exists(name) {
-      try work.swap.openFence(name)
+      try work.maintenance.hearing(work.surroundings.cancellation) { () throws(Failure) in
+        try work.swap.openFence(name)
+      }
     }
     live = try work.swap.exists(rollback.database) ? try work.lockLive() : nil
   }

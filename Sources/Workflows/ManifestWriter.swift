@@ -11,8 +11,15 @@ struct ManifestWriter {
   let partial: PartialBackup
   let surroundings: Surroundings
 
+  /// Where it is written, and whether the policy is of a new database from here on.
+  struct Place {
+    var repository: String?
+    var isNewDatabase: Bool
+  }
+
   func write(
-    _ captured: CapturedDump, reason: String, started: Date, binding: TakeBackup.Binding?
+    _ captured: CapturedDump, reason: String, started: Date, binding: TakeBackup.Binding?, place: Place,
+    wayBack: Manifest.WayBack?
   ) throws(Failure) -> Manifest {
     let properties = captured.properties.statements(name: SQLFragment(psqlVariable: "database"))
     let sql = try partial.write(
@@ -26,6 +33,9 @@ struct ManifestWriter {
       needs: captured.needs, excludeTableData: policy.backup.excludeTableData, timings: captured.archive.timings)
     manifest.excludeQualified = captured.excluded
     manifest.deploy = binding?.deploy
+    manifest.wayBack = wayBack
+    manifest.repository = place.repository
+    manifest.newDatabase = place.isNewDatabase
     if captured.history != nil || binding != nil {
       manifest.migrations = try Manifest.Migrations(captured.history ?? [], folder: binding?.folder)
     }

@@ -15,8 +15,9 @@ package struct MigrationBooks {
   package init(policy: Policy, purpose: String, surroundings: Surroundings) throws(Failure) {
     self.surroundings = surroundings
     folder = try Self.folder(of: policy)
-    target = try ConnectionURL.parse(policy.databaseURL)
-    let session = try surroundings.connector.connect(target, purpose: purpose)
+    let wanted = try ConnectionURL.parse(policy.databaseURL)
+    let session = try surroundings.connector.connect(wanted, purpose: purpose)
+    target = wanted.at(session)
     if let refusal = try ServerReader(session).facts().poolerRefusal(endpoint: target.endpoint) { throw refusal }
     history = try HistoryTable(session, schema: target.schema)
   }
@@ -35,7 +36,7 @@ package struct MigrationBooks {
         why: "migrations.directory \(directory) cannot be read: \(String(cString: strerror(errno)))",
         nextStep: "correct the path in the policy, or make the folder")
     }
-    return MigrationFolder(path: directory)
+    return try MigrationFolder(path: directory)
   }
 
   /// - Throws: `P3019`.

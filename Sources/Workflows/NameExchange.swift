@@ -25,10 +25,8 @@ extension DatabaseSwap {
     do throws(Failure) {
       for attempt in 1... {
         for name in liveExists ? [replacement, live] : [replacement] {
-          step("close the fence")
-          try session.query("ALTER DATABASE \(quoteIdentifier(name)) ALLOW_CONNECTIONS false")
           closed.insert(name)
-          try endSessions(on: name)
+          try shut(name)
         }
         step("exchange the names")
         guard let error = unseen(exchange) else { return step("exchanged the names") }
@@ -44,20 +42,43 @@ extension DatabaseSwap {
 
   private static let attempts = 4
 
+  /// Lets nobody into a database any more, and ends who is in it.
+  ///
+  /// - Throws: `fence_failed`, `database_locked`.
+  func shut(_ name: String) throws(Failure) {
+    try closeFence(name)
+    try endSessions(on: name)
+  }
+
+  /// Until it is closed nothing was begun that would have to be ended or undone: a stop of the run is heard.
+  private func closeFence(_ name: String) throws(Failure) {
+    step("close the fence")
+    try session.hearing(cancellation) { () throws(Failure) in
+      try alter("ALTER DATABASE \(quoteIdentifier(name)) ALLOW_CONNECTIONS false", of: name)
+    }
+  }
+
   /// Ends every session behind a closed fence.
   ///
+  /// Only those are waited for that may be ended by us: the server's own processes, such as the workers of autovacuum, go when the name
+  /// changes, and only a superuser may end them before.
   /// - Throws: `fence_failed` when sessions stay.
   private func endSessions(on name: String) throws(Failure) {
     let start = Date()
     var refusal: String?
     while true {
-      let left = try session.query("SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname = $1", [name])
-      if left.isEmpty { return }
-      // One by one: a session that we may not end, or a worker of autovacuum that ends by itself, is no reason to spare the others.
+      // Of other roles' sessions the kind is hidden from all but superusers. What has no role is the server's own.
+      let left = try session.query(
+        """
+        SELECT pid, coalesce(backend_type, 'client backend') IN ('client backend', 'walsender', 'parallel worker')
+        FROM pg_catalog.pg_stat_activity WHERE datname = $1 AND usesysid IS NOT NULL
+        """, [name])
+      // One by one: a session that we may not end is no reason to spare the others.
       for row in left {
         let ended = session.attempt("SELECT pg_catalog.pg_terminate_backend($1::int)", [row.first ?? nil])
-        if case .failure(let error) = ended { refusal = error.message }
+        if case .failure(let error) = ended, row.last == "t" { refusal = error.message }
       }
+      if !left.contains(where: { $0.last == "t" }) { return }
       guard Date().timeIntervalSince(start) < (refusal == nil ? 15 : 5), cancellation.signal == nil else { break }
       usleep(20_000)
     }
@@ -118,6 +139,7 @@ extension DatabaseSwap {
       failure.code = "fence_failed"
       failure.what = "swap of \(live)"
       failure.nextStep = "end what connects to it, or is on it"
+    case "55P03": return databaseLocked(live)
     case "42501": failure.nextStep = "use the role that owns both databases, or a superuser, in database.url"
     default: failure.nextStep = "mend what the server says"
     }

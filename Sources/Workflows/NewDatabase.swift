@@ -51,6 +51,8 @@ struct NewDatabase {
     // Its owner's from the start: who owns objects in the schema public may do so only as long as the database is theirs.
     try session.query("\(create) OWNER \(quoteIdentifier(properties.owner))\(Self.limitMark)")
     try mark()
+    // Whoever discovers databases would sit on it when it is to be renamed. Its owner and superusers still come in.
+    try session.query("REVOKE CONNECT ON DATABASE \(quoteIdentifier(temporaryName)) FROM PUBLIC")
     // Checks and materialized views may depend on them. One that cannot be set yet is set, or refused, in the end.
     for statement in properties.contentSettings(name: SQLFragment(identifier: temporaryName)) {
       _ = session.attempt(statement)
@@ -117,21 +119,55 @@ struct NewDatabase {
       nextStep: "choose a new name for --into; an existing database is never restored into")
   }
 
-  /// Gives the database its owner, privileges, settings and comment, and its name: in one transaction.
+  /// Gives the database its owner, privileges, settings and comment, and its name: in one transaction. Who has come in meanwhile is put out.
   ///
-  /// - Throws: `database_exists` when somebody else took the name meanwhile; `server_error`.
-  func publish() throws(Failure) {
-    step("publish the database")
+  /// - Throws: `database_exists` when somebody else took the name meanwhile; `not_renamed` when somebody on it cannot be ended: then the
+  ///   database is whole, and stays; `server_error`.
+  func publish(_ cancellation: Cancellation) throws(Failure) {
+    let swap = DatabaseSwap(session: session, cancellation: cancellation)
+    for _ in 0..<Self.attempts {
+      step("publish the database")
+      do throws(Failure) { try swap.shut(temporaryName) } catch {
+        guard error.code == "fence_failed" else { throw error }
+        throw try keptUnderItsName(because: error)
+      }
+      if try giveName() { return }
+    }
+    throw try keptUnderItsName(because: Failure.internalError("somebody connects to it again and again"))
+  }
+
+  private static let attempts = 4
+  static let notRenamed = "not_renamed"
+
+  /// - Returns: false when somebody was past the fence as it closed.
+  private func giveName() throws(Failure) -> Bool {
     try session.query("BEGIN")
     try giveProperties()
     let rename = "ALTER DATABASE \(quoteIdentifier(temporaryName)) RENAME TO \(quoteIdentifier(finalName))"
     do { _ = try session.attempt(rename).get() } catch {
+      try session.query("ROLLBACK")
+      if error.sqlState == "55006" { return false }
       // Another run has taken the name meanwhile, or took it at the very moment.
       throw ["42P04", "23505"].contains(error.sqlState) ? Self.exists(finalName) : error.failure
     }
+    try session.query("ALTER DATABASE \(quoteIdentifier(finalName)) ALLOW_CONNECTIONS true")
     step("commit the database")
     try session.query("COMMIT")
     step("published the database")
+    return true
+  }
+
+  /// What was restored, and proven, is not thrown away for its name.
+  private func keptUnderItsName(because cause: Failure) throws(Failure) -> Failure {
+    try session.query("BEGIN")
+    try giveProperties()
+    try session.query("ALTER DATABASE \(quoteIdentifier(temporaryName)) ALLOW_CONNECTIONS true")
+    try session.query("COMMIT")
+    return Failure(
+      Self.notRenamed, exit: .failed, what: "restore into \(finalName)",
+      why: "the database is restored whole, as \(temporaryName), but cannot be renamed: \(cause.why)",
+      nextStep: "when nobody is connected to it: ALTER DATABASE \(quoteIdentifier(temporaryName)) RENAME TO "
+        + quoteIdentifier(finalName))
   }
 
   /// The same without the name: the database is whole and no longer swept, and waits to be swapped in.
@@ -139,7 +175,8 @@ struct NewDatabase {
     let temporary = SQLFragment(identifier: temporaryName)
     if properties.comment == nil { try session.query("COMMENT ON DATABASE \(temporary.text) IS NULL") }
     if properties.connectionLimit == -1 { try session.query("ALTER DATABASE \(temporary.text) CONNECTION LIMIT -1") }
-    for statement in properties.statements(name: temporary) {
+    let opening = properties.privileges == nil ? ["GRANT CONNECT ON DATABASE \(temporary.text) TO PUBLIC"] : []
+    for statement in properties.statements(name: temporary) + opening {
       do throws(Failure) { try session.query(statement) } catch {
         var failure = error
         failure.details.append("while running: \(DatabaseProperties.shown(statement))")
@@ -171,6 +208,8 @@ struct NewDatabase {
     step("drop the database")
     let drop = "DROP DATABASE IF EXISTS \(database) WITH (FORCE)"
     guard case .failure(let error) = session.attempt(drop) else { return true }
+    // FORCE asks for the right to end each session, autovacuum's workers too; without it the server ends those by itself.
+    if error.sqlState == "42501", case .success = session.attempt("DROP DATABASE IF EXISTS \(database)") { return true }
     // A template, or one with restored subscriptions, cannot be dropped as it is.
     guard ["55006", "42809"].contains(error.sqlState) else { throw error.failure }
     _ = session.attempt("ALTER DATABASE \(database) IS_TEMPLATE false ALLOW_CONNECTIONS true")

@@ -22,6 +22,8 @@ package struct PruneBackups {
     package var removed: [String] = []
     /// Would have gone, but somebody was reading them.
     package var inUse: [String] = []
+    /// Would have gone, but were held since they were looked at.
+    package var heldMeanwhile: [String] = []
   }
 
   /// What would be removed now.
@@ -49,10 +51,10 @@ package struct PruneBackups {
     // The oldest first: whatever ends the run, the newest are still there.
     for backup in listing.backups.reversed() where going.contains(backup.id) {
       try surroundings.cancellation.check()
-      if try repository.remove(backup) {
-        outcome.removed.append(backup.id)
-      } else {
-        outcome.inUse.append(backup.id)
+      switch try repository.remove(backup, now: surroundings.now()) {
+      case .removed: outcome.removed.append(backup.id)
+      case .inUse: outcome.inUse.append(backup.id)
+      case .held: outcome.heldMeanwhile.append(backup.id)
       }
     }
     return outcome

@@ -28,19 +28,52 @@ package struct StatusReport: Sendable {
   package var lastDeploy = LastDeploy.none
   /// How long that takes, by estimate; nil when its snapshot is damaged or gone.
   package var secondsBack: Double?
+  /// How far that was tried; nil: not at all.
+  package var proof: RollbackProof?
   /// What the role lacks to do it.
   package var lacksForRollback: MissingPrivilege?
   /// Its standby copy is there, and nobody was in it: a rollback is a rename.
   package var isCopied = false
   package var hasRepository: Bool
+  /// Why the repository is another one than the policy's.
+  package var otherRepository: Failure?
   /// Databases that rollbacks have kept: name, bytes, since when.
   package var kept: [KeptDatabase]
 
-  package var openDeploy: DeployRecord? { deploys.first(where: \.isUnfinished) }
+  /// When it was made.
+  package var now: Date
+  /// How long a deploy's snapshot is kept.
+  package var holdFor: Duration
+  package var freshness: Freshness
+  /// Why the database is another one than that of the earlier backups.
+  package var otherDatabase: Failure?
+  /// Snapshots that are held.
+  package var heldSnapshots: Set<String>
 
-  package var needsAttention: Bool {
-    lastGood == nil || damaged + unreadable > 0 || serverProblem != nil || openDeploy != nil || lacksForRollback != nil
-      || !(migrations?.isClean ?? true)
+  package var openDeploy: DeployRecord? { deploys.first(where: \.isUnfinished) }
+}
+
+/// How far a rollback to a snapshot was tried on its server.
+package enum RollbackProof: Sendable, Equatable {
+  /// A backup of the same schema was restored as a whole, and equal.
+  case restore(at: Date, seconds: Double)
+  /// The schema alone was restored, by the role that deployed.
+  case schema(at: Date)
+
+  package var seconds: Double? { if case .restore(_, let seconds) = self { seconds } else { nil } }
+
+  /// - Parameter backups: good ones; one restored before tells of all with its schema.
+  init?(of snapshot: Backup, among backups: [Backup]) {
+    let restored = backups.filter { $0.isLike(snapshot) && $0.manifest.digests.schema == snapshot.manifest.digests.schema }
+      .flatMap(\.verifications).filter { $0.restored?.server == snapshot.manifest.source.systemIdentifier }
+      .max { $0.at < $1.at }
+    if let restored, let seconds = restored.restored?.seconds {
+      self = .restore(at: restored.at, seconds: seconds)
+    } else if let trial = snapshot.manifest.wayBack {
+      self = .schema(at: trial.at)
+    } else {
+      return nil
+    }
   }
 }
 
@@ -63,17 +96,25 @@ package struct ReadStatus {
     // A policy whose URL was changed has backups of two: those of the other one are no way back.
     let own = good.filter { backup in policy.database.map { backup.isOf(database: $0) } ?? true }
     let damaged = listing.broken.count(where: \.isDamaged)
+    let otherRepository = repository.flatMap { policy.otherRepository($0, listing) }
     var report = StatusReport(
       lastGood: own.first,
       damaged: listing.backups.count - good.count + damaged, unreadable: listing.broken.count - damaged,
       backups: listing.backups.count, storedBytes: listing.backups.reduce(0) { $0 + $1.manifest.storedBytes },
-      freeBytes: freeBytes(policy.repository), deploys: deploys, hasRepository: repository != nil, kept: [])
+      freeBytes: freeBytes(policy.repository), deploys: deploys, hasRepository: repository != nil,
+      otherRepository: otherRepository, kept: [],
+      now: surroundings.now(), holdFor: policy.migrations.holdFor,
+      freshness: Freshness(
+        taken: own.map(\.manifest.createdAt), now: surroundings.now(), maxAge: policy.backup.maxAge),
+      heldSnapshots: Set(
+        listing.backups.filter { $0.hold?.stands(at: surroundings.now()) ?? false }.map(\.id)))
     if let repository, report.openDeploy != nil {
       report.worker = PolicyLock.holder(of: .deploy, policy: policy.name, in: repository)
     }
     report.lastDeploy = deploys.last(in: listing, live: nil)
     if case .stands(let last) = report.lastDeploy, let snapshot = good.first(where: { $0.id == last.backup }) {
-      report.secondsBack = Self.estimate(snapshot.manifest)
+      report.proof = RollbackProof(of: snapshot, among: good)
+      report.secondsBack = report.proof?.seconds ?? Self.estimate(snapshot.manifest)
     }
     do throws(Failure) { try lookAtServer(own, listing, &report) } catch {
       try surroundings.cancellation.check()
@@ -87,6 +128,8 @@ package struct ReadStatus {
     let target = try ConnectionURL.parse(policy.databaseURL)
     let session = try surroundings.connector.maintenanceSession(of: target)
     report.kept = try KeptDatabase.all(of: report.deploys, session)
+    report.otherDatabase = KnownDatabase(listing, policy: policy.name)
+      .change(to: target, systemIdentifier: try ServerReader(session).facts().systemIdentifier)
     let live = try DatabaseIdentity.of(target.database, session)
     report.lastDeploy = report.deploys.last(in: listing, live: live)
     guard let live else { throw noDatabase(target) }
@@ -108,7 +151,7 @@ package struct ReadStatus {
     Failure(
       "no_database", exit: .unavailable, what: "server \(target.endpoint)",
       why: "there is no database \(target.database)",
-      nextStep: "correct database.url, or bring it back: holdfast rollback \(policy.name) --plan --to latest")
+      nextStep: "correct database.url, or bring it back: holdfast restore latest --into \(target.database)")
   }
 
   /// By what restores of this size take on ordinary machines; an estimate, and shown as one.
@@ -118,4 +161,6 @@ package struct ReadStatus {
 extension Policy {
   /// The database that it is of; nil when its URL cannot be read.
   package var database: String? { (try? ConnectionURL.parse(databaseURL))?.database }
+  /// `host:port` of its server; nil likewise.
+  package var endpoint: String? { (try? ConnectionURL.parse(databaseURL))?.endpoint }
 }

@@ -10,6 +10,7 @@ struct RepositoryCheck {
   let policy: Policy
   /// Of pg_dump.
   let jobs: Int
+  let now: Date
 
   func findings() throws(Failure) -> [CheckFinding] {
     let path = policy.repository
@@ -21,11 +22,10 @@ struct RepositoryCheck {
           fix: "make that a folder that the user who runs holdfast may write to, on a file system that has locks")
       ]
     }
-    guard let repository = try Repository.openIfThere(path) else {
-      return [CheckFinding(kind: .fine, text: "repository \(path) will be made by the first backup")]
-    }
+    let repository = try Repository.open(path)
     let listing = try repository.listing(of: policy.name)
-    return [space(listing.backups.first?.manifest)]
+    if let failure = policy.otherRepository(repository, listing) { throw failure }
+    return [space(listing.backups.first?.manifest)] + ageFindings(listing)
       + listing.broken.map {
         CheckFinding(
           kind: .problem, text: "\($0.policy)/\($0.id) is no usable backup: \($0.failure.why)", fix: $0.failure.nextStep
@@ -38,6 +38,29 @@ struct RepositoryCheck {
             "take a new one if it was the newest: holdfast backup; this one stays until somebody removes it: rm -r '\($0.path)'"
         )
       }
+  }
+
+  /// Nothing else tells that a job does not run.
+  private func ageFindings(_ listing: Listing) -> [CheckFinding] {
+    let own = listing.backups.filter { backup in
+      backup.state == .complete && policy.database.map { backup.isOf(database: $0) } ?? true
+    }
+    guard let newest = own.first else { return [] }
+    let freshness = Freshness(taken: own.map(\.manifest.createdAt), now: now, maxAge: policy.backup.maxAge)
+    var findings: [CheckFinding] = []
+    if freshness.isFromFuture {
+      findings.append(
+        CheckFinding(
+          kind: .problem, text: "backup \(newest.id) is dated in the future",
+          fix: "set the clock right; then take a new one: holdfast backup"))
+    }
+    if freshness.isStale {
+      findings.append(
+        CheckFinding(
+          kind: .problem, text: "the newest good backup, \(newest.id), is older than backup.max_age",
+          fix: "take one: holdfast backup; and look why the job that takes them did not run"))
+    }
+    return findings
   }
 
   private func space(_ last: Manifest?) -> CheckFinding {

@@ -11,12 +11,12 @@ package enum RestoreProof: String, Sendable, CaseIterable { case none, rows, dig
 /// The workflow of `holdfast restore --into`: a backup becomes a new database, or nothing does.
 package struct RestoreBackup {
   private let target: ConnectionTarget
-  private let tools: ToolSettings
+  private let policy: Policy
   private let surroundings: Surroundings
 
   package init(policy: Policy, surroundings: Surroundings) throws(Failure) {
     target = try ConnectionURL.parse(policy.databaseURL)
-    tools = policy.tools
+    self.policy = policy
     self.surroundings = surroundings
   }
 
@@ -48,14 +48,16 @@ package struct RestoreBackup {
 
     // A server that is fit for it, and rid of what killed runs left.
     let maintenance = try surroundings.connector.maintenanceSession(of: target)
+    let target = self.target.at(maintenance)
     let facts = try ServerReader(maintenance).facts()
     try check(facts, for: backup)
+    let surroundings = try surroundings.limited(by: policy, on: maintenance)
     try NewDatabase.refuseExisting(name, maintenance)
     for left in try NewDatabase.sweep(maintenance, log: surroundings.log) {
       surroundings.log.info("dropped \(left), left by a killed run")
     }
     try RestoreNeeds.check(backup, maintenance)
-    let toolbox = try surroundings.toolbox(forMajor: requiredMajor(backup, facts), demanded: tools)
+    let toolbox = try surroundings.toolbox(forMajor: requiredMajor(backup, facts), demanded: policy.tools)
     surroundings.reporter.headline(
       "\(tables.isEmpty ? "" : "\(counted(tables.count, "table")) of ")\(backup.id) into \(name) on \(target.endpoint) · PostgreSQL \(facts.version)"
     )
@@ -79,13 +81,18 @@ package struct RestoreBackup {
       try work.prove(proof, analyze: analyze, after: result, accepts: accepts)
       shortfalls = result.shortfalls
       try surroundings.cancellation.check()
-      try database.publish()
+      try database.publish(surroundings.cancellation)
     } catch {
+      if error.code == NewDatabase.notRenamed { throw error }
       throw NewDatabase.dropped(NewDatabase.name(name, suffix: suffix), of: target, after: error, log: surroundings.log)
     }
-    let seconds = (ContinuousClock.now - start).seconds
+    let seconds = ((ContinuousClock.now - start).seconds * 1000).rounded() / 1000
+    if proof == .digest, chosen == nil, shortfalls.isEmpty {
+      try VerifyBackup(surroundings: surroundings)
+        .record(restored: verified.backup, seconds: seconds, on: maintenance)
+    }
     return Outcome(
-      backup: verified.backup, database: name, seconds: (seconds * 1000).rounded() / 1000, proof: proof,
+      backup: verified.backup, database: name, seconds: seconds, proof: proof,
       tables: chosen?.selection, shortfalls: shortfalls)
   }
 
@@ -118,21 +125,5 @@ package struct RestoreBackup {
 
   private func requiredMajor(_ backup: Backup, _ facts: ServerFacts) -> Int {
     max(facts.major, backup.manifest.dumpMajor)
-  }
-}
-
-extension Connector {
-  /// Databases are made and dropped from another one: `postgres`, else `template1`.
-  ///
-  /// - Parameter renames: the target itself is to be renamed, and no session may be on it. Only then `template1` serves a target that is
-  ///   called `postgres`: while somebody is there nobody else can create a database.
-  func maintenanceSession(of target: ConnectionTarget, renames: Bool = false) throws(Failure) -> Session {
-    if renames, target.database == "postgres" {
-      return try connect(target.database("template1"), purpose: "maintenance")
-    }
-    do throws(Failure) { return try connect(target.database("postgres"), purpose: "maintenance") } catch {
-      guard error.code == "no_such_database" || error.code == "login_refused" else { throw error }
-      return try connect(target.database("template1"), purpose: "maintenance")
-    }
   }
 }

@@ -29,13 +29,14 @@ package struct RollBackDeploy {
   ) throws(Failure) {
     self.policy = policy
     self.accepts = accepts
-    self.surroundings = surroundings
     repository = try Repository.open(policy.repository)
-    target = try ConnectionURL.parse(policy.databaseURL)
+    let wanted = try ConnectionURL.parse(policy.databaseURL)
     lock = try PolicyLock(repository, policy: policy.name, kind: .deploy, purpose: purpose, now: surroundings.now())
     // What was begun on the server is ended or undone even when the run is being stopped.
     maintenance = try Connector(cancellation: Cancellation(), log: surroundings.log)
-      .maintenanceSession(of: target, renames: true)
+      .maintenanceSession(of: wanted, renames: true)
+    target = wanted.at(maintenance)
+    self.surroundings = try surroundings.limited(by: policy, on: maintenance)
     let facts = try ServerReader(maintenance).facts()
     if let refusal = facts.poolerRefusal(endpoint: target.endpoint) { throw refusal }
     guard !facts.standby else {
@@ -155,7 +156,12 @@ package struct RollBackDeploy {
     if let damage = verified.damage(insteadUse: nil) { throw try furtherBack(plan, damage) }
     try journal.append(try began(plan))
     do throws(Failure) {
+      let start = ContinuousClock.now
       try restoreBeside(plan, verified.backup, toolbox)
+      if case .refuses = accepts {
+        try VerifyBackup(surroundings: surroundings)
+          .record(restored: verified.backup, seconds: rounded(ContinuousClock.now - start), on: maintenance)
+      }
       try journal.append(DeployEvent(.restored, at: surroundings.now()))
       let writes = try completeWrites(plan)
       try readyToSwap(plan)

@@ -105,7 +105,7 @@ struct SchemaProof {
 
 extension SchemaStatement {
   /// A new database has PL/pgSQL already; one where it was dropped and created again has it dumped.
-  fileprivate var isOfBuiltInLanguage: Bool {
+  var isOfBuiltInLanguage: Bool {
     [
       "CREATE EXTENSION IF NOT EXISTS plpgsql WITH SCHEMA pg_catalog",
       "COMMENT ON EXTENSION plpgsql IS 'PL/pgSQL procedural language'",

@@ -55,6 +55,7 @@ final class SharedScanner: @unchecked Sendable {
     return try scanner.finish()
   }
 
+  var definitions: CountedDigest { lock.withLock { scanner.definitions } }
   var owners: Set<String> { lock.withLock { scanner.owners } }
   var statements: [SchemaStatement] { lock.withLock { scanner.statements } }
 }

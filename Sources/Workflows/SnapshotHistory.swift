@@ -7,15 +7,18 @@ extension BackupSource {
   /// The history as the open snapshot has it.
   ///
   /// - Returns: nil when the database has none, or a table of that name that is not Prisma's.
+  /// - Throws: whatever else keeps it from being read: a snapshot must not look as if it had no history.
   func history() throws(Failure) -> [HistoryRow]? {
     try session.query("SAVEPOINT history")
     do throws(Failure) {
       let table = try HistoryTable(session, schema: target.schema)
       let rows = try table.rows()
+      // The lock on the table goes with it: somebody who waits for it would stand before pg_dump.
+      try session.query("ROLLBACK TO history")
       return table.isThere ? rows : nil
     } catch {
-      guard error.code == "server_error" else { throw error }
-      try session.query("ROLLBACK TO history")
+      if session.isInTransaction { try session.query("ROLLBACK TO history") }
+      guard error.code == HistoryTable.foreignTable else { throw error }
       return nil
     }
   }

@@ -9,8 +9,8 @@ import StreamPipeline
 struct StreamDump {
   let command: DumpCommand
   let surroundings: Surroundings
-  /// Called when pg_dump prints: it has locked every table before.
-  let began: @Sendable () -> Void
+  /// Told when pg_dump prints: it has locked every table before.
+  let start: DumpStart
 
   private var format: BackupFormat { command.settings.format }
   private var compression: Compression { command.settings.compression }
@@ -27,7 +27,7 @@ struct StreamDump {
       return try writer.stored()
     }
     return DumpedArchive(
-      files: [stored], digests: try scanner.finish(), owners: scanner.owners, timings: [dumping])
+      files: [stored], digests: try scanner.finish(), definitions: scanner.definitions, owners: scanner.owners, timings: [dumping])
   }
 
   private func dumpPlain(_ writer: StoredFileWriter, _ scanner: SharedScanner) throws(Failure) {
@@ -53,13 +53,15 @@ struct StreamDump {
   private func dump(
     _ format: [String], _ take: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
-    let start = ContinuousClock.now
+    let begin = ContinuousClock.now
     let reporter = surroundings.reporter
-    let exit = try surroundings.runner.run(command.command(format)) { (piece) throws(Failure) in
-      began()
+    let start = self.start
+    let exit = try surroundings.runner.run(command.command(format), stopping: { start.failure != nil }) {
+      (piece) throws(Failure) in
+      start.dumpBegan()
       try take(piece)
       reporter.advance(bytes: UInt64(piece.count))
     }
-    try command.check(exit, since: start)
+    try command.check(exit, since: begin)
   }
 }

@@ -11,15 +11,17 @@ package struct Surroundings: Sendable {
   package var log: Log
   package var reporter: any Reporter
   package var now: @Sendable () -> Date
-  /// Cores that this process may use.
+  /// Cores that this process may use; where it works on a server, also how many sessions it may have for that at once.
   package var cores: Int
   /// What Holdfast was started with. Programs of the user's get all of it, our own children none of libpq's variables.
   package var environment: [String: String]
+  /// That Holdfast was started with: programs of the user's make files for whom he lets read them.
+  package var umask: mode_t?
 
   package init(
     cancellation: Cancellation, log: Log, reporter: any Reporter,
-    now: @escaping @Sendable () -> Date = { Date() }, cores: Int = ProcessInfo.processInfo.activeProcessorCount,
-    environment: [String: String] = ProcessInfo.processInfo.environment
+    now: @escaping @Sendable () -> Date = { Date() }, cores: Int = availableCores(),
+    environment: [String: String] = ProcessInfo.processInfo.environment, umask: mode_t? = nil
   ) {
     self.cancellation = cancellation
     self.log = log
@@ -27,6 +29,7 @@ package struct Surroundings: Sendable {
     self.now = now
     self.cores = cores
     self.environment = environment
+    self.umask = umask
   }
 
   var connector: Connector { Connector(cancellation: cancellation, log: log) }
@@ -50,19 +53,6 @@ package struct Surroundings: Sendable {
   func archiveReader(of backup: Backup, demanded: ToolSettings) throws(Failure) -> Toolbox? {
     guard backup.manifest.format != .plain else { return nil }
     return try toolbox(forMajor: backup.manifest.dumpMajor, demanded: demanded)
-  }
-
-  /// Opens the policy's repository, or makes it, and says so: where a disk is not mounted there is none either.
-  func repository(of policy: Policy) throws(Failure) -> Repository {
-    let repository = try Repository.openOrCreate(policy.repository)
-    switch repository.origin {
-    case .found: break
-    case .marked: log.warning("repository \(policy.repository) had lost its holdfast.json: it is written anew")
-    case .made:
-      log.warning(
-        "there was no repository \(policy.repository): it is made anew; if there should be one, is its disk mounted?")
-    }
-    return repository
   }
 
   /// Runs a phase: tells the reporter of its begin and end, and how long it took.

@@ -12,25 +12,30 @@ package struct TakeBackup {
   private let policy: Policy
   private let surroundings: Surroundings
   private let binding: Binding?
+  private let acceptsNewDatabase: Bool
 
   /// What a snapshot is bound to: the deploy that it is taken for, and the state of its migrations.
   struct Binding {
     var deploy: String?
     var folder: MigrationFolder
+    /// What was tried before.
+    var wayBack: WayBackTrial.Proof?
   }
 
   /// - Parameter binding: the deploy that this is the snapshot of; it holds the deploy lock itself.
-  init(policy: Policy, surroundings: Surroundings, binding: Binding?) {
+  init(policy: Policy, surroundings: Surroundings, binding: Binding?, acceptsNewDatabase: Bool) {
     var policy = policy
     // A rollback has to bring back every row.
     if binding != nil { policy.backup.excludeTableData = [] }
     self.policy = policy
     self.surroundings = surroundings
     self.binding = binding
+    self.acceptsNewDatabase = acceptsNewDatabase
   }
 
-  package init(policy: Policy, surroundings: Surroundings) {
-    self.init(policy: policy, surroundings: surroundings, binding: nil)
+  /// - Parameter acceptsNewDatabase: the policy may be of another database than its earlier backups.
+  package init(policy: Policy, surroundings: Surroundings, acceptsNewDatabase: Bool = false) {
+    self.init(policy: policy, surroundings: surroundings, binding: nil, acceptsNewDatabase: acceptsNewDatabase)
   }
 
   /// Takes a backup and verifies it to the policy's level.
@@ -38,7 +43,7 @@ package struct TakeBackup {
   /// - Parameters:
   ///   - reason: goes into the manifest.
   ///   - hold: keep it from pruning from its first moment on.
-  /// - Throws: `locked`, connection failures, `missing_privileges`, `client_too_old`, `child_failed`, `no_space`;
+  /// - Throws: `locked`, `no_repository`, `other_repository`, `other_database` for a snapshot, connection failures, `missing_privileges`, `client_too_old`, `child_failed`, `no_space`;
   ///   whatever it throws before the backup is visible, nothing of it stays. A backup that does not pass its verification is a
   ///   result: it stays, marked damaged.
   package func run(reason: String, hold: Bool) throws(Failure) -> VerifyBackup.Outcome {
@@ -50,9 +55,12 @@ package struct TakeBackup {
       surroundings.log.info("removed \(name), left by a killed run")
     }
 
-    let (source, partial, captured, started) = try capturePatiently(repository)
+    let (source, partial, captured, started, isNew) = try capturePatiently(repository)
     let manifest = try ManifestWriter(policy: policy, source: source, partial: partial, surroundings: surroundings)
-      .write(captured, reason: reason, started: started, binding: binding)
+      .write(
+        captured, reason: reason, started: started, binding: binding,
+        place: ManifestWriter.Place(repository: repository.id, isNewDatabase: isNew),
+        wayBack: try wayBack(of: captured, source))
     let mark = hold ? Hold(reason: reason, at: started, until: snapshotHoldEnd(started)) : nil
     if let mark { try partial.place(mark) }
     try surroundings.cancellation.check()
@@ -67,7 +75,26 @@ package struct TakeBackup {
     return outcome
   }
 
-  private typealias Capture = (source: BackupSource, partial: PartialBackup, dump: CapturedDump, started: Date)
+  /// The trial of the way back, made once more when somebody has changed the schema since.
+  ///
+  /// - Throws: `schema_changes`, `no_way_back`.
+  private func wayBack(of captured: CapturedDump, _ source: BackupSource) throws(Failure) -> Manifest.WayBack? {
+    guard let proof = binding?.wayBack else { return nil }
+    guard proof.definitions != captured.archive.definitions else { return proof.record }
+    let again = try WayBackTrial(target: source.target, tools: policy.tools, surroundings: surroundings)
+      .run(source.session)
+    guard again.definitions == captured.archive.definitions else {
+      throw Failure(
+        "schema_changes", exit: .failed, what: "snapshot of \(policy.name)",
+        why: "the schema was changed by somebody else while the snapshot was taken: its way back was not tried",
+        nextStep: "run the same command again when nobody else changes the schema")
+    }
+    return again.record
+  }
+
+  private typealias Capture = (
+    source: BackupSource, partial: PartialBackup, dump: CapturedDump, started: Date, isNew: Bool
+  )
 
   /// On a standby, recovery ends a dump that stands in its way: that is likely over soon, and no reason to have no backup.
   private func capturePatiently(_ repository: Repository) throws(Failure) -> Capture {
@@ -91,13 +118,24 @@ package struct TakeBackup {
     if binding?.deploy == nil { try AdvisoryLock.deploy.share(source.session) }
 
     let conflicts = try RecoveryConflicts(source, surroundings)
-    let last = try repository.listing(of: policy.name).backups.first?.manifest
+    let listing = try repository.listing(of: policy.name)
+    let isNew = try isNewDatabase(source, KnownDatabase(listing, policy: policy.name))
+    let last = listing.backups.first?.manifest
     let (id, started) = PartialBackup.makeID(after: last.map { ($0.id, $0.createdAt) }, now: surroundings.now)
     let partial = try PartialBackup(repository, policy: policy.name, id: id, format: policy.backup.format)
     let capture = CaptureDatabase(policy: policy, source: source, partial: partial, surroundings: surroundings)
     do throws(Failure) {
-      return (source, partial, try capture.run(expectedBytes: last?.rawBytes), started)
+      return (source, partial, try capture.run(expectedBytes: last?.rawBytes), started, isNew)
     } catch { throw try conflicts.explained(error) }
+  }
+
+  /// - Throws: `other_database` for a snapshot, which a deploy relies on; for a backup that is a warning.
+  private func isNewDatabase(_ source: BackupSource, _ known: KnownDatabase) throws(Failure) -> Bool {
+    let change = known.change(to: source.target, systemIdentifier: source.facts.systemIdentifier)
+    guard let change, !acceptsNewDatabase else { return known.isFirst || change != nil }
+    guard binding == nil else { throw change }
+    surroundings.log.warning("\(change.why). \(change.nextStep)")
+    return false
   }
 
   /// - Throws: `retention_failed`: the new backup is whole all the same.

@@ -15,6 +15,8 @@ package struct VerifyBackup {
   package struct Outcome: Sendable {
     package var backup: Backup
     package var verification: Verification
+    /// What is no damage, and should be looked at.
+    package var warnings: [String] = []
   }
 
   /// - Parameters:
@@ -50,7 +52,7 @@ package struct VerifyBackup {
       recorded.verifications.append(verification)
       surroundings.log.warning("the result for \(backup.id) is not recorded: \(error.what): \(error.why)")
     }
-    return Outcome(backup: recorded, verification: verification)
+    return Outcome(backup: recorded, verification: verification, warnings: try strayWarnings(backup))
   }
 
   /// Like `examine`, for callers that cannot go on with a damaged backup.
@@ -64,7 +66,35 @@ package struct VerifyBackup {
     return outcome
   }
 
+  /// Records that a backup was restored as a whole, and equal: no reading of its files proves more.
+  func record(restored backup: Backup, seconds: Double, on session: Session) throws(Failure) {
+    let server = try ServerReader(session).facts().systemIdentifier
+    var recorded = backup
+    do throws(Failure) {
+      try recorded.record(
+        Verification(
+          level: .archive, ok: true, at: surroundings.now(), seconds: seconds, problems: [],
+          restored: Verification.Restored(seconds: seconds, server: server)))
+    } catch {
+      surroundings.log.warning("that \(backup.id) was restored is not recorded: \(error.what): \(error.why)")
+    }
+  }
+
   // MARK: Levels
+
+  /// Told only where the folder can be read: what cannot be is among the problems.
+  private func strayWarnings(_ backup: Backup) throws(Failure) -> [String] {
+    let strays: [String]
+    do throws(Failure) { strays = try ChecksumCheck(backup).strays() } catch {
+      guard error.exit == .dataDamaged else { throw error }
+      return []
+    }
+    guard let first = strays.first else { return [] }
+    let others = strays.count > 1 ? " and \(strays.count - 1) more" : ""
+    let warning = "\(backup.id): \(first)\(others) is not of the backup; no restore reads it: remove it"
+    surroundings.log.warning(warning)
+    return [warning]
+  }
 
   private func checksumProblems(_ backup: Backup) throws(Failure) -> [Problem] {
     let reporter = surroundings.reporter

@@ -7,12 +7,13 @@ struct WayBack {
   let target: ConnectionTarget
   let surroundings: Surroundings
 
-  /// - Parameter live: on the database that is deployed to.
+  /// What a trial would stumble over first. What else it takes, only the trial tells.
+  ///
   /// - Throws: `no_way_back`, with every privilege that is missing; what keeps the role from the maintenance database.
-  func check(_ live: Session) throws(Failure) {
+  func check() throws(Failure) {
     let session = try surroundings.connector.maintenanceSession(of: target, renames: true)
     let needs = try Self.needs(of: target.database, session)
-    let missing = (needs.missing + (try Self.unrestorable(live))).map { "\($0.problem): \($0.fix)" }
+    let missing = needs.missing.map { "\($0.problem): \($0.fix)" }
     guard let first = missing.first else { return }
     throw Failure(
       "no_way_back", exit: .noPermission, what: "deploy to \(target.database)",
@@ -32,12 +33,18 @@ struct WayBack {
     var missing: [MissingPrivilege] { [toCreate, toRename].compactMap { $0 } }
   }
 
+  /// What it takes to give somebody an object: from 16 on membership alone does not.
+  private static func membership(_ session: Session) -> String {
+    session.serverVersion >= 160_000 ? "'SET'" : "'MEMBER'"
+  }
+
   /// What the session's role lacks.
   static func needs(of database: String, _ session: Session) throws(Failure) -> Needs {
     let row = try Row(
       try session.query(
         """
-        SELECT r.rolname, r.rolsuper, r.rolcreatedb, pg_catalog.pg_has_role(d.datdba, 'USAGE'),
+        SELECT r.rolname, r.rolsuper, r.rolcreatedb, pg_catalog.pg_has_role(d.datdba, 'USAGE')
+          AND pg_catalog.pg_has_role(d.datdba, \(membership(session))),
           o.rolname, o.rolsuper
         FROM pg_catalog.pg_roles r, pg_catalog.pg_database d JOIN pg_catalog.pg_roles o ON o.oid = d.datdba
         WHERE r.rolname = current_user AND d.datname = $1
@@ -83,7 +90,7 @@ struct WayBack {
       WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
         -- Whoever gives an object away has to be its new owner's member, and the new owner has to be somebody who may make it there. Privileges
         -- come later, so that may be who owns the schema, or the database.
-        AND NOT (pg_catalog.pg_has_role(o.owner, 'MEMBER') AND (
+        AND NOT (pg_catalog.pg_has_role(o.owner, \(membership(live))) AND (
           pg_catalog.pg_has_role(o.owner, CASE WHEN o.id = n.oid THEN db.datdba ELSE n.nspowner END, 'USAGE')
           OR n.nspname = 'public' AND pg_catalog.current_setting('server_version_num')::int < 150000))
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d

@@ -58,11 +58,21 @@ import Testing
     }
   }
 
-  @Test(arguments: ["data/3.dat", "data/.hidden", "notes.txt", ".partial-verifications", "data/3.dat.zst"])
-  func `a file that does not belong to the backup is found`(name: String) throws {
+  @Test(arguments: ["data/3.dat", "data/3.dat.zst", "data/3.dat.gz", "data/blobs.toc", "data/1.dat.lz4"])
+  func `a file that does not belong to the backup and would be restored is damage`(name: String) throws {
     try SampleRepository.with { sample, backup in
       try Data().write(to: URL(fileURLWithPath: "\(backup.path)/\(name)"))
       #expect(try problems(sample).map(\.file) == [name])
+      #expect(try ChecksumCheck(backup).strays().isEmpty)
+    }
+  }
+
+  @Test(arguments: ["data/.hidden", "NOTES.txt", ".partial-verifications", ".DS_Store", "data/.nfs0001"])
+  func `a file that no restore reads is no damage`(name: String) throws {
+    try SampleRepository.with { sample, backup in
+      try Data().write(to: URL(fileURLWithPath: "\(backup.path)/\(name)"))
+      #expect(try problems(sample).isEmpty)
+      #expect(try ChecksumCheck(backup).strays() == [name])
     }
   }
 

@@ -89,7 +89,7 @@ import Testing
         ("", "foreign_repository"),
       ] {
         try Data(text.utf8).write(to: URL(fileURLWithPath: "\(sample.path)/holdfast.json"))
-        let failure = #expect(throws: Failure.self) { try Repository.openOrCreate(sample.path) }
+        let failure = #expect(throws: Failure.self) { try Repository.openToWrite(sample.path) }
         #expect(failure?.code == code)
         #expect(try String(contentsOfFile: "\(sample.path)/holdfast.json", encoding: .utf8) == text)
       }

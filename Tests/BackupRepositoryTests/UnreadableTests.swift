@@ -33,9 +33,11 @@ import Testing
       let step = try #require(failure?.nextStep.split(separator: ": ", maxSplits: 1).last)
       #expect(system(String(step)) == 0)
       #expect(try Repository.open(sample.path).listing(of: "app").backups == [backup])
-      // And the other one.
+      // And what the next backup does.
       try manager.removeItem(atPath: "\(sample.path)/holdfast.json")
-      #expect(try Repository.openOrCreate(sample.path).listing(of: "app").backups == [backup])
+      let repaired = try Repository.openToWrite(sample.path)
+      #expect(repaired.isRepaired)
+      #expect(try repaired.listing(of: "app").backups == [backup])
 
       #expect(try Repository.openIfThere("\(sample.path)/none") == nil)
       try manager.createDirectory(atPath: "\(sample.path)/none/app/x", withIntermediateDirectories: true)

@@ -116,18 +116,50 @@ import Testing
     }
   }
 
-  @Test func `within a work tree of git the backups are hidden from git`() throws {
+  @Test func `the backups are hidden from git, wherever they lie`() throws {
     try Workbench.with(sql: Self.table) { bench in
       let project = try makeProject(bench)
       let environment = ["DATABASE_URL": bench.cluster.url(bench.database)]
-      try FileManager.default.createDirectory(atPath: "\(project)/.git", withIntermediateDirectories: false)
       let run = try bench.holdfast(in: project, ["init"], environment: environment)
       #expect(run.stdout.contains(".gitignore"), "\(run.stdout)")
       #expect(try String(contentsOfFile: "\(project)/backups/.gitignore", encoding: .utf8) == "*\n")
       try runNextCommands(run, bench, project, environment)
-      try FileManager.default.removeItem(atPath: "\(project)/.git")
-      let other = try bench.holdfast(in: project, ["init", "--name", "y"], environment: environment)
-      #expect(!other.stdout.contains("git"), "\(other.stdout)")
+    }
+  }
+
+  @Test func `a policy can be read by those whom its user's umask lets`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      var command = ProgramRun.command(
+        ["-C", project, "/bin/sh", "-c", "umask 022; exec '\(SourceTree.program)' init --name x"],
+        ["DATABASE_URL": bench.cluster.url(bench.database)])
+      command.executable = "/usr/bin/env"
+      #expect(try ProgramRun(running: command).exit == 0)
+      for (path, mode) in [("policies", 0o755), ("policies/x.yaml", 0o644), ("backups", 0o700)] as [(String, mode_t)] {
+        var status = stat()
+        #expect(stat("\(project)/\(path)", &status) == 0 && status.st_mode & 0o777 == mode, "\(path)")
+      }
+    }
+  }
+
+  @Test func `what Prisma's migrations use is taken where a direct URL stands beside`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      let direct = bench.cluster.url(bench.database)
+      try write("DATABASE_URL=postgresql://u@127.0.0.1:1/pooled\nDIRECT_URL=\(direct)\n", "\(project)/.env")
+      let run = try bench.holdfast(in: project, ["init"])
+      #expect(run.exit == 0 && run.stdout.contains("DIRECT_URL comes from .env"), "\(run.stdout)\(run.stderr)")
+      let policy = try String(contentsOfFile: "\(project)/policies/\(bench.database).yaml", encoding: .utf8)
+      #expect(policy.contains("url: ${DIRECT_URL}"))
+      // By the name that the schema gives it.
+      try write(
+        "datasource db {\n  url = env(\"APP_DB\")\n  directUrl = env(\"APP_DB_DIRECT\")\n}\n",
+        "\(project)/prisma/schema.prisma")
+      let named = try bench.holdfast(
+        in: project, ["init", "--name", "y"],
+        environment: ["APP_DB": "postgresql://u@127.0.0.1:1/pooled", "APP_DB_DIRECT": direct])
+      #expect(named.stdout.contains("APP_DB_DIRECT comes from the environment"), "\(named.stdout)\(named.stderr)")
+      #expect(named.stderr.contains("policy \(bench.database) is of the same database already"), "\(named.stderr)")
     }
   }
 

@@ -55,7 +55,7 @@ import Testing
         try bench.holdfast("backup", "app", "--reason", "before holdfast deploy", "--json").json.string("backup", "id"))
       #expect(try bench.holdfast("rollback", "app").stderr.contains("holdfast rollback app --to ID"))
       #expect(try bench.holdfast("show", id, "--policy", "app").stdout.contains("reason: before holdfast deploy\n"))
-      try Data().write(to: URL(fileURLWithPath: "\(bench.path(of: id))/toc.dat"))
+      try Data().write(to: URL(fileURLWithPath: "\(bench.path(of: id))/data/toc.dat"))
       #expect(try bench.holdfast("verify", id).stderr.contains("take a new one: holdfast backup app\n"))
     }
   }

@@ -16,15 +16,15 @@ import Testing
       // Permissions do not hold root back; the kernel's own file systems do.
       for path in [file, "\(file)/below", getuid() == 0 ? "/proc/holdfast" : "\(closed)/backups"] {
         try writePolicy(bench, repository: path)
-        let run = try bench.holdfast("backup", "--json")
+        let run = try bench.holdfast("backup", "--create-repository", "--json")
         #expect(run.exit == 73, "\(path): \(run.stdout)")
         #expect(run.json.string("error", "code") == "cannot_write")
         #expect(run.json.string("error", "what")?.contains(path) == true)
         let check = try bench.holdfast("check", "--json")
         #expect(check.exit == 2, "\(path)")
         #expect(check.json.string("problems", 0, "problem")?.contains(path) == true, "\(check.stdout)")
-        // A file in its place is not a repository that is still to be made.
-        #expect(try bench.holdfast("list").exit == (path.hasPrefix(file) ? 65 : 0), "\(path)")
+        // A file in its place is not a repository that is not there.
+        #expect(try bench.holdfast("list").exit == (path.hasPrefix(file) ? 65 : 66), "\(path)")
       }
       #expect(FileManager.default.contents(atPath: file) == Data("precious".utf8))
       chmod(closed, 0o700)
@@ -53,14 +53,100 @@ import Testing
       let check = try bench.holdfast("check", "--json")
       #expect(check.exit == 2)
       #expect(check.json.string("problems", 0, "problem")?.contains("holdfast.json is missing") == true)
-      #expect(try bench.holdfast("backup").stderr.contains("had lost its holdfast.json: it is written anew"))
+      #expect(try bench.holdfast("backup").stderr.contains("had lost its holdfast.json, which was written again"))
       #expect(try bench.holdfast("list", "--json").json.array("backups")?.count == 2)
+    }
+  }
+
+  @Test
+  func `a repository that is not there is 66, as after its disk was not mounted, and is made only when asked for`()
+    throws
+  {
+    try Workbench.with(sql: Self.table) { bench in
+      let manager = FileManager.default
+      try bench.writePolicy(more: "migrations: {directory: ../migrations}")
+      try manager.createDirectory(atPath: "\(bench.folder)/migrations", withIntermediateDirectories: false)
+      for isMountPoint in [false, true] {
+        try manager.removeItem(atPath: bench.repository)
+        if isMountPoint { try manager.createDirectory(atPath: bench.repository, withIntermediateDirectories: false) }
+        for line in [
+          ["backup"], ["snapshot"], ["deploy"], ["list"], ["show", "latest"], ["verify", "--all"], ["prune"],
+          ["rollback", "--plan"], ["restore", "latest", "--into", "x"], ["hold", "latest"],
+        ] {
+          let run = try ProgramRun(line + ["--json", "--policies", bench.policies])
+          #expect(run.exit == 66, "\(line): \(run.stdout)")
+          #expect(run.json.string("error", "code") == "no_repository", "\(line): \(run.stdout)")
+          #expect(run.json.string("error", "next_step")?.contains("mount its disk") == true, "\(line)")
+          #expect(run.json.string("error", "next_step")?.contains("--create-repository") == true, "\(line)")
+        }
+        let check = try bench.holdfast("check", "--json")
+        #expect(check.exit == 2 && check.stdout.contains("there is none"), "\(check.stdout)")
+        let status = try bench.holdfast("status")
+        #expect(status.exit == 2 && status.stdout.contains("there is no repository"), "\(status.stdout)")
+        #expect(access("\(bench.repository)/holdfast.json", F_OK) != 0)
+        let made = try bench.holdfast(isMountPoint ? "backup" : "snapshot", "--create-repository")
+        #expect(made.exit == 0 && made.stderr.contains("did not exist and was created"), "\(made.stderr)")
+        #expect(try String(contentsOfFile: "\(bench.repository)/.gitignore", encoding: .utf8) == "*\n")
+        #expect(try bench.holdfast("backup", "--create-repository").exit == 0)
+      }
+    }
+  }
+
+  @Test func `another repository than that of the policy's backups is 66`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let marker = "\(bench.repository)/holdfast.json"
+      try bench.backUp()
+      let id = try #require(JSONDocument(try String(contentsOfFile: marker, encoding: .utf8)).string("id"))
+      try Data(#"{"version":1,"id":"other"}"#.utf8).write(to: URL(fileURLWithPath: marker))
+      let run = try bench.holdfast("backup", "--create-repository", "--json")
+      #expect(run.exit == 66 && run.json.string("error", "code") == "other_repository", "\(run.stdout)")
+      #expect(try bench.holdfast("check").exit == 2)
+      #expect(try bench.holdfast("status", "--json").json.array("reasons") as? [String] == ["other_repository"])
+      // The last way out may be a copy: it is read, with a word.
+      let list = try bench.holdfast("list")
+      #expect(list.exit == 0 && list.stderr.contains("were written into \(id)"), "\(list.stderr)")
+      // Whoever says that it is the right one is believed.
+      try bench.writePolicy(more: "repository_id: other")
+      #expect(try bench.holdfast("backup").exit == 0)
+      try bench.writePolicy()
+      #expect(try bench.holdfast("backup").exit == 0)
+      // And that only this one is meant.
+      try bench.writePolicy(more: "repository_id: \(id)")
+      for line in [["backup"], ["list"], ["restore", "latest", "--into", "x"]] {
+        let run = try ProgramRun(line + ["--json", "--policies", bench.policies])
+        #expect(run.exit == 66 && run.json.string("error", "code") == "other_repository", "\(line): \(run.stdout)")
+      }
+      try FileManager.default.removeItem(atPath: bench.repository)
+      #expect(try bench.holdfast("backup", "--create-repository").exit == 0)
+      #expect(try String(contentsOfFile: marker, encoding: .utf8).contains(id))
+    }
+  }
+
+  @Test func `a repository that lost its marker gets the id back that its backups know it by`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let marker = "\(bench.repository)/holdfast.json"
+      let before = try String(contentsOfFile: marker, encoding: .utf8)
+      try bench.backUp()
+      try FileManager.default.removeItem(atPath: marker)
+      #expect(try bench.holdfast("backup").exit == 0)
+      #expect(try String(contentsOfFile: marker, encoding: .utf8) == before)
+    }
+  }
+
+  @Test func `what a backup warned of stands in its document, with how long it took`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let first = try bench.holdfast("backup", "--json").json
+      // Of the client's age, at most.
+      #expect((first.array("warnings") as? [String])?.filter { !$0.hasPrefix("PostgreSQL client") } == [])
+      #expect((first.value(["seconds"]) as? Double ?? 0) > 0)
+      try FileManager.default.removeItem(atPath: "\(bench.repository)/holdfast.json")
+      let second = try bench.holdfast("backup", "--json", "--quiet").json
+      #expect((second.array("warnings") as? [String])?.contains { $0.contains("had lost its holdfast.json") } == true)
     }
   }
 
   @Test func `a policy's folder that cannot be written is 73`() throws {
     try Workbench.with(sql: Self.table) { bench in
-      try FileManager.default.createDirectory(atPath: bench.repository, withIntermediateDirectories: false)
       try Data().write(to: URL(fileURLWithPath: bench.shelf))
       let run = try bench.holdfast("backup", "--json")
       #expect(run.exit == 73)

@@ -29,6 +29,24 @@ import Testing
     }
   }
 
+  @Test func `a table that is locked is told as that, also in a transaction, and the session's limit stays`() throws {
+    try Workbench.with { bench in
+      let session = try bench.session()
+      let table = try HistoryTable(session, schema: nil)
+      try table.create()
+      try session.query("SET lock_timeout = '7s'")
+      #expect(try table.rows() == [])
+      #expect(try session.query("SHOW lock_timeout") == [["7s"]])
+      let other = try bench.session()
+      try other.query("BEGIN; LOCK TABLE _prisma_migrations")
+      try session.query("BEGIN")
+      let locked = try failure { try table.rows() }
+      #expect(locked.code == "history_locked")
+      try session.query("ROLLBACK")
+      #expect(try session.query("SHOW lock_timeout") == [["7s"]])
+    }
+  }
+
   @Test func `rows change at the moments and in the columns in which Prisma changes them`() throws {
     try Workbench.with { bench in
       let table = try HistoryTable(bench.session(), schema: nil)

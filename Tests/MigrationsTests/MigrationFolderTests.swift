@@ -12,19 +12,46 @@ import Testing
       try folder.write(["a.sql": "SELECT 1;", "migration.sql": "SELECT 1;"])
       try FileManager.default.createSymbolicLink(atPath: "\(folder.path)/link", withDestinationPath: "b")
       try FileManager.default.createSymbolicLink(atPath: "\(folder.path)/nowhere", withDestinationPath: "x")
-      #expect(MigrationFolder(path: folder.path).migrations.map(\.name) == [".hidden", "any name  ü", "b"])
-      #expect(MigrationFolder(path: folder.path + "/").migrations.map(\.name) == [".hidden", "any name  ü", "b"])
+      #expect(try MigrationFolder(path: folder.path).migrations.map(\.name) == [".hidden", "any name  ü", "b"])
+      #expect(try MigrationFolder(path: folder.path + "/").migrations.map(\.name) == [".hidden", "any name  ü", "b"])
     }
   }
 
-  @Test func `a folder that is missing, or is a file, has no migrations and no lock`() throws {
+  @Test func `a folder that is missing has no migrations and no lock`() throws {
     try MigrationsOnDisk.with { folder in
-      try folder.write(["file": ""])
-      for name in ["missing", "file"] {
-        let read = MigrationFolder(path: "\(folder.path)/\(name)")
-        #expect(read.migrations == [])
-        #expect(read.lockedProvider == nil)
-        try read.checkProvider()
+      let read = try MigrationFolder(path: "\(folder.path)/missing")
+      #expect(read.migrations == [])
+      #expect(read.lockedProvider == nil)
+      try read.checkProvider()
+    }
+  }
+
+  @Test func `the first byte that is no UTF-8 is told by its line and place`() throws {
+    for (bytes, problem) in [
+      ([0x41, 0x0A, 0x42, 0xE9], "line 2, byte 2: 0xE9 is not UTF-8"), ([0xFF], "line 1, byte 1: 0xFF is not UTF-8"),
+      ([0xC3, 0x0A, 0xA4], "line 1, byte 1: 0xC3 is not UTF-8"), ([0xC3, 0xA4, 0x0A], nil), ([0xEF, 0xBB, 0xBF], nil),
+      ([], nil),
+    ] as [([UInt8], String?)] {
+      try MigrationsOnDisk.with { folder in
+        try folder.add("1")
+        try Data(bytes).write(to: URL(fileURLWithPath: "\(folder.path)/1/migration.sql"))
+        let script = try #require(try MigrationFolder(path: folder.path).migration("1"))
+        #expect(script.encodingProblem == problem)
+        #expect((script.refusal == nil) == (problem == nil))
+      }
+    }
+  }
+
+  /// A loop of links cannot be read, whoever asks.
+  @Test func `a folder or a script that cannot be read is an error, and never one without migrations`() throws {
+    try MigrationsOnDisk.with { folder in
+      try folder.write(["file": "", "app/1/x": ""])
+      for (link, target) in [("loop", "loop"), ("app/1/migration.sql", "migration.sql")] {
+        try FileManager.default.createSymbolicLink(atPath: "\(folder.path)/\(link)", withDestinationPath: target)
+      }
+      for name in ["file", "loop", "app"] {
+        let failure = try #require(throws: Failure.self) { try MigrationFolder(path: "\(folder.path)/\(name)") }
+        #expect(failure.code == "cannot_read")
       }
     }
   }
@@ -39,7 +66,7 @@ import Testing
         try FileManager.default.createSymbolicLink(
           atPath: "\(folder.path)/\(name)/migration.sql", withDestinationPath: destination)
       }
-      let migrations = MigrationFolder(path: folder.path).migrations
+      let migrations = try MigrationFolder(path: folder.path).migrations
       #expect(migrations.map(\.text) == [nil, nil, nil, nil, "SELECT 5;"])
       #expect(try migrations.map { try $0.checksum() == nil } == [true, true, true, true, false])
     }
@@ -57,7 +84,7 @@ import Testing
   ) throws {
     try MigrationsOnDisk.with { folder in
       try folder.write(Data(hexadecimal: bytes), to: "1/migration.sql")
-      let script = try #require(MigrationFolder(path: folder.path).migration("1"))
+      let script = try #require(try MigrationFolder(path: folder.path).migration("1"))
       #expect(script.text?.hexadecimal == expected)
     }
   }
@@ -90,7 +117,7 @@ import Testing
   func `the provider of the lock file is read where Prisma reads it`(_ text: String, _ provider: String) throws {
     try MigrationsOnDisk.with { folder in
       try folder.write(["migration_lock.toml": text])
-      let read = MigrationFolder(path: folder.path)
+      let read = try MigrationFolder(path: folder.path)
       #expect(read.lockedProvider == provider)
       try read.checkProvider()
     }
@@ -114,7 +141,7 @@ import Testing
   func `any other spelling is refused as Prisma refuses it`(_ text: String, _ provider: String) throws {
     try MigrationsOnDisk.with { folder in
       try folder.write(["migration_lock.toml": text])
-      let read = MigrationFolder(path: folder.path)
+      let read = try MigrationFolder(path: folder.path)
       #expect(read.lockedProvider == provider)
       let refusal = try failure { try read.checkProvider() }
       #expect(refusal.code == "P3019")

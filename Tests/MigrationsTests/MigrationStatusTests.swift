@@ -16,7 +16,7 @@ import Testing
     var status: MigrationStatus?
     try MigrationsOnDisk.with { folder in
       for name in disk { try folder.add(name, "SELECT '\(name)';") }
-      status = try MigrationStatus(folder: MigrationFolder(path: folder.path), rows: rows)
+      status = try MigrationStatus(folder: try MigrationFolder(path: folder.path), rows: rows)
     }
     return try #require(status)
   }
@@ -108,7 +108,7 @@ import Testing
     try MigrationsOnDisk.with { folder in
       try folder.write(["1/down.sql": "", "2/down.sql": ""])
       let status = try MigrationStatus(
-        folder: MigrationFolder(path: folder.path), rows: [row("1", "+"), row("3", "+")])
+        folder: try MigrationFolder(path: folder.path), rows: [row("1", "+"), row("3", "+")])
       #expect(status.missing == ["1", "3"])
       #expect(status.pending == ["2"])
     }

@@ -29,7 +29,7 @@ import Testing
         if case .run(let command) = step, command.run.contains("resolve") { command.rows } else { nil }
       }
       #expect(try bench.cluster.historyRows(bench.database) == resolved.first)
-      let again = try bench.holdfast("baseline", "--json")
+      let again = try bench.holdfast("baseline", "--all", "--json")
       #expect(again.exit == 1)
       #expect(again.json.string("error", "code") == "already_managed")
       #expect(try bench.cluster.historyRows(bench.database) == resolved.first)
@@ -39,7 +39,7 @@ import Testing
   @Test func `baseline records all in the order of application`() throws {
     try withMigrations(["20240101000000_a", "20240101_a", "b-1", "b_1"]) { bench, folder in
       let order = ["20240101_a", "20240101000000_a", "b_1", "b-1"]
-      #expect(try bench.holdfast("baseline", "--json").json.strings("applied") == order)
+      #expect(try bench.holdfast("baseline", "--all", "--json").json.strings("applied") == order)
       #expect(try bench.cluster.historyRows(bench.database)?.map(\.name) == order)
       let reading = try bench.holdfast("migrations", "--json")
       #expect(reading.exit == 0)
@@ -51,8 +51,8 @@ import Testing
 
   @Test(
     arguments: [
-      (["2/migration.sql": nil], [], "P3015"), ([:], ["--to", "3"], "P3017"),
-      (["migration_lock.toml": "provider = \"mysql\"\n"], [], "P3019"),
+      (["2/migration.sql": nil], ["--all"], "P3015"), ([:], ["--to", "3"], "P3017"),
+      (["migration_lock.toml": "provider = \"mysql\"\n"], ["--all"], "P3019"),
     ] as [([String: String?], [String], String)])
   func `a baseline that is refused leaves no table`(
     _ files: [String: String?], _ words: [String], _ code: String
@@ -63,6 +63,59 @@ import Testing
       #expect(run.exit == 1)
       #expect(run.json.string("error", "code") == code)
       #expect(try bench.cluster.historyRows(bench.database) == nil)
+    }
+  }
+
+  @Test func `baseline wants to know how far, and names what all would be`() throws {
+    try withMigrations { bench, _ in
+      let run = try bench.holdfast("baseline", "--json")
+      #expect(run.exit == 64)
+      #expect(run.json.array("error", "details") as? [String] == ["1", "2"])
+      for words in [["--to", "1", "--all"], ["--undo", "--all"], ["--undo", "--to", "1"]] {
+        #expect(try ProgramRun(["baseline", "--policies", bench.policies] + words).exit == 64, "\(words)")
+      }
+      #expect(try bench.cluster.historyRows(bench.database) == nil)
+      let shown = try bench.holdfast("baseline", "--to", "1")
+      #expect(
+        shown.exit == 0 && shown.stderr.contains("without running it:\n  1\nstays pending:\n  2\n"), "\(shown.stderr)")
+    }
+  }
+
+  @Test func `a baseline can be taken back until something was deployed`() throws {
+    try Workbench.with(sql: "CREATE TABLE t (a int)") { bench in
+      let folder = try MigrationsOnDisk(bench)
+      for name in ["1", "2", "3"] { try folder.add(name, "SELECT '\(name)';\n") }
+      try bench.writePolicy(more: folder.policy)
+      #expect(try bench.holdfast("baseline", "--undo", "--json").json.string("error", "code") == "no_baseline")
+      #expect(try bench.holdfast("baseline", "--all").exit == 0)
+      let undone = try bench.holdfast("baseline", "--undo", "--json")
+      #expect(undone.exit == 0 && undone.json.strings("removed") == ["1", "2", "3"], "\(undone.stdout)")
+      // As before: the next deploy asks again what the database has.
+      #expect(try bench.cluster.historyRows(bench.database) == nil)
+      #expect(try bench.holdfast("deploy", "--json").json.string("error", "code") == "P3005")
+
+      #expect(try bench.holdfast("baseline", "--to", "1").exit == 0)
+      #expect(try bench.holdfast("deploy").exit == 0)
+      let late = try bench.holdfast("baseline", "--undo", "--json")
+      #expect(late.exit == 1 && late.json.string("error", "code") == "deployed_since", "\(late.stdout)")
+      #expect(try bench.cluster.historyRows(bench.database)?.count == 3)
+    }
+  }
+
+  @Test func `taking a baseline back leaves what was resolved by hand since`() throws {
+    try withMigrations { bench, _ in
+      #expect(try bench.holdfast("baseline", "--to", "1").exit == 0)
+      #expect(try bench.holdfast("resolve", "2", "--applied").exit == 0)
+      let undone = try bench.holdfast("baseline", "--undo", "--json")
+      #expect(undone.json.strings("removed") == ["1"], "\(undone.stdout)")
+      #expect(try bench.cluster.historyRows(bench.database)?.map(\.name) == ["2"])
+    }
+  }
+
+  @Test func `the beginning of a migration's name is told what it likely means`() throws {
+    try withMigrations(["20240101000000_init", "20240201000000_more"]) { bench, _ in
+      let run = try bench.holdfast("baseline", "--to", "20240101000000")
+      #expect(run.stderr.contains("did you mean 20240101000000_init?"), "\(run.stderr)")
     }
   }
 
@@ -84,7 +137,7 @@ import Testing
 
   @Test func `a wrong provider forbids --applied and reading, not --rolled-back`() throws {
     try withMigrations { bench, folder in
-      #expect(try bench.holdfast("baseline").exit == 0)
+      #expect(try bench.holdfast("baseline", "--all").exit == 0)
       try folder.write(["migration_lock.toml": "provider = \"sqlite\"\n"])
       try bench.cluster.psql("UPDATE _prisma_migrations SET finished_at = NULL", database: bench.database)
       let applied = try bench.holdfast("resolve", "1", "--applied", "--json")
@@ -119,7 +172,7 @@ import Testing
 
   @Test func `resolved both ways at once, a migration ends as applied`() throws {
     try withMigrations { bench, _ in
-      #expect(try bench.holdfast("baseline").exit == 0)
+      #expect(try bench.holdfast("baseline", "--all").exit == 0)
       try bench.cluster.psql("UPDATE _prisma_migrations SET finished_at = NULL", database: bench.database)
       let runs = try bench.race([["resolve", "1", "--applied"], ["resolve", "1", "--rolled-back"]])
       #expect(runs.map(\.exit) == [0, 0])
@@ -131,7 +184,7 @@ import Testing
 
   @Test func `of several baselines at once one records, the others see that`() throws {
     try withMigrations { bench, _ in
-      let runs = try bench.race(Array(repeating: ["baseline"], count: 3))
+      let runs = try bench.race(Array(repeating: ["baseline", "--all"], count: 3))
       #expect(runs.map(\.exit).sorted() == [0, 1, 1])
       #expect(runs.compactMap { $0.json.string("error", "code") } == ["already_managed", "already_managed"])
       #expect(try bench.cluster.historyRows(bench.database)?.map(\.name) == ["1", "2"])
@@ -154,7 +207,7 @@ import Testing
 
   @Test func `stored logs are shown without what a terminal would obey`() throws {
     try withMigrations { bench, _ in
-      #expect(try bench.holdfast("baseline").exit == 0)
+      #expect(try bench.holdfast("baseline", "--all").exit == 0)
       let logs = "E'ERROR: \\x1b[1;31mbad\\x1b[0m \\x1b]0;title\\x07end\\r\\n\\r\\n  second line\\r\\n'"
       let failed = "UPDATE _prisma_migrations SET finished_at = NULL, logs = \(logs) WHERE migration_name = '2'"
       let evil = "UPDATE _prisma_migrations SET migration_name = E'\\x1b[2Jx' WHERE migration_name = '1'"

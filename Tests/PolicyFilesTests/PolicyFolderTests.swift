@@ -88,7 +88,7 @@ import Testing
 
   @Test func `problems are named by the file's path`() throws {
     try withFolder { folder in
-      try write(["app.yml": "jobs: 4\n", "my app.yaml": withURL("")], in: folder)
+      try write(["app.yml": "globals: 4\n", "my app.yaml": withURL("")], in: folder)
       let failure = try #require(throws: Failure.self) { try PolicyFolder(path: folder).load("app", reader: reader) }
       #expect(failure.details.first?.hasPrefix("\(folder)/app.yml:1: ") == true)
       let name = try #require(throws: Failure.self) { try PolicyFolder(path: folder).load("my app", reader: reader) }

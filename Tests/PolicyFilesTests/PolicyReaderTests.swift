@@ -20,10 +20,10 @@ import Testing
         tools:
           directory: /usr/lib/postgresql/15/bin
         repository: /mnt/backups/./app/..
+        jobs: 4
         backup:
           format: directory
           compression: zstd:19
-          jobs: 4
           full_every: 0s
           globals: no
           lock_wait_timeout: 500ms
@@ -34,8 +34,9 @@ import Testing
     let expected = Policy(
       name: "app", environment: "production", databaseURL: Secret(secretURL),
       tools: ToolSettings(directory: "/usr/lib/postgresql/15/bin"), repository: "/mnt/backups",
+      jobs: 4,
       backup: BackupSettings(
-        compression: .zstd(level: 19), jobs: 4, globals: false, lockWaitTimeout: .milliseconds(500),
+        compression: .zstd(level: 19), globals: false, lockWaitTimeout: .milliseconds(500),
         excludeTableData: ["public.sessions", "audit.*"]),
       verifyAfterBackup: .checksum)
     #expect(read == expected)
@@ -82,8 +83,16 @@ import Testing
         """, environment: ["DATABASE_URL": "x", "E_1": "b", "T": "audit"])
     #expect(read.environment == "a-b-$$-b-$E_1")
     #expect(read.backup.excludeTableData == ["audit.x"])
-    let jobs = try policy(adding: "backup:\n  jobs: ${J}", environment: ["DATABASE_URL": "x", "J": "3"]).backup.jobs
+    let jobs = try policy(adding: "backup:\n  jobs: ${J}", environment: ["DATABASE_URL": "x", "J": "3"]).jobs
     #expect(jobs == 3)
+  }
+
+  @Test(arguments: [
+    ("", nil), ("jobs: auto", nil), ("jobs: 3", 3), ("backup: {jobs: 3}", 3), ("backup: {jobs: auto}", nil),
+    ("jobs: 2\nbackup: {jobs: 3}", 2), ("jobs: auto\nbackup: {jobs: 3}", nil),
+  ])
+  func `jobs stand at the top, and their older name serves where that is not written`(text: String, jobs: Int?) throws {
+    #expect(try policy(adding: text).jobs == jobs)
   }
 
   @Test(arguments: [

@@ -15,7 +15,9 @@ import Testing
   @Test func `it says what holds when it says nothing`() throws {
     let text = PolicyTemplate.text(
       environment: "development", databaseURLVariable: "DATABASE_URL", repository: "../backups")
-    #expect(try policy(text) == policy(adding: ""))
+    // But that a job which does not run is seen.
+    #expect(try policy(text).backup.maxAge == .seconds(26 * 3600))
+    #expect(try policy(text.replacing("max_age: 26h", with: "max_age: null")) == policy(adding: ""))
   }
 
   @Test func `every key that works now is in it, and no other`() {

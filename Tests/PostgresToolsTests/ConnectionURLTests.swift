@@ -8,7 +8,7 @@ import Testing
     arguments: [
       ("postgresql://u:p@h:6/d", ["host": "h", "port": "6", "user": "u", "dbname": "d"], "p"),
       ("postgres://u@h/d", ["host": "h", "port": "5432", "user": "u", "dbname": "d"], nil),
-      ("postgresql://u:@h", ["host": "h", "port": "5432", "user": "u", "dbname": "postgres"], nil),
+      ("postgresql://u:@h?dbname=d", ["host": "h", "port": "5432", "user": "u", "dbname": "d"], nil),
       ("  postgresql://u:p@h/d\n", ["host": "h", "port": "5432", "user": "u", "dbname": "d"], "p"),
       (
         "postgresql://u%40x:p%3A%2F%40%23%25%20@h/d%2Fe%20f",
@@ -39,14 +39,15 @@ import Testing
 
   @Test(arguments: [
     (
-      "connection_limit=5&pool_timeout=3&statement_cache_size=0&socket_timeout=9&max_connection_lifetime=1&bogus=x", [:]
+      "connection_limit=5&pool_timeout=3&statement_cache_size=0&socket_timeout=9&max_connection_lifetime=1", [:]
     ),
     ("sslmode=require", ["sslmode": "require"]), ("sslmode=verify-full", ["sslmode": "verify-full"]),
     ("sslmode=require&sslcert=ca.pem", ["sslmode": "require"]),
     ("sslmode=require&sslcert=ca.pem&sslaccept=strict", ["sslmode": "verify-full", "sslrootcert": "ca.pem"]),
     ("sslcert=c.pem&sslkey=k.pem", ["sslcert": "c.pem", "sslkey": "k.pem"]),
     ("sslaccept=accept_invalid_certs", [:]), ("connect_timeout=0", ["connect_timeout": "0"]),
-    ("channel_binding=require", ["channel_binding": "require"]), ("channel_binding=x", [:]),
+    ("channel_binding=require", ["channel_binding": "require"]), ("sslcrldir=x", ["sslcrldir": "x"]),
+    ("passfile=/x", [:]),
     ("keepalives_idle=7&keepalives=1", ["keepalives_idle": "7", "keepalives": "1"]),
     ("options=-c%20work_mem%3D1MB", ["options": "-c work_mem=1MB"]), ("application_name=mine", [:]),
     ("sslmode=&host=", [:]),
@@ -59,10 +60,10 @@ import Testing
         == plain.parameters.filter { $0.key != "host" }.merging(expected) { _, given in given })
   }
 
-  @Test func `parameters of others are left aside, and only a slip of one that guards is refused`() throws {
+  @Test func `parameters of Prisma's pool are of no matter here`() throws {
     let others =
-      "sslcrldir=x&sslaccept=accept_invalid_certs&connection_limit=1&pool_timeout=2&socket_timeout=3&application_name=a"
-      + "&statement_cache_size=0&uselibpqcompat=true&sslcertmode=allow&currentSchema=x&load_balance_hosts=random"
+      "sslaccept=accept_invalid_certs&connection_limit=1&pool_timeout=2&socket_timeout=3&application_name=a"
+      + "&statement_cache_size=0&uselibpqcompat=true"
     #expect(try ConnectionURL.parse(Secret("postgresql://u:p@h/d?\(others)")).parameters["sslmode"] == nil)
     for query in ["ssl=true", "ssl=true&sslmode="] {
       #expect(try ConnectionURL.parse(Secret("postgresql://u:p@h/d?\(query)")).parameters["sslmode"] == "require")
@@ -73,9 +74,8 @@ import Testing
     let target = try ConnectionURL.parse(Secret("postgresql://u:p@h/d?schema=my%20app&pgbouncer=true"))
     #expect(target.schema == "my app")
     #expect(target.namesPooler)
-    #expect(target.namesDatabase)
-    #expect(try !ConnectionURL.parse(Secret("postgresql://u:p@h?schema=x")).namesDatabase)
-    #expect(try !ConnectionURL.parse(Secret("host=h")).namesDatabase)
+    #expect(target.given.contains("dbname") && !target.given.contains("port"))
+    #expect(try ConnectionURL.parse(Secret("postgresql://u@h/d?passfile=/x")).parameters["passfile"] == "/x")
     #expect(try !ConnectionURL.parse(Secret("postgresql://u:p@h/d?pgbouncer=false")).namesPooler)
   }
 
@@ -89,7 +89,11 @@ import Testing
     "postgresql://u:hunter2@h/d?sslmod=require", "postgresql://u:hunter2@h/d?sslmode=verify_full",
     "postgresql://u:hunter2@h/d?sslaccep=strict", "postgresql://u:hunter2@h/d?ssl_mode=require",
     "postgresql://u:hunter2@h/d?sslaccept=stricct", "host=h password=hunter2 sslmode=verify_full",
-    "host=h service=hunter2", "host=h passfile=hunter2", "host=h sslpassword=hunter2",
+    "host=h dbname=d service=hunter2", "host=h dbname=d sslpassword=hunter2", "postgresql:///d?service=hunter2",
+    "postgresql://u:hunter2@h", "postgresql://u:hunter2@h/", "postgresql://u:hunter2@h?schema=x", "host=h user=hunter2",
+    "postgresql://u:hunter2@h/d?bogus=hunter2", "postgresql://u@h/d?currentSchema=hunter2",
+    "postgresql://u:hunter2@h/d?channel_binding=hunter2", "postgresql://u:hunter2@h/d?connect_timeout=hunter2",
+    "postgresql://u:hunter2@h/d?ssl=hunter2", "postgresql://u:hunter2@h/d?replication=hunter2",
   ])
   func `refuses what it cannot use, and never shows the URL`(url: String) throws {
     let failure = try #require(throws: Failure.self) { try ConnectionURL.parse(Secret(url)) }

@@ -75,6 +75,48 @@ import Testing
     #expect(failure.why == "no answer within 1 s")
   }
 
+  @Test func `a host that does not speak is given its time, and the next one is tried`() throws {
+    let silent = try SilentServer()
+    var target = LoginServer.target()
+    target.parameters["host"] = "127.0.0.1,127.0.0.1"
+    target.parameters["port"] = "\(silent.port),\(LoginServer.shared.port)"
+    target.parameters["connect_timeout"] = "1"
+    let session = try connect(target)
+    #expect(try session.query("SELECT 1") == [["1"]])
+    // Later sessions of the run, and its children, go where this one is.
+    let here = target.database("template1").at(session)
+    #expect(here.endpoint == "127.0.0.1:\(LoginServer.shared.port)")
+    #expect(here.database == "template1")
+    target.parameters["port"] = "\(silent.port),1"
+    let failure = try refusal(of: target)
+    #expect(failure.why.contains("no answer within 1 s"), "\(failure.why)")
+    #expect(failure.why.contains("refused"), "\(failure.why)")
+  }
+
+  @Test(arguments: [
+    ("read-write", true), ("primary", true), ("any", true), ("prefer-standby", true), ("standby", false),
+    ("read-only", false),
+  ])
+  func `the kind of server that the URL asks for is looked for on every host`(kind: String, isThere: Bool) throws {
+    var target = LoginServer.target()
+    target.parameters["host"] = "127.0.0.1,127.0.0.1"
+    target.parameters["port"] = "1,\(LoginServer.shared.port)"
+    target.parameters["target_session_attrs"] = kind
+    if isThere {
+      #expect(try connect(target).query("SELECT 1") == [["1"]])
+    } else {
+      #expect(try refusal(of: target).code == "server_unreachable")
+    }
+  }
+
+  @Test func `a host that lets us not in ends the search, as for libpq`() throws {
+    let role = try LoginServer.role("NOLOGIN")
+    var target = LoginServer.target(user: role)
+    target.parameters["host"] = "127.0.0.1,127.0.0.1"
+    target.parameters["port"] = "\(LoginServer.shared.port),1"
+    #expect(try refusal(of: target).code == "login_refused")
+  }
+
   @Test func `a stop ends the wait for a server`() throws {
     let silent = try SilentServer()
     var target = LoginServer.target()

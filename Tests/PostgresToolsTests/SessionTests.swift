@@ -39,6 +39,20 @@ import Testing
     #expect(try session.query("SELECT 1") == [["1"]])
   }
 
+  @Test func `statements may hear a stop that the session itself does not`() throws {
+    let session = try LoginServer.connect()
+    let process = try #require(try session.query("SELECT pg_backend_pid()").first?.first ?? nil)
+    let stop = Cancellation()
+    let state = "SELECT coalesce(wait_event, '') FROM pg_stat_activity WHERE pid = \(process)"
+    when({ (try? LoginServer.shared.psql(state)) == "PgSleep" }, { stop.cancel(signal: SIGTERM) })
+    let failure = try #require(throws: Failure.self) {
+      try session.hearing(stop) { () throws(Failure) in try session.query("SELECT pg_sleep(300)") }
+    }
+    #expect(failure == .stopped(by: SIGTERM))
+    #expect(try session.query("SELECT 1") == [["1"]])
+    #expect(throws: Failure.self) { try session.hearing(stop) { () throws(Failure) in try session.query("SELECT 1") } }
+  }
+
   @Test func `a COPY from or to the client comes to an end`() throws {
     let session = try LoginServer.connect()
     try session.query("CREATE TEMPORARY TABLE copied (x int)")

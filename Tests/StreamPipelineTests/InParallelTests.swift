@@ -22,6 +22,20 @@ import Testing
     #expect(results == [true, true])
   }
 
+  /// A process may have no more of them than its container allows.
+  @Test func `without a thread to be started the calling one does it all`() throws {
+    let asked = Counter()
+    let results = try inParallel(
+      Array(0..<10), threads: 4, cancellation: Cancellation(),
+      start: { _ in
+        asked.add()
+        return false
+      }
+    ) { $0 * 2 }
+    #expect(results == (0..<10).map { $0 * 2 })
+    #expect(asked.value == 1)
+  }
+
   @Test func `the first failure stops the rest`() throws {
     let begun = Counter()
     let failure = try #require(throws: Failure.self) {

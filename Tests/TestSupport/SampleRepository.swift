@@ -9,7 +9,8 @@ package final class SampleRepository {
 
   package init() throws {
     path = "\(TestCluster.temporary)/hf repository ü \(UInt32.random(in: 0...UInt32.max))"
-    repository = try Repository.openOrCreate(path)
+    try Repository.create(path)
+    repository = try Repository.open(path)
     try FileManager.default.createDirectory(atPath: "\(path)/app", withIntermediateDirectories: true)
   }
 

@@ -1,3 +1,4 @@
+import BackupRepository
 import Diagnostics
 import Foundation
 import PostgresTools
@@ -33,6 +34,7 @@ package final class Workbench {
     folder = "\(TestCluster.temporary)/hf bench ü \(unique)"
     database = "app_\(unique)"
     try FileManager.default.createDirectory(atPath: "\(folder)/policies", withIntermediateDirectories: true)
+    try Repository.create("\(folder)/backups")
     try createDatabase(database)
   }
 

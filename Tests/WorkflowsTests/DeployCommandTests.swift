@@ -47,6 +47,23 @@ import Testing
     }
   }
 
+  @Test func `programs of the user's make files for whom its user lets read them, and Holdfast's stay private`() throws
+  {
+    try withPending(settings: ["health_checks: [{command: [sh, -c, 'echo check $(umask)']}]"]) { bench in
+      let made = "\(bench.bench.folder)/made"
+      let script = "echo command $(umask); : > '\(made)'; \(bench.psqlCommand(insert()))"
+      var command = bench.command(["deploy", "--", "sh", "-c", script])
+      command.umask = 0o027
+      let run = try ProgramRun(running: command)
+      #expect(
+        run.exit == 0 && run.stderr.contains("command 0027") && run.stderr.contains("check 0027"), "\(run.stderr)")
+      var status = stat()
+      #expect(stat(made, &status) == 0 && status.st_mode & 0o777 == 0o640)
+      let id = try #require(try bench.deploys().first?.backup)
+      #expect(stat("\(bench.bench.path(of: id))/manifest.json", &status) == 0 && status.st_mode & 0o777 == 0o600)
+    }
+  }
+
   @Test func `commands of the user's get the environment that Holdfast was started with, libpq's variables too`() throws
   {
     try withPending(settings: ["health_checks: [{command: [sh, -c, 'echo check $PGAPPNAME']}]"]) { bench in
@@ -55,6 +72,49 @@ import Testing
       #expect(run.exit == 0, "\(run.stderr)")
       #expect(run.stderr.contains("command mine\n"))
       #expect(run.stderr.contains("check mine\n"))
+    }
+  }
+
+  @Test(arguments: [
+    "{sql: SELECT pg_sleep(60) IS NULL}", "{sql: SET statement_timeout = 0; SELECT pg_sleep(60) IS NULL}",
+    "{command: [sleep, '60']}",
+  ])
+  func `a health check that does not end is ended, and the deploy's lock goes`(check: String) throws {
+    try withPending(settings: ["health_checks: [\(check)]", "health_check_timeout: 1s"]) { bench in
+      let start = Date()
+      let run = try bench.run("deploy", "--json")
+      #expect(run.exit == 1)
+      #expect(run.json.string("error", "code") == "health_check_failed")
+      let why = "it still ran after migrations.health_check_timeout (1 s), and was ended"
+      #expect(run.json.string("error", "why") == why, "\(run.stdout)")
+      #expect(Date().timeIntervalSince(start) < 30)
+      #expect(try bench.deploys().first?.state == .failed)
+      try bench.set([])
+      #expect(try bench.run("deploy").exit == 0)
+    }
+  }
+
+  /// It may start the application, whose entry looks for pending migrations itself.
+  @Test func `a health check finds Prisma's lock free`() throws {
+    try withPending(settings: ["health_checks: [{sql: SELECT pg_try_advisory_lock(72707369)}]"]) { bench in
+      let run = try bench.run("deploy", "--json")
+      #expect(run.exit == 0, "\(run.stdout)")
+    }
+  }
+
+  /// It does not hear SIGTERM.
+  @Test func `a command that does not end is ended with all that it started, and says what to do`() throws {
+    let settings = ["command: [sh, -c, \"trap '' TERM; sleep 61 & sleep 60\"]", "command_timeout: 1s"]
+    try withPending(settings: settings) { bench in
+      let start = Date()
+      let run = try bench.run("deploy", "--json")
+      #expect(run.exit == 1)
+      #expect(run.json.string("error", "code") == "command_timed_out", "\(run.stdout)")
+      #expect(run.json.string("error", "why")?.contains("after 1 s") == true)
+      #expect(run.json.string("error", "next_step")?.contains("migrations.command_timeout") == true)
+      #expect(Date().timeIntervalSince(start) < 40)
+      #expect(try bench.deploys().first?.state == .failed)
+      #expect(try bench.run("deploy", program: ["sh", "-c", bench.psqlCommand(insert())]).exit == 0)
     }
   }
 

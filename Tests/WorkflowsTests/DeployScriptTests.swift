@@ -34,6 +34,8 @@ import Testing
   private static let sql =
     DeployBench.sql + """
       CREATE TYPE mood AS ENUM ('calm');
+      CREATE TABLE parted (x int PRIMARY KEY) PARTITION BY RANGE (x);
+      CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (9);
       CREATE PROCEDURE in_steps() LANGUAGE plpgsql AS 'BEGIN CREATE TABLE a (x int); COMMIT; END';
       """
 
@@ -83,6 +85,10 @@ import Testing
     Script(
       "a new value of an enum, not used", "ALTER TYPE mood ADD VALUE 'angry';\nCREATE TABLE a (x int);\nSELECT 1/0;",
       .init(mentions: "22012", isAtomic: true), leaves: [a: "f", "SELECT count(*) FROM pg_enum": "1"]),
+    Script("a lone DISCARD ALL", "DISCARD ALL;", leaves: [:]),
+    Script("a lone REINDEX of a partitioned table", "REINDEX TABLE parted;", leaves: [:]),
+    Script(
+      "a lone REINDEX that fails", "REINDEX TABLE nowhere;", .init(mentions: "42P01", isAtomic: true), leaves: [a: "f"]),
     Script("a NUL", "CREATE TABLE a (x int);\0", .init(mentions: "NUL", isAtomic: true), leaves: [a: "f"]),
     Script("a block that commits", "DO $$ BEGIN CREATE TABLE a (x int); COMMIT; END $$;", leaves: [a: "t"]),
     Script("a procedure that commits", "CALL in_steps();", leaves: [a: "t"]),

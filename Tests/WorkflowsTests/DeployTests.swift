@@ -102,20 +102,42 @@ import Testing
     }
   }
 
-  @Test func `a folder without its script stops the deploy there, and what came before stays applied`() throws {
+  /// What the last of the pending migrations has in its folder.
+  @Test(
+    arguments: [
+      (nil, "P3015", "could not be found"),
+      ([0x2D, 0x2D, 0x0A, 0x41, 0x42, 0xE9, 0x0A], "migration_not_utf8", "line 2, byte 3: 0xE9 is not UTF-8"),
+    ] as [([UInt8]?, String, String)])
+  func `a script that is missing or no UTF-8 is refused before anything is dumped or applied`(
+    bytes: [UInt8]?, code: String, why: String
+  ) throws {
     try DeployBench.with { bench in
       try bench.migration(Self.name, "CREATE TABLE more (a int);")
-      try FileManager.default.createDirectory(
-        atPath: "\(bench.migrations)/20240301000000_empty", withIntermediateDirectories: true)
-      try bench.migration("20240401000000_never", "CREATE TABLE never (a int);")
-      let run = try bench.run("deploy", "--json")
-      #expect(run.exit == 1)
-      #expect(run.json.string("error", "code") == "P3015")
-      #expect(run.json.string("state") == "failed")
-      #expect(run.json.array("applied") as? [String] == [Self.name])
-      #expect(try bench.history() == [DeployBench.firstRow, "\(Self.name)|t|f|f|1"])
-      let record = try #require(try bench.deploys().first)
-      #expect(record.state == .failed)
+      let folder = "\(bench.migrations)/20240301000000_bad"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      if let bytes { try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/migration.sql")) }
+      for run in [try bench.run("deploy", "--json"), try bench.run("deploy", "--json", program: bench.spy)] {
+        #expect(run.exit == 1)
+        #expect(run.json.string("error", "code") == code, "\(run.stdout)")
+        #expect(run.json.string("error", "why")?.contains(why) == true, "\(run.stdout)")
+      }
+      #expect(!bench.spyWasRun)
+      #expect(try bench.history() == [DeployBench.firstRow])
+      #expect(try bench.deploys().isEmpty)
+      #expect(bench.bench.shelfContents().filter { !$0.hasPrefix(".") && $0 != "deploys" }.isEmpty)
+    }
+  }
+
+  @Test func `the snapshot of a deploy that began no migration is not held`() throws {
+    try DeployBench.with { bench in
+      try bench.migration(Self.name, "CREATE TABLE more (a int);")
+      let run = try bench.cluster.holding("SELECT pg_advisory_lock(72707369)", database: bench.database) {
+        try bench.run("deploy", "--json")
+      }
+      #expect(run.exit == 75, "\(run.stdout)")
+      let list = try bench.run("list", "--json").json
+      #expect(list.array("backups")?.count == 1 && list.flag("backups", 0, "held") == false)
+      #expect(try bench.deploys().first?.state == .abandoned)
     }
   }
 
@@ -148,13 +170,45 @@ import Testing
 
   @Test func `a deploy that changed nothing is not rolled back`() throws {
     try DeployBench.with(settings: ["on_failure: rollback"]) { bench in
-      try FileManager.default.createDirectory(
-        atPath: "\(bench.migrations)/\(Self.name)", withIntermediateDirectories: true)
-      let run = try bench.run("deploy", "--json")
-      #expect(run.exit == 1)
-      #expect(run.json.string("error", "code") == "P3015")
+      try bench.migration(Self.name, "SELECT 1;")
+      let run = try bench.cluster.holding("SELECT pg_advisory_lock(72707369)", database: bench.database) {
+        try bench.run("deploy", "--json")
+      }
+      #expect(run.exit == 75)
       #expect(run.json.string("state") == "failed")
       #expect(try bench.databases() == [bench.database])
+    }
+  }
+
+  @Test func `on another database than that of the earlier backups nothing is deployed until that is said`() throws {
+    try DeployBench.with { bench in
+      #expect(try bench.run("backup").exit == 0)
+      let first = bench.database
+      _ = try bench.copy("other")
+      try bench.move(to: "\(first)_other")
+      try bench.migration(Self.name, "CREATE TABLE more (a int);")
+      for command in ["deploy", "snapshot"] {
+        let run = try bench.run(command, "--json")
+        #expect(run.exit == 78 && run.json.string("error", "code") == "other_database", "\(run.stdout)")
+        #expect(run.json.string("error", "next_step")?.contains("--new-database") == true)
+      }
+      let backup = try bench.run("backup", "--json")
+      #expect(backup.exit == 0)
+      let warning = (backup.json.array("warnings") as? [String])?.joined() ?? ""
+      #expect(warning.contains("are of \(first) on"), "\(warning)")
+      // That it was backed up once makes it no more right.
+      #expect(try bench.run("deploy").exit == 78)
+      #expect(try bench.run("check").exit == 2)
+      let status = try bench.run("status", "--json")
+      #expect((status.json.array("reasons") as? [String])?.contains("other_database") == true, "\(status.stdout)")
+      #expect(status.json.string("database") == bench.database && status.json.string("server")?.contains(":") == true)
+      let deploy = try bench.run("deploy", "--new-database", "--json")
+      #expect(deploy.exit == 0, "\(deploy.stdout)")
+      // Said once.
+      try bench.deploy("20240301000000_later", "SELECT 1;")
+      #expect(try !bench.run("backup", "--json").stdout.contains("database.url names"))
+      try bench.move(to: first)
+      #expect(try bench.run("snapshot").exit == 78)
     }
   }
 }

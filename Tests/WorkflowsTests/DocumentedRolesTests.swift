@@ -133,6 +133,68 @@ import Testing
     }
   }
 
+  /// Only a superuser may end it; the server does when the name changes.
+  @Test func `a worker of autovacuum on the live database keeps nobody from the swap`() throws {
+    let cluster = try TestCluster(settings: ["autovacuum_naptime=1s"])
+    defer { cluster.stop() }
+    try onShop(cluster) { shop in
+      try shop.grant("Rollback, restore and undo", 0)
+      try shop.becomeOwner()
+      let id = try shop.bench.backUp()
+      let slowly =
+        "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1, autovacuum_vacuum_threshold = 1"
+      try shop.sql(
+        "CREATE TABLE sales.busy WITH (\(slowly)) AS SELECT n, repeat('x', 500) AS t FROM generate_series(1, 20000) n",
+        as: shop.named("shop_owner"))
+      try shop.sql("UPDATE sales.busy SET n = n + 1", as: shop.named("shop_owner"))
+      let workers =
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' AND datname = 'shop' AND query ~ 'busy'"
+      try waitUntil("autovacuum works on it", seconds: 60) { try shop.sql(workers) != "0" }
+      let run = try shop.bench.holdfast("restore", id, "--swap", "--confirm", shop.database, "--json")
+      #expect(run.exit == 0, "\(run.stdout)\(run.stderr)")
+      #expect(try shop.sql("SELECT to_regclass('sales.busy') IS NULL") == "t")
+    }
+  }
+
+  /// From there databases are made and renamed.
+  @Test(arguments: [
+    "CONNECTION LIMIT 0", "REVOKE", "ALLOW_CONNECTIONS false",
+  ])
+  func `where postgres lets nobody in, template1 serves; where neither does, check says so, and a deploy is refused`(
+    way: String
+  ) throws {
+    let cluster = try TestCluster()
+    defer { cluster.stop() }
+    try onShop(cluster) { shop in
+      try shop.grant("Deploy with the built-in applier", 0)
+      try shop.becomeOwner()
+      func close(_ name: String) throws {
+        let statement =
+          way == "REVOKE" ? "REVOKE CONNECT ON DATABASE \(name) FROM PUBLIC" : "ALTER DATABASE \(name) \(way)"
+        try shop.sql(statement)
+      }
+      try close("postgres")
+      let check = try shop.deploy.run("check", "--json")
+      #expect(check.exit == 0, "\(check.stdout)")
+      try shop.deploy.migration("20240201000000_more", "CREATE TABLE more AS SELECT 1 AS a;")
+      let deploy = try shop.deploy.run("deploy", "--json")
+      #expect(deploy.exit == 0, "\(deploy.stdout)")
+      let rollback = try shop.deploy.confirmed("rollback")
+      #expect(rollback.exit == 0, "\(rollback.stdout)")
+      #expect(try shop.sql("SELECT to_regclass('more') IS NULL") == "t")
+
+      try close("template1")
+      let closed = try shop.deploy.run("check", "--json")
+      #expect(closed.exit == 2)
+      #expect(closed.stdout.contains("holdfast deploy and rollback will refuse"), "\(closed.stdout)")
+      #expect(closed.stdout.contains("template1"))
+      let refused = try shop.deploy.run("deploy", "--json")
+      #expect(refused.exit != 0)
+      #expect(refused.json.string("error", "next_step")?.contains("postgres or template1") == true, "\(refused.stdout)")
+      try shop.sql("ALTER DATABASE postgres ALLOW_CONNECTIONS true")
+    }
+  }
+
   // MARK: The shop
 
   private static let sql = """
@@ -143,8 +205,8 @@ import Testing
     CREATE POLICY few ON sales.guarded USING (id < 4);
     """
 
-  private func onShop(_ body: (Shop) throws -> Void) throws {
-    try DeployBench.with(sql: Self.sql) { deploy in
+  private func onShop(_ cluster: TestCluster = .shared, _ body: (Shop) throws -> Void) throws {
+    try DeployBench.with(cluster: cluster, sql: Self.sql) { deploy in
       let shop = Shop(deploy: deploy)
       defer { shop.dropRoles() }
       try shop.sql("CREATE ROLE shop_owner LOGIN; REVOKE CONNECT ON DATABASE shop FROM PUBLIC")

@@ -91,6 +91,57 @@ import Testing
     }
   }
 
+  @Test func `a transaction that has changed the database ends the exchange soon, with names as before and open doors`()
+    throws
+  {
+    try withDeploy { bench in
+      try bench.cluster.holding("ALTER DATABASE \(bench.database) CONNECTION LIMIT 50") {
+        let start = Date()
+        let run = try bench.confirmed("rollback")
+        #expect(run.exit == 1)
+        #expect(run.json.string("error", "code") == "database_locked", "\(run.stdout)")
+        #expect(run.json.string("error", "why")?.contains("pid ") == true, "\(run.stdout)")
+        #expect(Date().timeIntervalSince(start) < 30)
+        #expect(try lets(in: bench))
+        #expect(try bench.psql("SELECT to_regclass('more')") == "more")
+      }
+      #expect(try bench.confirmed("abandon").exit == 0)
+      #expect(try bench.psql("SELECT to_regclass('more')") == "more")
+    }
+  }
+
+  @Test func `a stop is heard while the exchange waits for the fence to close`() throws {
+    try withDeploy { bench in
+      try bench.cluster.holding("ALTER DATABASE \(bench.database) CONNECTION LIMIT 50") {
+        let rollback = try bench.start("rollback", "--confirm", bench.database)
+        try waitUntil("it waits for the lock", seconds: 60) {
+          try bench.maintain(
+            """
+            SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+              AND query = 'ALTER DATABASE "\(bench.database)" ALLOW_CONNECTIONS false'
+            """) == "1"
+        }
+        let (end, seconds) = try rollback.end(bySending: SIGINT)
+        #expect(end.code == 130, "\(end.standardError)")
+        #expect(seconds < 3)
+        #expect(try lets(in: bench))
+      }
+      #expect(try bench.confirmed("abandon").exit == 0)
+      #expect(try bench.psql("SELECT to_regclass('more')") == "more")
+    }
+  }
+
+  @Test func `who has the turn keeps others from the exchange, from whatever database it works`() throws {
+    try withDeploy { bench in
+      let turn = "SELECT pg_advisory_lock(1937203568, hashtext('\(bench.database)'))"
+      try bench.cluster.holding(turn, database: bench.database) {
+        let refused = try bench.confirmed("rollback")
+        #expect(refused.exit == 75, "\(refused.stdout)")
+      }
+      #expect(try bench.confirmed("rollback").exit == 0)
+    }
+  }
+
   @Test func `an undo that changed nothing is over, and can be typed again`() throws {
     try withDeploy { bench in
       let role = "guest_of_\(bench.database)"

@@ -108,6 +108,32 @@ import Testing
     }
   }
 
+  @Test func `a backup that is held between the plan and its removal stays`() throws {
+    try with(4) { bench, ids in
+      let prune = try SteppedRun(
+        ProgramRun.command(["prune", "--confirm", "--policies", bench.policies]), at: "lock the backup",
+        notesIn: bench.folder)
+      #expect(try prune.reach() != nil)
+      #expect(try bench.holdfast("hold", ids[1]).exit == 0)
+      #expect(try prune.end().succeeded)
+      #expect(try listed(bench) == Set(ids.dropFirst()))
+      #expect(try bench.holdfast("show", ids[1], "--json").json.flag("backup", "held") == true)
+    }
+  }
+
+  @Test func `a backup that is just being removed cannot be held any more`() throws {
+    try with(3) { bench, ids in
+      let prune = try SteppedRun(
+        ProgramRun.command(["prune", "--confirm", "--policies", bench.policies]), at: "hide the backup",
+        notesIn: bench.folder)
+      #expect(try prune.reach() != nil)
+      let hold = try bench.holdfast("hold", ids[0], "--json")
+      #expect(hold.exit == 75 && hold.json.string("error", "code") == "locked", "\(hold.stdout)")
+      #expect(try prune.end().succeeded)
+      #expect(try listed(bench) == Set(ids.dropFirst()))
+    }
+  }
+
   @Test func `what a killed removal left is swept, and never listed`() throws {
     try with(3) { bench, ids in
       let hidden = "\(bench.shelf)/.removing-\(ids[0])"

@@ -13,7 +13,7 @@ import Testing
       let run = try bench.run("status")
       #expect(run.exit == 2)
       #expect(run.stdout.contains("there is no database \(first)_gone"), "\(run.stdout)")
-      #expect(run.stdout.contains("none of this database that is good"), "\(run.stdout)")
+      #expect(run.stdout.contains("no good backup of this database yet"), "\(run.stdout)")
       #expect(try bench.run("status", "--json").json.string("last_good") == nil)
       try bench.move(to: first)
     }
@@ -72,7 +72,7 @@ import Testing
       #expect(running.string("deploys", 0, "state") == "open")
       #expect(running.array("deploys", 0, "pending") as? [String] == [name])
       let screen = try bench.run("status").stdout
-      #expect(screen.contains(/is under way: deploy, pid \d+ on \S+/), "\(screen)")
+      #expect(screen.contains(/is running: deploy, pid \d+ on \S+/), "\(screen)")
       #expect(!screen.contains("holdfast resume"))
       let list = try bench.run("migrations").stdout
       #expect(list.contains("running     \(name)"), "\(list)")
@@ -115,6 +115,63 @@ import Testing
         let run = try bench.run("resolve", name, "--rolled-back", "--json")
         #expect(run.exit == 0 && run.json.string("state") == state, "\(run.stdout)")
       }
+    }
+  }
+
+  @Test func `a failed deploy needs attention until it is rolled back, followed by a good one, or accepted`() throws {
+    let check = "health_checks: [{sql: SELECT count(*) = 0 FROM more}]"
+    try DeployBench.with(settings: [check]) { bench in
+      func reasons() throws -> [String]? { try bench.run("status", "--json").json.array("reasons") as? [String] }
+      try bench.migration("20240201000000_more", "CREATE TABLE more AS SELECT 1;")
+      #expect(try bench.run("deploy").exit == 1)
+      #expect(try reasons() == ["failed_deploy"])
+      let screen = try bench.run("status")
+      let snapshot = try #require(try bench.deploys().first?.backup)
+      #expect(screen.exit == 2 && screen.stdout.contains("holdfast release \(snapshot)"), "\(screen.stdout)")
+      let release = try bench.run("release", snapshot)
+      #expect(release.exit == 0 && release.stderr.contains("is its way back"), "\(release.stderr)")
+      #expect(try reasons() == [])
+      try bench.set([])
+      try bench.deploy("20240301000000_later", "SELECT 1;")
+      #expect(try reasons() == [])
+      // The snapshot of the last one goes.
+      let last = try #require(try bench.deploys().first?.backup)
+      try FileManager.default.removeItem(atPath: bench.bench.path(of: last))
+      #expect(try reasons() == ["no_way_back"])
+    }
+  }
+
+  @Test func `a backup that did not happen is seen by status and check`() throws {
+    try Workbench.with(sql: "CREATE TABLE t AS SELECT 1 AS a", policy: "backup: {max_age: 1s}") { bench in
+      #expect(try bench.holdfast("check").exit == 0)
+      try bench.backUp()
+      sleep(2)
+      let status = try bench.holdfast("status", "--json")
+      #expect(status.exit == 2 && status.json.array("reasons") as? [String] == ["stale_backup"], "\(status.stdout)")
+      #expect(try bench.holdfast("status").stdout.contains("TOO OLD"))
+      let check = try bench.holdfast("check")
+      #expect(check.exit == 2 && check.stdout.contains("older than backup.max_age"), "\(check.stdout)")
+      try bench.writePolicy(more: "backup: {max_age: 26h}")
+      #expect(try bench.holdfast("status").exit == 0)
+      #expect(try bench.holdfast("check").exit == 0)
+    }
+  }
+
+  @Test func `of several policies all are shown, and the worst counts`() throws {
+    try Workbench.with(sql: "CREATE TABLE t AS SELECT 1 AS a") { bench in
+      try bench.backUp()
+      try bench.writePolicy(name: "web")
+      for command in ["status", "check"] {
+        let run = try bench.holdfast(command, "--json")
+        #expect(run.exit == (command == "status" ? 2 : 0), "\(run.stdout)")
+        #expect(run.json.array("policies")?.count == 2 && run.json.string("policies", 1, "policy") == "web")
+        #expect(try bench.holdfast(command, "app", "--json").json.string("policy") == "app")
+      }
+      let screen = try bench.holdfast("status").stdout
+      #expect(screen.contains("-> holdfast backup web"), "\(screen)")
+      try Data("nonsense: 1".utf8).write(to: URL(fileURLWithPath: "\(bench.policies)/broken.yaml"))
+      let broken = try bench.holdfast("status", "--json")
+      #expect(broken.exit == 78 && broken.json.array("policies")?.count == 2, "\(broken.stdout)")
     }
   }
 }

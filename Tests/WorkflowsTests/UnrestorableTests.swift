@@ -186,3 +186,52 @@ import Testing
     }
   }
 }
+
+/// Who discovers databases, as monitoring does, is no reason to lose a restore.
+@Suite struct ClosedRestoreTests {
+  @Test func `nobody else gets into a half-made database, and who does is put out`() throws {
+    try Workbench.with(sql: "CREATE TABLE t AS SELECT 1 AS a") { bench in
+      let role = "curious_\(bench.database)"
+      try bench.cluster.psql("CREATE ROLE \(role) LOGIN")
+      defer { _ = try? bench.cluster.psql("DROP ROLE \(role)") }
+      let (copy, id) = (bench.newDatabaseName(), try bench.backUp())
+      let run = try SteppedRun(
+        ProgramRun.command(["restore", id, "--into", copy, "--policies", bench.policies]), at: "prove the database",
+        notesIn: bench.folder)
+      _ = try #require(try run.reach())
+      let half = try #require(try bench.cluster.databases().first { $0.hasPrefix("\(copy)__restore_") })
+      #expect(throws: (any Error).self) { try bench.cluster.psql("SELECT 1", database: half, user: role) }
+      // A superuser gets in anywhere.
+      #expect(try bench.cluster.holding("SELECT 1", database: half) { try run.end().code } == 0)
+      #expect(try bench.differences(copy) == "")
+      #expect(try bench.cluster.psql("SELECT 1", database: copy, user: role) == "1")
+    }
+  }
+
+  @Test func `a database whose visitor cannot be put out is kept, whole`() throws {
+    try Workbench.with { bench in
+      let owner = "plain_\(bench.database)"
+      try bench.cluster.psql("CREATE ROLE \(owner) LOGIN CREATEDB")
+      try bench.cluster.psql("ALTER DATABASE \(bench.database) OWNER TO \(owner)")
+      try bench.cluster.psql("CREATE TABLE t AS SELECT 1 AS a", database: bench.database, user: owner)
+      try bench.writePolicy(url: bench.cluster.url(bench.database, user: owner), more: "backup: {globals: false}")
+      let (copy, id) = (bench.newDatabaseName(), try bench.backUp())
+      let run = try SteppedRun(
+        ProgramRun.command(["restore", id, "--into", copy, "--policies", bench.policies]), at: "prove the database",
+        notesIn: bench.folder)
+      _ = try #require(try run.reach())
+      let half = try #require(try bench.cluster.databases().first { $0.hasPrefix("\(copy)__restore_") })
+      defer {
+        for name in [half, copy, bench.database] {
+          _ = try? bench.cluster.psql("DROP DATABASE IF EXISTS \"\(name)\" WITH (FORCE)")
+        }
+        _ = try? bench.cluster.psql("DROP ROLE \(owner)")
+      }
+      #expect(try bench.cluster.holding("SELECT 1", database: half) { try run.end().code } == 1)
+      #expect(try bench.cluster.psql("SELECT a FROM t", database: half, user: owner) == "1")
+      // The next restore does not take it for a killed run's.
+      try bench.restore(id, into: copy)
+      #expect(try bench.cluster.databases().contains(half))
+    }
+  }
+}

@@ -103,6 +103,19 @@ import Workflows
     }
   }
 
+  @Test func `a note in a backup's folder is a warning, and keeps nobody from restoring`() throws {
+    try BackupFiles.with { files in
+      try files.write(Data("hi".utf8), to: "NOTES.txt")
+      let run = try files.bench.holdfast("verify", files.id, "--json")
+      #expect(run.exit == 0 && run.json.flag("ok") == true)
+      let warning = (run.json.array("warnings") as? [String])?.first ?? ""
+      #expect(warning.contains("NOTES.txt"), "\(run.stdout)")
+      #expect(run.stderr.contains("NOTES.txt"), "\(run.stderr)")
+      #expect(try files.bench.holdfast("restore", files.id, "--into", files.bench.newDatabaseName()).exit == 0)
+      #expect(try files.bench.holdfast("verify", "--all", "--json").json.array("results", 0, "warnings")?.count == 1)
+    }
+  }
+
   @Test func `the sums work without Holdfast`() throws {
     try BackupFiles.with { files in
       #expect(try shell("sha256sum --check --strict SHA256SUMS", in: files.path).exit == 0)

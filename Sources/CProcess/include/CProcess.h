@@ -15,6 +15,8 @@ struct cprocess_request {
   int input;
   int output;
   int error;
+  /// -1: the umask stays.
+  int umask;
 };
 
 /// Starts a child in a process group of its own. It gets SIGTERM when the calling THREAD ends, so call this from a

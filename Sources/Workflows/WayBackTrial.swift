@@ -1,0 +1,116 @@
+import BackupModel
+import Diagnostics
+import PostgresTools
+import StreamPipeline
+
+/// Tries the way back before it is needed: a database is made as a rollback would make it, connected to, given the schema and the properties
+/// of the live one, compared, and dropped.
+struct WayBackTrial {
+  let target: ConnectionTarget
+  let tools: ToolSettings
+  let surroundings: Surroundings
+
+  /// What was tried with success.
+  struct Proof: Sendable {
+    var record: Manifest.WayBack
+    /// The schema that it was tried with.
+    var definitions: CountedDigest
+    var statements: Int
+  }
+
+  /// - Parameter live: a session on the live database.
+  /// - Throws: `no_way_back` with the object that does not come back; what keeps the schema from being read.
+  func run(_ live: Session) throws(Failure) -> Proof {
+    try surroundings.phase(
+      "way back", summary: { "tried: \(counted($0.statements, "statement")) of the schema restored, compared, dropped" }
+    ) { () throws(Failure) in try attempt(live) }.value
+  }
+
+  private func attempt(_ live: Session) throws(Failure) -> Proof {
+    let start = ContinuousClock.now
+    let reader = ServerReader(live)
+    let facts = try reader.facts()
+    let properties = try reader.properties()
+    let toolbox = try surroundings.toolbox(forMajor: facts.major, demanded: tools)
+    let schema = try SchemaDump(target: target, toolbox: toolbox, surroundings: surroundings)
+      .read(encoding: properties.dumpEncoding, settings: RestorePlace.quietSettings(facts))
+    step("try the way back")
+    let made = try restored(
+      schema.statements, properties, toolbox, largeObjects: try ownersOfLargeObjects(live))
+    try refuse(made.failed)
+    try refuse(SchemaDifference.between(schema.definitions, made.statements))
+    let record = Manifest.WayBack(
+      at: surroundings.now(), seconds: ((ContinuousClock.now - start).seconds * 1000).rounded() / 1000)
+    return Proof(
+      record: record, definitions: SchemaStatement.digest(schema.definitions), statements: schema.definitions.count)
+  }
+
+  private func restored(
+    _ statements: [[UInt8]], _ properties: DatabaseProperties, _ toolbox: Toolbox, largeObjects: [[UInt8]]
+  ) throws(Failure) -> SchemaReplica.Made {
+    do throws(Failure) {
+      return try SchemaReplica(target: target, toolbox: toolbox, surroundings: surroundings)
+        .make(statements, like: properties, changes: largeObjects, publish: true)
+    } catch {
+      try surroundings.cancellation.check()
+      throw noWayBack(error)
+    }
+  }
+
+  /// A dump of the schema has no large objects: one of each owner stands for all.
+  private func ownersOfLargeObjects(_ live: Session) throws(Failure) -> [[UInt8]] {
+    let owners = try live.query(
+      "SELECT DISTINCT pg_catalog.pg_get_userbyid(lomowner) FROM pg_catalog.pg_largeobject_metadata ORDER BY 1"
+    ).compactMap { $0.first ?? nil }
+    return owners.enumerated().flatMap { index, owner in
+      [
+        "SELECT pg_catalog.lo_create('\(index + 1)')",
+        "ALTER LARGE OBJECT \(index + 1) OWNER TO \(quoteIdentifier(owner))",
+      ].map { Array($0.utf8) }
+    }
+  }
+
+  // MARK: Refusals
+
+  private func refuse(_ failed: [(statement: [UInt8], failure: Failure)]) throws(Failure) {
+    guard let first = failed.first else { return }
+    var failure = noWayBack(first.failure)
+    failure.details = first.failure.details
+    for other in failed.dropFirst().prefix(20) {
+      failure.details.append("\(DumpedStatement.line(of: other.statement)): \(other.failure.why)")
+    }
+    throw failure
+  }
+
+  /// Wording is the server's own business; what is missing, or is there besides, would be missing after a rollback.
+  private func refuse(_ differences: [SchemaDifference]) throws(Failure) {
+    let real = differences.filter { !$0.isWording && !($0.expected?.isOfBuiltInLanguage ?? false) }
+    guard let first = real.first else { return }
+    throw Failure(
+      "no_way_back", exit: .configuration, what: "way back of \(target.database)",
+      why: "a restored schema would differ in \(counted(real.count, "statement")), the first: "
+        + (first.lines.first ?? "unknown"),
+      nextStep: "let a role that may restore it (a superuser, or the owners' member) deploy; "
+        + "or change what the statement names", details: real.prefix(20).flatMap(\.lines))
+  }
+
+  private func noWayBack(_ cause: Failure) -> Failure {
+    let lacksPrivilege = cause.exit == .noPermission
+    return Failure(
+      "no_way_back", exit: lacksPrivilege ? .noPermission : .configuration, what: "way back of \(target.database)",
+      why: "a rollback of this schema would fail: \(cause.what): \(cause.why)",
+      nextStep: lacksPrivilege
+        ? "give the role that privilege, or let a role deploy that has it; or keep a copy: migrations.standby_copy: cloned"
+        : "change what the server names; or keep a copy of the database: migrations.standby_copy: cloned",
+      details: cause.details)
+  }
+}
+
+extension SchemaStatement {
+  /// A digest of definitions that does not depend on their order, or on settings that are left over from statements before.
+  static func digest(_ definitions: [SchemaStatement]) -> CountedDigest {
+    var sum = MultisetHash()
+    for statement in definitions { statement.bytes.withUnsafeBytes { sum.insert($0) } }
+    return CountedDigest(sum)
+  }
+}

@@ -1,0 +1,135 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The way back is tried before it is needed; what would fail in a rollback refuses the deploy.
+@Suite struct WayBackTrialTests {
+  /// What an owner who is no superuser cannot make again, made by a superuser in the owner's database.
+  private static let unrestorable: [(sql: String, named: String)] = [
+    ("CREATE EXTENSION pg_stat_statements", "pg_stat_statements"),
+    ("CREATE PUBLICATION everything FOR ALL TABLES", "everything"),
+    ("CREATE FUNCTION internal_one(text) RETURNS text LANGUAGE internal IMMUTABLE AS 'upper'", "internal_one"),
+    (
+      "CREATE FUNCTION leak(int) RETURNS int LANGUAGE sql LEAKPROOF IMMUTABLE AS 'SELECT 1'; ALTER FUNCTION leak(int) OWNER TO ROLE_",
+      "leak"
+    ),
+    (
+      "CREATE FUNCTION quiet() RETURNS int LANGUAGE sql SET log_min_messages = 'panic' AS 'SELECT 1'; ALTER FUNCTION quiet() OWNER TO ROLE_",
+      "quiet"
+    ),
+    ("SELECT lo_create(4711)", "LARGE OBJECT"),
+    ("ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO PUBLIC", "DEFAULT PRIVILEGES"),
+    ("ALTER DATABASE \"DATABASE_\" SET log_min_messages = 'warning'", "log_min_messages"),
+    ("CREATE TABLE of_another (a int)", "of_another"),
+    ("GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() TO ROLE_", "pg_ls_waldir"),
+    (
+      "CREATE FOREIGN DATA WRAPPER f; CREATE SERVER remote FOREIGN DATA WRAPPER f; GRANT USAGE ON FOREIGN SERVER remote TO ROLE_",
+      "FOREIGN DATA WRAPPER"
+    ),
+  ]
+
+  @Test(arguments: unrestorable.indices) func `a deploy whose rollback would fail is refused`(index: Int) throws {
+    let (sql, named) = Self.unrestorable[index]
+    try withOwner("way_\(index)") { bench, owner in
+      #expect(try bench.holdfast("check", "--deep", "--json").exit == 0)
+      let made = sql.replacing("ROLE_", with: owner).replacing("DATABASE_", with: bench.database)
+      for statement in made.split(separator: "; ") {
+        try bench.cluster.psql(String(statement), database: bench.database)
+      }
+      let deploy = try bench.holdfast("deploy", "--json")
+      #expect(deploy.exit == 77, "\(deploy.stdout)\(deploy.stderr)")
+      #expect(deploy.json.string("error", "code") == "no_way_back")
+      #expect(deploy.stdout.contains(named), "\(deploy.stdout)")
+      try nothingDone(bench)
+      let check = try bench.holdfast("check", "--deep", "--json")
+      #expect(check.exit == 2)
+      #expect(check.stdout.contains(named), "\(check.stdout)")
+    }
+  }
+
+  @Test func `a database that nobody may connect to by the new name is found`() throws {
+    let cluster = try TestCluster()
+    defer { cluster.stop() }
+    try withOwner("hba_owner", cluster) { bench, owner in
+      let access = """
+        local all all trust
+        host \(bench.database) \(owner) 127.0.0.1/32 trust
+        host postgres \(owner) 127.0.0.1/32 trust
+
+        """
+      try Data(access.utf8).write(to: URL(fileURLWithPath: "\(cluster.folder)/d/pg_hba.conf"))
+      try cluster.psql("SELECT pg_reload_conf()")
+      let deploy = try bench.holdfast("deploy", "--json")
+      #expect(deploy.exit == 78 || deploy.exit == 77, "\(deploy.stdout)\(deploy.stderr)")
+      #expect(deploy.json.string("error", "code") == "no_way_back")
+      try nothingDone(bench)
+    }
+  }
+
+  @Test func `status says ready only for what was tried`() throws {
+    try withOwner("status_owner") { bench, _ in
+      #expect(try bench.holdfast("deploy").exit == 0)
+      var status = try bench.holdfast("status", "--json")
+      #expect(status.json.string("rollback", "proven_by") == "schema", "\(status.stdout)")
+      #expect(try bench.holdfast("status").stdout.contains("ready: about"))
+      // A snapshot of a version that tried nothing.
+      let snapshot = try #require(status.json.string("deploys", 0, "snapshot"))
+      try BackupFiles(bench: bench, id: snapshot).reseal { $0.wayBack = nil }
+      let text = try bench.holdfast("status").stdout
+      #expect(text.contains("not yet tried: about") && !text.contains("ready"), "\(text)")
+      #expect(try bench.holdfast("status", "--json").json.value(["rollback", "proven_by"]) is NSNull)
+      // A restore of it proves the most.
+      try bench.restore(snapshot, into: bench.newDatabaseName())
+      status = try bench.holdfast("status", "--json")
+      #expect(status.json.string("rollback", "proven_by") == "restore", "\(status.stdout)")
+      #expect(try bench.holdfast("status").stdout.contains("ready: "))
+    }
+  }
+
+  @Test func `a schema that changes between the trial and the snapshot is tried again`() throws {
+    try withOwner("race_owner") { bench, owner in
+      let other = try SteppedRun(
+        ProgramRun.command(["snapshot", "--policies", bench.policies]), at: "try the way back", notesIn: bench.folder)
+      _ = try #require(try other.reach())
+      try bench.cluster.psql("CREATE TABLE meanwhile (a int)", database: bench.database, user: owner)
+      #expect(try other.end().code == 0)
+      let list = try bench.holdfast("list", "--json")
+      let id = try #require(list.json.string("backups", 0, "id"))
+      let manifest = JSONDocument(try String(contentsOfFile: "\(bench.path(of: id))/manifest.json", encoding: .utf8))
+      #expect(manifest.value(["way_back", "at"]) != nil)
+    }
+  }
+
+  // MARK: The bench
+
+  private func withOwner(
+    _ owner: String, _ cluster: TestCluster = .shared, _ body: (Workbench, _ owner: String) throws -> Void
+  ) throws {
+    try Workbench.with(cluster: cluster) { bench in
+      try cluster.psql("DROP ROLE IF EXISTS \(owner)")
+      try cluster.psql("CREATE ROLE \(owner) LOGIN CREATEDB")
+      try cluster.psql("ALTER DATABASE \(bench.database) OWNER TO \(owner)")
+      defer {
+        for name in (try? cluster.databases().filter { $0.hasPrefix(bench.database) }) ?? [] {
+          _ = try? cluster.psql("DROP DATABASE \"\(name)\" WITH (FORCE)")
+        }
+        _ = try? cluster.psql("DROP ROLE IF EXISTS \(owner)")
+      }
+      let folder = "\(bench.folder)/migrations/20250101000000_first"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try Data("CREATE TABLE first (id int PRIMARY KEY)".utf8).write(
+        to: URL(fileURLWithPath: "\(folder)/migration.sql"))
+      try Data("provider = \"postgresql\"\n".utf8)
+        .write(to: URL(fileURLWithPath: "\(bench.folder)/migrations/migration_lock.toml"))
+      try bench.writePolicy(
+        url: cluster.url(bench.database, user: owner),
+        more: "backup: {globals: false}\nmigrations: {directory: ../migrations}")
+      try body(bench, owner)
+    }
+  }
+
+  private func nothingDone(_ bench: Workbench) throws {
+    #expect(try bench.cluster.databases().filter { $0.hasPrefix(bench.database) } == [bench.database])
+    #expect(try bench.cluster.psql("SELECT to_regclass('first') IS NULL", database: bench.database) == "t")
+  }
+}
