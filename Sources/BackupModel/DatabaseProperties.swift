@@ -16,12 +16,19 @@ package struct DatabaseProperties: Sendable, Equatable, Codable {
   /// Nil when the database has the default privileges.
   package var privileges: [Privilege]?
   package var settings: [Setting]
+  /// Nil in backups of an older version, which did not look.
+  package var isTemplate: Bool?
+  package var isATemplate: Bool {
+    get { isTemplate ?? false }
+    set { isTemplate = newValue }
+  }
 
   package init(
     owner: String, encoding: String, collate: String, ctype: String, localeProvider: String, locale: String?,
     icuRules: String?, tablespace: String, connectionLimit: Int, comment: String?, privileges: [Privilege]?,
-    settings: [Setting]
+    settings: [Setting], isTemplate: Bool? = nil
   ) {
+    self.isTemplate = isTemplate
     self.owner = owner
     self.encoding = encoding
     self.collate = collate
@@ -43,8 +50,11 @@ package struct DatabaseProperties: Sendable, Equatable, Codable {
     /// `CONNECT`, `CREATE`, `TEMPORARY`.
     package var privilege: String
     package var grantable: Bool
+    /// Nil: the database's owner.
+    package var grantor: String?
 
-    package init(grantee: String?, privilege: String, grantable: Bool) {
+    package init(grantee: String?, privilege: String, grantable: Bool, grantor: String? = nil) {
+      self.grantor = grantor
       self.grantee = grantee
       self.privilege = privilege
       self.grantable = grantable
@@ -95,7 +105,26 @@ extension DatabaseProperties {
     if connectionLimit != -1 { sql.append("ALTER DATABASE \(name.text) CONNECTION LIMIT \(connectionLimit)") }
     if let comment { sql.append("COMMENT ON DATABASE \(name.text) IS \(quoteLiteral(comment))") }
     if let privileges { sql += privilegeStatements(privileges, name: name) }
-    return sql + settings.map { settingStatement($0, name: name) }
+    sql += settings.map { settingStatement($0, name: name) }
+    // Nobody can drop a template by accident: the last of all.
+    return sql + (isATemplate ? ["ALTER DATABASE \(name.text) IS_TEMPLATE true"] : [])
+  }
+
+  /// The statements that give these properties to a database that has others.
+  package func statements(replacing others: DatabaseProperties, name: SQLFragment) -> [String] {
+    let roles = Set(others.settings.map(\.role))
+    let resets = roles.map { role in
+      role.map { "ALTER ROLE \(quoteIdentifier($0)) IN DATABASE \(name.text) RESET ALL" }
+        ?? "ALTER DATABASE \(name.text) RESET ALL"
+    }
+    let grantees = Set((others.privileges ?? []).compactMap(\.grantee)).sorted()
+    let defaults = ["GRANT CONNECT, TEMPORARY ON DATABASE \(name.text) TO PUBLIC"]
+    return resets.sorted() + grantees.map { "REVOKE ALL ON DATABASE \(name.text) FROM \(quoteIdentifier($0)) CASCADE" }
+      + [
+        "ALTER DATABASE \(name.text) CONNECTION LIMIT -1", "COMMENT ON DATABASE \(name.text) IS NULL",
+        "ALTER DATABASE \(name.text) IS_TEMPLATE false",
+      ] + statements(name: name)
+      + (privileges == nil ? defaults + ["GRANT ALL ON DATABASE \(name.text) TO \(quoteIdentifier(owner))"] : [])
   }
 
   /// One of `statements`, to be shown: without the value of a setting, which may be a secret.
@@ -120,11 +149,18 @@ extension DatabaseProperties {
 
   private func privilegeStatements(_ privileges: [Privilege], name: SQLFragment) -> [String] {
     let revoked = ["PUBLIC", quoteIdentifier(owner)].map { "REVOKE ALL ON DATABASE \(name.text) FROM \($0)" }
-    return revoked
-      + privileges.filter { ["CONNECT", "CREATE", "TEMPORARY"].contains($0.privilege) }.map {
-        "GRANT \($0.privilege) ON DATABASE \(name.text) TO \($0.grantee.map(quoteIdentifier) ?? "PUBLIC")"
-          + ($0.grantable ? " WITH GRANT OPTION" : "")
-      }
+    let known = privileges.filter { ["CONNECT", "CREATE", "TEMPORARY"].contains($0.privilege) }
+    // Whoever gives a privilege on has to have it first.
+    let ordered = known.filter { $0.grantor == nil } + known.filter { $0.grantor != nil }
+    return revoked + ordered.flatMap { privilegeStatements($0, name: name) }
+  }
+
+  private func privilegeStatements(_ privilege: Privilege, name: SQLFragment) -> [String] {
+    let grant =
+      "GRANT \(privilege.privilege) ON DATABASE \(name.text) TO \(privilege.grantee.map(quoteIdentifier) ?? "PUBLIC")"
+      + (privilege.grantable ? " WITH GRANT OPTION" : "")
+    guard let grantor = privilege.grantor else { return [grant] }
+    return ["SET ROLE \(quoteIdentifier(grantor))", grant, "RESET ROLE"]
   }
 
   private func settingStatement(_ setting: Setting, name: SQLFragment) -> String {

@@ -38,7 +38,14 @@ package struct Manifest: Sendable, Equatable, Codable {
   package var migrations: Migrations?
   /// A rollback to this backup was tried with its schema before the migrations began; nil: it was not.
   package var wayBack: WayBack?
+  /// What was written to the tables before the snapshot, by the server's statistics; nil in backups of an older version.
+  package var activity: Activity?
   package var timings: [Timing]
+  /// Whether everything was saved that the catalogs had; nil in backups of versions that did not look.
+  package var complete: Bool?
+  package var missing: [CensusEntry]?
+  /// What no dump carries, and is no loss by itself.
+  package var notes: [CensusEntry]?
 
   package init(
     id: String, policy: String, environment: String, reason: String, createdAt: Date, finishedAt: Date,
@@ -69,7 +76,18 @@ package struct Manifest: Sendable, Equatable, Codable {
     repository = nil
     migrations = nil
     wayBack = nil
+    activity = nil
     self.timings = timings
+    complete = nil
+    missing = nil
+    notes = nil
+  }
+
+  /// With what the census of its snapshot found.
+  package mutating func take(_ census: Census) {
+    complete = census.missing.isEmpty
+    missing = census.missing
+    notes = census.notes
   }
 
   /// Whether its numbers are of this world: an exabyte in all at most, so that they can be added up.
@@ -195,6 +213,31 @@ package struct Manifest: Sendable, Equatable, Codable {
       package init(name: String, checksum: String) {
         self.name = name
         self.checksum = checksum
+      }
+    }
+  }
+
+  /// The server's counters of writes. Their growth tells how much was written since, as long as they were not reset.
+  package struct Activity: Sendable, Equatable, Codable {
+    /// When they were reset; nil: never.
+    package var since: String?
+    package var tables: [Table]
+
+    package init(since: String?, tables: [Table]) {
+      self.since = since
+      self.tables = tables
+    }
+
+    package struct Table: Sendable, Equatable, Codable {
+      package var schema: String
+      package var name: String
+      /// Rows inserted, updated and deleted.
+      package var writes: UInt64
+
+      package init(schema: String, name: String, writes: UInt64) {
+        self.schema = schema
+        self.name = name
+        self.writes = writes
       }
     }
   }

@@ -90,10 +90,12 @@ package struct BackupSettings: Sendable, Equatable {
   package var excludeTableData: [String]
   /// How old the newest good backup may be; nil: of any age.
   package var maxAge: Duration?
+  /// Kinds that a snapshot may lack and still be the way back of a deploy.
+  package var acceptMissing: [String]
 
   package init(
     format: BackupFormat = .directory, compression: Compression = .auto, globals: Bool = true,
-    lockWaitTimeout: Duration = .seconds(30), excludeTableData: [String] = [],
+    lockWaitTimeout: Duration = .seconds(30), excludeTableData: [String] = [], acceptMissing: [String] = [],
     maxAge: Duration? = nil
   ) {
     self.maxAge = maxAge
@@ -102,6 +104,7 @@ package struct BackupSettings: Sendable, Equatable {
     self.globals = globals
     self.lockWaitTimeout = lockWaitTimeout
     self.excludeTableData = excludeTableData
+    self.acceptMissing = acceptMissing
   }
 }
 

@@ -22,12 +22,12 @@ package struct BackupFinder {
     if backups.isEmpty, broken.count == 1, let broken = broken.first { throw broken.failure }
     if backups.isEmpty, broken.isEmpty {
       throw Failure(
-        "no_such_backup", exit: .notFound, what: "backup \(wanted)", why: "no backup's id begins so",
+        "no_such_backup", exit: .notFound, what: "backup \(wanted)", why: "no backup id starts with \"\(wanted)\"",
         nextStep: nextStep)
     }
     throw Failure(
       "ambiguous_backup", exit: .notFound, what: "backup \(wanted)",
-      why: "\(backups.count + broken.count) ids begin so", nextStep: "give more of the id",
+      why: "\(backups.count + broken.count) backup ids start with \"\(wanted)\"", nextStep: "give more of the id",
       details: backups.map(\.id) + broken.map(\.id))
   }
 

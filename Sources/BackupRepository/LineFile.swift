@@ -15,7 +15,7 @@ struct LineFile {
     guard descriptor >= 0 else { throw cannotWrite(path, errno) }
     let file = FileDescriptor(adopting: descriptor, path: path)
     try file.refuseSpecial()
-    guard flock(descriptor, LOCK_EX) == 0 else { throw cannotWrite(path, errno) }
+    try lockInTurn(descriptor, path)
     // What a killed writer left half written is cut off, never written behind.
     let end = try endOfLine(descriptor, before: lseek(descriptor, 0, SEEK_END))
     guard ftruncate(descriptor, end) == 0 else { throw cannotWrite(path, errno) }
@@ -52,4 +52,18 @@ struct LineFile {
     }
     return buffer
   }
+}
+
+/// Locks a file that others keep for moments only.
+///
+/// - Throws: `locked` when one of them has had it for half a minute; `cannot_write`.
+func lockInTurn(_ descriptor: Int32, _ path: String) throws(Failure) {
+  for _ in 0..<600 {
+    if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
+    guard errno == EWOULDBLOCK || errno == EINTR else { throw cannotWrite(path, errno) }
+    usleep(50_000)
+  }
+  throw Failure(
+    "locked", exit: .locked, what: "writing to \(path)", why: "another run has had it locked for half a minute",
+    nextStep: "see what that run does (fuser \(path)), then run the same command again")
 }

@@ -13,15 +13,24 @@ extension Repository {
     guard let use = try BackupUse.lock(backup, LOCK_EX) else { return .inUse }
     defer { withExtendedLifetime(use) {} }
     if let hold = try BackupReader.hold(backup.path, of: backup.id), hold.stands(at: now) { return .held(hold) }
-    let folder = folder(of: backup.manifest.policy)
-    let hidden = "\(folder)/\(Self.removing)\(backup.id)"
+    try remove(backup.path, as: backup.id, of: backup.manifest.policy)
+    return .removed
+  }
+
+  /// Removes a folder that is no usable backup.
+  package func remove(_ broken: Listing.Broken) throws(Failure) {
+    try remove(broken.path, as: broken.id, of: broken.policy)
+  }
+
+  private func remove(_ path: String, as id: String, of policy: String) throws(Failure) {
+    let folder = folder(of: policy)
+    let hidden = "\(folder)/\(Self.removing)\(id)"
     step("hide the backup")
-    guard rename(backup.path, hidden) == 0 else { throw cannotWrite(backup.path, errno) }
+    guard rename(path, hidden) == 0 else { throw cannotWrite(path, errno) }
     try synchronizeFolder(folder)
     step("remove the backup")
     try removeTree(hidden)
     step("removed the backup")
-    return .removed
   }
 
   static let removing = ".removing-"

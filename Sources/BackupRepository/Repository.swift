@@ -51,7 +51,7 @@ package struct Repository: Sendable {
     let folder = Foundation.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw cannotWrite(path, errno) }
     defer { close(folder) }
-    guard flock(folder, LOCK_EX) == 0 else { throw cannotWrite(path, errno) }
+    try lockInTurn(folder, path)
     guard access(marker(path), F_OK) != 0 else { return }
     try hideFromGit(path)
     let id = id ?? UUID().uuidString.lowercased()

@@ -21,7 +21,7 @@ struct UsageComplaint {
   func noCommand(beforeDashes: Bool = false) -> Failure {
     guard case .group(let word) = context else {
       return failure(
-        "no command given", beforeDashes ? "it must stand before --" : "\(table.program) does nothing by itself")
+        "no command given", beforeDashes ? "it must stand before --" : "say what is to be done")
     }
     return failure("incomplete command \(quoted(word))", "\(oneOf(secondWords(of: word))) must follow")
   }
@@ -30,7 +30,8 @@ struct UsageComplaint {
     guard case .group(let first) = context else {
       return failure(
         "unknown command \(quoted(word))",
-        suggestion(for: word, among: table.firstWords + ["help"]) ?? "\(table.program) has no such command")
+        optionSuggestion(for: word) ?? suggestion(for: word, among: table.firstWords + ["help"])
+          ?? "\(table.program) has no such command")
     }
     let seconds = secondWords(of: first)
     let near = suggestion(for: word, among: seconds) { "\(first) \($0)" }
@@ -117,6 +118,11 @@ extension UsageComplaint {
     case .group(let word): "\(table.program) \(word)"
     case .command(let command): "\(table.program) \(command.name)"
     }
+  }
+
+  /// `version` for `--version`.
+  private func optionSuggestion(for word: String) -> String? {
+    table.options(of: nil).first { $0.name == word }.map { "did you mean \($0.spelling)?" }
   }
 
   private func secondWords(of group: String) -> [String] {

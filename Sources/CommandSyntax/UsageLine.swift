@@ -19,10 +19,10 @@ extension CommandTable {
   /// The one line of usage that ends an error.
   func usageLine(_ context: UsageComplaint.Context) -> String {
     switch context {
-    case .program: "usage: \(program) COMMAND [options]  (\(program) --help)"
-    case .group(let word): "usage: \(groupForm(word))  (\(program) \(word) --help)"
+    case .program: "\(program) COMMAND [options]  (\(program) --help)"
+    case .group(let word): "\(groupForm(word))  (\(program) \(word) --help)"
     case .command(let command):
-      "usage: \(usageForms(of: command).first ?? program)  (\(program) \(command.name) --help)"
+      "\(usageForms(of: command).first ?? program)  (\(program) \(command.name) --help)"
     }
   }
 

@@ -23,8 +23,15 @@ struct BackupCommand {
     let failure = outcome.damage(insteadUse: nil)
     return CommandResult(
       json: context.json(of: backup, since: start),
-      text: failure == nil ? "\(backup.id) is good.\(lack(backup.manifest))" : "",
+      text: failure == nil ? "\(backup.id) is \(praise(backup.manifest)).\(lack(backup.manifest))" : "",
       failure: failure)
+  }
+
+  /// What is whole is not yet complete.
+  private func praise(_ manifest: Manifest) -> String {
+    let missing = manifest.missing ?? []
+    return missing.isEmpty
+      ? "good" : "intact, but incomplete: it lacks \(oneLine(missing.summaries.joined(separator: "; ")))"
   }
 
   private func lack(_ manifest: Manifest) -> String {

@@ -13,6 +13,8 @@ extension Backup {
       "format": .string(manifest.format.rawValue),
       "bytes": .integer(manifest.storedBytes), "held": .bool(hold?.stands(at: Date()) ?? false), "path": .string(path),
       "deploy": .optional(manifest.deploy), "verification": verification?.json ?? .null,
+      "complete": manifest.complete.map { .bool($0) } ?? .null,
+      "missing": manifest.missing.map { .array($0.map(\.json)) } ?? .null,
     ]
   }
 
@@ -24,6 +26,10 @@ extension Backup {
 
   /// For tables: without when.
   var shortProofText: String {
+    manifest.complete == false && state == .complete ? "\(verifiedText), incomplete" : verifiedText
+  }
+
+  private var verifiedText: String {
     guard let verification else { return "not yet" }
     if state == .damaged {
       return "DAMAGED: " + (verification.problems.first.map { $0.file ?? $0.sentence } ?? "verification failed")
@@ -37,6 +43,12 @@ extension Manifest {
   var lackText: String? {
     excludeTableData.isEmpty
       ? nil : "of \(oneLine(excludeTableData.joined(separator: ", "))): the backup was taken without them"
+  }
+}
+
+extension CensusEntry {
+  var json: JSONValue {
+    ["kind": .string(kind), "name": .string(name), "why": .string(why), "more": more.map { .integer($0) } ?? .null]
   }
 }
 

@@ -81,6 +81,7 @@ struct CommandContext {
     case "undo": try RollbackCommand(context: self).undo()
     case "resume": try DeployCommand(context: self).resume()
     case "abandon": try DeployCommand(context: self).abandon()
+    case "remove": try RemoveCommand(context: self).run()
     case "prune": try PruneCommand(context: self).run()
     case "status": try StatusCommand(context: self).run()
     case "release": try HoldCommand(context: self).release()

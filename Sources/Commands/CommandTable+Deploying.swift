@@ -13,10 +13,13 @@ extension CommandTable {
     "accept-schema-text",
     help:
       "go on where every row is equal and the restored schema differs in its wording, or lacks what cannot be restored")
+  /// Both ask the server, for two seconds at most.
+  private static let migrationNames = Offer.printed(by: "migrations", key: "name", passing: "policies", after: [])
+  private static let deployIDs = Offer.printed(by: "status", key: "deploy", passing: "policies", after: [])
 
   private static let status = Command(
     "status", summary: "one screen: backups, migrations, the way back, space", operands: [policyOperand],
-    discussion: "Exit 0 when all is well, 2 when somebody has to look.",
+    discussion: "Without POLICY, all policies. Exit 0 when all is well, 2 when somebody has to look.",
     examples: [Example("holdfast status production", comment: "first thing at 3 a.m.")])
 
   private static let snapshot = Command(
@@ -41,21 +44,25 @@ extension CommandTable {
   private static let rollback = Command(
     "rollback", summary: "bring the database back to before a deploy", operands: [policyOperand],
     options: [
-      Option("deploy", value: "ID", help: "this deploy, not the last one"),
-      Option("before", value: "MIGRATION", help: "the deploy that first applied this migration"),
+      Option("deploy", value: "ID", help: "this deploy, not the last one", offers: deployIDs),
+      Option(
+        "before", value: "MIGRATION", help: "the deploy that first applied this migration", offers: migrationNames),
       Option("to", value: "BACKUP", help: "this backup", offers: backupIDs()),
       Option("plan", help: "only show what would be done"),
       acceptSchemaOption, confirmOption,
     ],
     discussion: """
-      Restores the snapshot beside the live database, proves it, carries the history on, and exchanges the two names in \
-      one transaction. Nothing is dropped: the database of now is kept under another name.
+      Restores the snapshot next to the live database, proves it, carries the history on, and exchanges the two names in \
+      one transaction. Nothing is dropped: the current database is kept under another name.
       """,
     examples: [Example("holdfast rollback --plan", comment: "what is restored, and what is lost?")])
 
   private static let undo = Command(
     "undo", summary: "swap the last rollback back", operands: [policyOperand],
-    options: [Option("deploy", value: "ID", help: "the rollback of this deploy, not the last one"), confirmOption],
+    options: [
+      Option("deploy", value: "ID", help: "the rollback of this deploy, not the last one", offers: deployIDs),
+      confirmOption,
+    ],
     examples: [Example("holdfast undo --confirm app", comment: "the database before the rollback is live again")])
 
   private static let resume = Command(
@@ -74,13 +81,13 @@ extension CommandTable {
     "migrations", summary: "compare the migrations folder with the database's history", operands: [policyOperand],
     discussion: """
       Pending, applied, failed (with what the server said), rolled back, edited and missing ones, together. Exit 0 only \
-      when nothing pends and nothing is wrong, 2 otherwise.
+      when nothing is pending and nothing is wrong, 2 otherwise.
       """,
     examples: [Example("holdfast migrations production", comment: "what would a deploy do?")])
 
   private static let resolve = Command(
     "resolve", summary: "tell the history what became of a failed migration",
-    operands: [Operand("NAME", help: "the migration's folder, whole")],
+    operands: [Operand("NAME", help: "the migration's folder, whole", offers: migrationNames)],
     options: [
       Option("applied", help: "the database has all that the migration makes"),
       Option("rolled-back", help: "the database has nothing of it; it will be applied again"),
@@ -89,14 +96,16 @@ extension CommandTable {
     forms: ["NAME --applied", "NAME --rolled-back"],
     discussion: "Leaves the rows that `prisma migrate resolve` leaves, and refuses what it refuses.",
     examples: [
-      Example("holdfast resolve 20261122093100_unique_email --rolled-back", comment: "after its script was mended")
+      Example("holdfast resolve 20261122093100_unique_email --rolled-back", comment: "after its script was fixed")
     ])
 
   private static let baseline = Command(
     "baseline", summary: "record migrations as applied in a database that already has what they make",
     operands: [policyOperand],
     options: [
-      Option("to", value: "NAME", help: "the last migration that the database has; the rest stays pending"),
+      Option(
+        "to", value: "NAME", help: "the last migration that the database has; the rest stays pending",
+        offers: migrationNames),
       Option("all", help: "the database has what all of them make"),
       Option("undo", help: "take back what the last baseline recorded, unless something was deployed since"),
     ],

@@ -18,7 +18,7 @@ extension CommandTable {
         default: "warning"),
       Option("no-color", help: "no colours on a terminal", environment: "NO_COLOR"),
     ],
-    commands: [initialize, check, backup, list, show, verify, restore, export, hold, release, prune] + deploying
+    commands: [initialize, check, backup, list, show, verify, restore, export, hold, release, prune, remove] + deploying
       + installing)
 
   /// What completions offer for a policy's name.
@@ -32,7 +32,7 @@ extension CommandTable {
     "POLICY", help: "name of the policy: its file's name without .yaml; may be left out when there is only one",
     offers: policyNames, required: false)
   private static let idOperand = Operand(
-    "ID", help: "a backup's id, or so much of it that only one begins so; or `latest`",
+    "ID", help: "a backup's id, or a unique prefix of it; or `latest`",
     offers: backupIDs(after: ["latest"]))
   private static let policyOption = Option(
     "policy", value: "NAME", help: "look only among this policy's backups", offers: policyNames)
@@ -61,8 +61,12 @@ extension CommandTable {
       Option("wait", value: "DURATION", help: "how long to wait for the server to come up, e.g. 60s"),
       Option("deep", help: "also try the way back: restore the schema into a new database, compare and drop it"),
     ],
-    discussion: "All problems in one list, each with its fix. Exit 0 when there is none, 2 otherwise.",
-    examples: [Example("holdfast check production --wait 60s", comment: "in a container that starts beside its server")]
+    discussion: """
+      All problems in one list, each with its fix; without POLICY those of all policies. Exit 0 when there is none, 2 otherwise.
+      """,
+    examples: [
+      Example("holdfast check production --wait 60s", comment: "in a container that starts together with its server")
+    ]
   )
 
   private static let backup = Command(
@@ -90,10 +94,10 @@ extension CommandTable {
     examples: [Example("holdfast show latest", comment: "the newest good backup")])
 
   private static let verify = Command(
-    "verify", summary: "prove a backup, and record the result beside it",
+    "verify", summary: "prove a backup, and record the result next to it",
     operands: [
       Operand(
-        "ID", help: "a backup's id or the beginning of it; `latest` when left out",
+        "ID", help: "a backup's id, or a unique prefix of it; `latest` when left out",
         offers: backupIDs(after: ["latest"]), required: false)
     ],
     options: [
@@ -105,7 +109,7 @@ extension CommandTable {
       policyOption,
     ],
     forms: ["[ID]", "--all"],
-    discussion: "Exit 65 when a backup is damaged. It is marked, and never used again.",
+    discussion: "Exit 65 when a backup is damaged. It is marked, and not used until a verification as thorough passes.",
     examples: [Example("holdfast verify 20261122 --level checksum", comment: "by the beginning of its id")])
 
   private static let restore = Command(
@@ -128,11 +132,11 @@ extension CommandTable {
       The database appears under its name only when it is whole and proven; a restore that fails leaves nothing. It is \
       made on the server of the policy's database.url.
       With --table a table comes with its partitions, keys, indexes, triggers, privileges and comments, and with the types, \
-      functions and sequences that they need. What of it needs a table that was not asked for, a foreign key for one, stays \
-      away and is named. Large objects and views are not restored then.
+      functions and sequences that they need. Whatever depends on a table you did not ask for (for example a foreign key) is \
+      left out and listed. Large objects and views are not restored then.
       """,
     examples: [
-      Example("holdfast restore latest --into app_copy", comment: "beside the live database"),
+      Example("holdfast restore latest --into app_copy", comment: "next to the live database"),
       Example("holdfast restore latest --table shop.orders --into rescue", comment: "one table, to look into"),
     ])
 
@@ -160,12 +164,22 @@ extension CommandTable {
     "release", summary: "let a held backup be pruned again", operands: [idOperand], options: [policyOption],
     examples: [Example("holdfast release 20261122T021500Z", comment: "the inverse of hold")])
 
+  private static let remove = Command(
+    "remove", summary: "remove one backup, whatever retention says", operands: [idOperand],
+    options: [Option("confirm", help: "remove it"), policyOption],
+    discussion: """
+      Shows what would go; only --confirm removes it. A held backup, and one that an open deploy needs, is refused. Damaged ones \
+      go too, by their whole id.
+      """,
+    examples: [Example("holdfast remove 20261122T021500Z --confirm", comment: "its data must not be kept any longer")])
+
   private static let prune = Command(
     "prune", summary: "show which backups the policy's retention removes, and which stay", operands: [policyOperand],
     options: [Option("confirm", help: "remove them")],
     discussion: """
-      Each backup has its reasons. Nothing is removed without --confirm; each good backup does the same by itself. A held \
-      or damaged backup never goes, nor one below retention.minimum_verified, nor anything after the clock has gone back.
+      Each backup has its reasons. Nothing is removed without --confirm; each good backup does the same by itself. Never \
+      removed: held or damaged backups, the last minimum_verified good ones, and anything at all if the system clock has \
+      jumped back.
       """,
     examples: [Example("holdfast prune production --confirm", comment: "after a look without --confirm")])
 }

@@ -6,10 +6,16 @@ import PostgresTools
 struct Console: Sendable {
   let json: Bool
   private let colors: Bool
+  /// Whether what goes to stdout may have colours.
+  private let paints: Bool
+  /// Columns of the terminal that stdout is; nil when it is none.
+  let columns: Int?
 
   init(json: Bool, colors: Bool) {
     self.json = json
+    columns = ProcessSetUp.terminalColumns(1)
     self.colors = colors && ProcessSetUp.terminalColumns(2) != nil
+    paints = colors && columns != nil
   }
 
   /// Prints a command's result and returns the exit code.
@@ -30,10 +36,14 @@ struct Console: Sendable {
   /// To stdout.
   ///
   /// - Returns: why it could not be written; nil also when the reader has gone, who wanted no more.
-  func print(_ text: String) -> Failure? { write(harmless(text.hasSuffix("\n") ? text : text + "\n"), to: 1) }
+  func print(_ text: String) -> Failure? {
+    var text = harmless(text.hasSuffix("\n") ? text : text + "\n")
+    if let columns { text = wrapped(text, columns: columns) }
+    return write(paints ? painted(text) : text, to: 1)
+  }
 
   /// A line to stderr.
-  func say(_ line: String) { _ = write(harmless(line) + "\n", to: 2) }
+  func say(_ line: String) { say(line, word: line.hasPrefix("warning: ") ? "warning:" : "") }
 
   /// To stderr as it is, without a line's end.
   func raw(_ text: some StringProtocol) { _ = write(String(text), to: 2) }
@@ -41,12 +51,17 @@ struct Console: Sendable {
   private func complain(_ failure: Failure) {
     for line in failure.lines {
       let word = line.prefix { $0 != ":" } + ":"
-      let code = ["error:": "31;1", "hint:": "36;1"][String(word)]
-      if colors, let code {
-        raw("\u{1B}[\(code)m\(word)\u{1B}[0m\(harmless(String(line.dropFirst(word.count))))\n")
-      } else {
-        say(line)
-      }
+      say(line, word: String(word))
+    }
+  }
+
+  /// The first word of what is no progress has a colour, which repeats what it says.
+  private func say(_ line: String, word: String) {
+    let code = ["error:": "31;1", "hint:": "36;1", "warning:": "33;1"][word]
+    if colors, let code {
+      raw("\u{1B}[\(code)m\(word)\u{1B}[0m\(harmless(String(line.dropFirst(word.count))))\n")
+    } else {
+      _ = write(harmless(line) + "\n", to: 2)
     }
   }
 

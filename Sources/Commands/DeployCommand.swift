@@ -27,9 +27,10 @@ struct DeployCommand {
         policy: policy, surroundings: context.surroundings,
         acceptsNewDatabase: context.invocation.flag("new-database")
       ).run()
+      let failure = outcome.damage(insteadUse: nil) ?? SnapshotGate(policy).refusal(of: outcome.backup)
       return CommandResult(
-        json: context.json(of: outcome.backup, since: start), text: outcome.verification.ok ? outcome.backup.id : "",
-        failure: outcome.damage(insteadUse: nil))
+        json: context.json(of: outcome.backup, since: start), text: failure == nil ? outcome.backup.id : "",
+        failure: failure)
     }
     return try context.audited(policy, take, subject: { $0.text(at: "backup", "id") })
   }
@@ -125,7 +126,7 @@ extension DeployMigrations.Outcome {
 
   private var text: String {
     switch state {
-    case .nothingToDo: "Nothing pends: the database is up to date.\n"
+    case .nothingToDo: "Nothing to apply: the database is up to date.\n"
     case .failed, .rolledBack: ""
     case .applied:
       "\(counted(applied.count, "migration")) applied. The way back: holdfast rollback (snapshot \(snapshot ?? "none")).\n"

@@ -15,6 +15,8 @@ struct ExportCommand {
       throw CommandTable.holdfast.usageFailure(
         command: "export", what: "--json", why: "stdout is for one document: the SQL needs a file, --output FILE")
     }
+    try refuseCompressed(output)
+    try refuseTerminal(output, backup)
     let export = ExportBackup(policy: policy, surroundings: context.surroundings)
     func write() throws(Failure) -> CommandResult {
       guard let output else {
@@ -27,5 +29,27 @@ struct ExportCommand {
         text: "\(output) holds the SQL of \(backup.id), \(sizeText(bytes)).\n")
     }
     return try context.audited(policy, write, subject: { _ in backup.id })
+  }
+
+  /// A file that is not what its name says.
+  private func refuseCompressed(_ output: String?) throws(Failure) {
+    guard let output,
+      let ending = [".gz", ".zst", ".bz2", ".xz", ".lz4", ".zip", ".dump"].first(where: output.hasSuffix)
+    else { return }
+    throw Failure(
+      "usage", exit: .usage, what: "export --output",
+      why: "the file would hold plain SQL, and its name ends with \(ending)",
+      nextStep: ending == ".gz" || ending == ".zst"
+        ? "holdfast export ID | \(ending == ".gz" ? "gzip" : "zstd") > \(oneLine(output))"
+        : "write a name that ends with .sql")
+  }
+
+  /// Of a large one nobody reads more than the end.
+  private func refuseTerminal(_ output: String?, _ backup: Backup) throws(Failure) {
+    guard output == nil, isatty(1) == 1, backup.manifest.rawBytes > 10_000_000 else { return }
+    throw Failure(
+      "usage", exit: .usage, what: "export",
+      why: "stdout is a terminal, and the SQL is \(sizeText(backup.manifest.rawBytes))",
+      nextStep: "holdfast export \(backup.id) --output FILE, or: holdfast export \(backup.id) | less")
   }
 }

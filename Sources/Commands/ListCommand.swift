@@ -68,8 +68,7 @@ struct ListCommand {
       Column(title: "taken (UTC)") { minuteText($0.manifest.createdAt) },
       Column(title: "age", isRightAligned: true) { ageText($0.manifest.createdAt, now: now) },
       Column(title: "size", isRightAligned: true) { sizeText($0.manifest.storedBytes) },
-      // A line of 80 characters has room for so much of it.
-      Column(title: "held") { $0.hold.map { shortened($0.reason, to: severalPolicies || ofSeveral ? 8 : 15) } ?? "-" },
+      Column(title: "held") { $0.hold.map { shortened($0.reason, to: room(severalPolicies || ofSeveral)) } ?? "-" },
       Column(title: "verified", text: \.shortProofText),
     ]
     let places = Set(backups.map(Self.place))
@@ -88,6 +87,11 @@ struct ListCommand {
     var title: String
     var isRightAligned = false
     var text: (Backup) -> String
+  }
+
+  /// On a terminal a line has room for so much of a reason; into a pipe goes all of it.
+  private func room(_ isNarrow: Bool) -> Int {
+    context.console.columns.map { max(isNarrow ? 8 : 15, $0 - 65) } ?? .max
   }
 
   private func shortened(_ reason: String, to limit: Int) -> String {
@@ -118,6 +122,7 @@ struct ShowCommand {
       JSONValue.Member(key: "rows", value: .integer(manifest.digests.rows)),
       JSONValue.Member(key: "tables", value: .integer(UInt64(manifest.digests.tables.count))),
       JSONValue.Member(key: "exclude_table_data", value: .strings(manifest.excludeTableData)),
+      JSONValue.Member(key: "notes", value: manifest.notes.map { .array($0.map(\.json)) } ?? .null),
       JSONValue.Member(key: "table_names", value: .strings(manifest.digests.tables.map(\.qualifiedName))),
     ]
     return .object(members + more)
@@ -129,7 +134,7 @@ struct ShowCommand {
     let digests = manifest.digests
     var rows = [
       ["backup", backup.id],
-      ["state", backup.state == .complete ? "complete" : "DAMAGED: never used, never counted"],
+      ["state", backup.state == .complete ? "intact" : "DAMAGED: never used, never counted"],
       ["policy", "\(manifest.policy) (\(manifest.environment)), reason: \(manifest.reason)"],
       ["taken", "\(minuteText(manifest.createdAt)) UTC, \(ageText(manifest.createdAt, now: now)) ago"],
       ["verified", backup.proofText(now: now)],
@@ -152,6 +157,7 @@ struct ShowCommand {
       ],
     ]
     if let lack = manifest.lackText { rows.append(["lacks rows", lack]) }
+    rows += completeness(manifest)
     rows += [
       ["snapshot", "\(manifest.snapshot.pgCurrentSnapshot), WAL \(manifest.snapshot.walLsn)"],
       ["path", backup.path],
@@ -159,6 +165,19 @@ struct ShowCommand {
     if backup.state == .damaged { rows += (backup.verification?.problems ?? []).map { ["", $0.sentence] } }
     let tables = largest(manifest)
     return tableText(rows) + (tables.isEmpty ? "" : "\nlargest tables\n" + tableText(tables, rightAligned: [1, 2]))
+  }
+
+  private func completeness(_ manifest: Manifest) -> [[String]] {
+    guard let complete = manifest.complete else {
+      return [["complete", "not known: the version that took it did not look"]]
+    }
+    let missing = manifest.missing ?? []
+    let lines = missing.kinds.map { kind in
+      let entries = missing.of(kind)
+      return ["", oneLine("\(entries.summaries.joined()): \(entries.first?.why ?? "")")]
+    }
+    return [["complete", complete ? "yes: it has what the catalogs had" : "NO: it lacks"]] + lines
+      + (manifest.notes ?? []).summaries.map { ["in no dump", oneLine($0)] }
   }
 
   private func largest(_ manifest: Manifest) -> [[String]] {

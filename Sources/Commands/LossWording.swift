@@ -1,33 +1,67 @@
+import BackupModel
 import Workflows
 
 /// What a rollback loses, before it and after.
 extension RollbackPlan {
-  var lossText: String {
+  /// A line each.
+  var lossLines: [String] {
     if let unreadable {
-      return "what was written since: it cannot be told, since the database cannot be read (\(unreadable))"
+      return ["what was written since: it cannot be told, since the database cannot be read (\(unreadable))"]
     }
-    let rest = countedAll ? [] : ["tables not counted yet (holdfast rollback --plan counts them all)"]
-    let parts = losses(uncounted: "deletions counted after the restore") + rest
-    return parts.isEmpty
-      ? "nothing: no row of a table was written since" : "what was written since · " + parts.joined(separator: " · ")
+    let lines = losses(uncounted: "deleted rows are counted after the restore")
+    guard !countedAll else { return lines.isEmpty ? ["no rows: nothing was written since"] : ["what was written since"] + lines }
+    return ["what was written since"] + lines + ["other tables: counted during the restore"]
   }
 
-  /// What the kept database has and the restored one has not, once that is known: a line, or nothing.
+  /// What the kept database has and the restored one has not, once that is known: lines, or nothing.
   var lostText: String {
     guard liveExists, unreadable == nil else { return "" }
-    let parts = losses(uncounted: "deletions not counted") + (countedAll ? [] : ["tables that were not counted"])
-    return "lost: \(parts.isEmpty ? "no row" : parts.joined(separator: " · "))\n"
+    let lines = losses(uncounted: "deleted rows were not counted") + (countedAll ? [] : ["tables that were not counted"])
+    guard !lines.isEmpty else { return "lost: no rows\n" }
+    return "lost: what was written since; it is in \(keptAs)\n" + lines.map { "  \($0)\n" }.joined()
+  }
+
+  var timeText: String {
+    let time = "about \(secondsText(copy == nil ? estimatedSeconds : 1))"
+    if copy != nil { return "\(time): a rename" }
+    return isEstimate ? "\(time) (an estimate)" : "\(time) (as its last restore)"
+  }
+
+  var spaceText: String {
+    "up to \(sizeText(neededBytes)) on the server's disk" + (freeBytes.map { " (\(sizeText($0)) free)" } ?? "")
   }
 
   /// The tables that were written most.
   private func losses(uncounted: String) -> [String] {
-    let tables = lostWrites.prefix(6).map { write in
-      let changed = write.changed > 0 ? "\(write.changed) new or changed" : nil
-      let perhaps = write.perhaps > 0 ? "\(write.perhaps) perhaps (the restore tells)" : nil
-      let deleted = write.deleted.map { $0 > 0 ? "\($0) deleted" : "" } ?? uncounted
-      return "\(write.schema).\(write.name): "
-        + [changed, perhaps, deleted.isEmpty ? nil : deleted].compactMap { $0 }.joined(separator: ", ")
+    let tables = lostWrites.prefix(Self.mostShown).map { write in
+      let parts: [String?] = [
+        write.changed > 0 ? "\(write.changed) new or changed" : nil,
+        write.perhaps > 0 ? "up to \(write.perhaps) rows (exact number after the restore)" : nil,
+        write.byMigrations > 0 ? "\(write.byMigrations) written by the undone migrations" : nil,
+        write.deleted.map { $0 > 0 ? "\($0) deleted since come back" : nil } ?? uncounted,
+      ]
+      let name = oneLine("\(write.schema).\(write.name)")
+      return "\(name): \(parts.compactMap { $0 }.joined(separator: ", "))"
     }
-    return tables + (lostWrites.count > 6 ? ["and \(lostWrites.count - 6) more tables"] : [])
+    let more = lostWrites.count - Self.mostShown
+    return tables + (more > 0 ? ["and \(more) more tables"] : [])
+  }
+
+  private static let mostShown = 20
+}
+
+extension PropertyDifference {
+  /// `setting work_mem: 6MB stays (the snapshot has 4MB)`
+  var text: String {
+    let (now, then) = (live ?? "none", backup ?? "none")
+    return keepsLive
+      ? "\(name): \(now) stays (the snapshot has \(then))" : "\(name): becomes \(then) again, as an undone migration made it \(now)"
+  }
+
+  var json: JSONValue {
+    [
+      "name": .string(name), "live": .optional(live), "backup": .optional(backup),
+      "keeps": .string(keepsLive ? "live" : "backup"),
+    ]
   }
 }

@@ -42,9 +42,8 @@ extension ManualPage {
       Example(
         "15 2 * * *  cd /srv/shop && /usr/local/bin/holdfast backup --quiet >/dev/null",
         comment: "back up every night, as a line for cron, which mails errors"),
-      Example(
-        "holdfast deploy && npm run start || holdfast rollback --plan",
-        comment: "deploy, or see what a rollback would do"),
+      Example("holdfast deploy || holdfast status", comment: "deploy, or see where it stands"),
+      Example("holdfast rollback --plan", comment: "what would go back, and what would be lost"),
       Example(
         "holdfast list --json | jq -r '.backups[] | select(.state == \"complete\") | .id'",
         comment: "use it in a script"),

@@ -63,16 +63,29 @@ struct MigrationsCommand {
         "      if you completed it by hand:  holdfast resolve \(name) --applied",
       ]
     }
-    return []
+    if let name = status.edited.first {
+      return ["next: put \(name) back as it was applied (git log -- its folder): a deploy does not run it again"]
+    }
+    if let name = status.missing.first { return ["next: put the folder \(name) back: the database has what it makes"] }
+    return status.pending.isEmpty ? [] : ["next: holdfast deploy"]
   }
 }
 
 extension MigrationStatus {
+  /// Each with its state, for whoever picks one of them.
+  private var named: [(name: String, state: String)] {
+    [
+      ("pending", pending), ("applied", applied), ("running", running), ("failed", failed), ("rolled-back", rolledBack),
+      ("missing", missing),
+    ].flatMap { state, names in names.map { ($0, state) } }
+  }
+
   var json: JSONValue {
     [
       "pending": .strings(pending), "applied": .strings(applied), "running": .strings(running),
       "failed": .strings(failed), "rolled_back": .strings(rolledBack), "edited": .strings(edited),
       "missing": .strings(missing),
+      "migrations": .array(named.map { ["name": .string($0.name), "state": .string($0.state)] }),
     ]
   }
 }

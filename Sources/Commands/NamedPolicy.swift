@@ -9,7 +9,9 @@ struct NamedPolicy {
       let next = text[match.range.upperBound...].prefix { !",;:)\n".contains($0) }.split(separator: " ").first ?? ""
       let isNamed = next == name || next == "\(name)."
       return isNamed ? match.0 : "\(match.0) \(name)"
-    }.replacing(#/holdfast (resolve \S+ --(applied|rolled-back)|(restore|show|verify|export) latest)(?! --policy)/#) {
+    }.replacing(
+      #/holdfast (resolve \S+ --(applied|rolled-back)|(restore|show|verify|export|hold|release|remove) latest)(?! --policy)/#
+    ) {
       match in
       "\(match.0) --policy \(name)"
     }

@@ -52,13 +52,16 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
 
   func end(_ name: String, _ summary: String, seconds: Double) {
     lock.withLock { phase = nil }
-    say("  \(padded(name, 10))\(padded(summary, 52))\(secondsText(seconds))")
+    say("  \(padded(name, 10))\(padded(summary, summaryWidth))\(secondsText(seconds))")
   }
 
   func abort(_ name: String) {
     lock.withLock { phase = nil }
     if columns != nil { clearLine() }
   }
+
+  /// The time stands in the same line on a narrow terminal, too.
+  private var summaryWidth: Int { min(52, max(10, (columns ?? 80) - 22)) }
 
   /// A line of its own, whatever the live line shows.
   private func say(_ line: String) {

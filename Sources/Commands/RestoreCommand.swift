@@ -35,7 +35,7 @@ struct RestoreCommand {
       command: "restore", what: "--\(name)",
       why: swaps
         ? name == "table"
-          ? "single tables go beside the live database, with --into; what of them to take over is yours to say"
+          ? "single tables are restored next to the live database, with --into; copying rows back into it is up to you"
           : "with --swap every digest is compared and the statistics are made, always"
         : "it goes with --swap only: --into replaces nothing")
   }
@@ -88,11 +88,11 @@ struct RestoreCommand {
     let proof =
       switch outcome.proof {
       case .none: "It was not compared with the backup."
-      case .rows: "Its rows per table are the backup's."
+      case .rows: "Verified: as many rows per table as the backup."
       case .digest where !outcome.shortfalls.isEmpty: "Its rows are the backup's, but its schema is not whole."
-      case .digest: "Its content is the backup's."
+      case .digest: "Verified: identical to the backup."
       }
-    return "\(outcome.database) is restored from \(outcome.backup.id) in \(secondsText(outcome.seconds)). \(proof)\n"
+    return "Restored \(outcome.database) from \(outcome.backup.id) in \(secondsText(outcome.seconds)). \(proof)\n"
       + lackText(outcome) + tableText(outcome)
   }
 

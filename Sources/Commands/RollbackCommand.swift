@@ -20,7 +20,7 @@ struct RollbackCommand {
     let surroundings = context.surroundings
     let work = try RollBackDeploy(policy: policy, accepts: context.schemaAcceptance, surroundings: surroundings)
     let onlyPlans = context.invocation.command == "rollback" && context.invocation.flag("plan")
-    let plan = try work.plan(choice, countsAll: onlyPlans)
+    let plan = try work.plan(choice)
     let screen = text(plan, policy)
     if onlyPlans {
       return CommandResult(json: json(plan, seconds: nil), text: screen)
@@ -87,11 +87,15 @@ struct RollbackCommand {
           [
             "schema": .string(write.schema), "name": .string(write.name),
             "inserted_or_updated": .integer(write.changed), "perhaps": .integer(write.perhaps),
+            "by_migrations": .integer(write.byMigrations),
             "deleted": write.deleted.map { .integer($0) } ?? .null,
           ]
         }),
       "lost_writes_complete": .bool(plan.countedAll), "other_server": .bool(plan.isOfAnotherServer),
       "exclude_table_data": .strings(plan.backup.manifest.excludeTableData),
+      "estimated_seconds": .number((plan.estimatedSeconds * 1000).rounded() / 1000),
+      "properties": .array(plan.propertyDifferences.map(\.json)), "not_undone": .strings(plan.staysDone),
+      "needed_bytes": .integer(plan.neededBytes), "server_free_bytes": plan.freeBytes.map { .integer($0) } ?? .null,
     ]
   }
 
@@ -118,13 +122,21 @@ struct RollbackCommand {
       add("taken on", "ANOTHER SERVER, \(oneLine(manifest.source.host)): is this the database that is meant?")
     }
     if let lack = manifest.lackText { add("lacks rows", lack) }
-    add("you lose", plan.lossText)
+    add("takes", plan.timeText)
+    if plan.copy == nil { add("needs", plan.spaceText) }
+    for (index, line) in plan.lossLines.enumerated() { add(index == 0 ? "you lose" : "", line) }
+    for (index, difference) in plan.propertyDifferences.enumerated() {
+      add(index == 0 ? "properties" : "", oneLine(difference.text))
+    }
+    for (index, line) in plan.staysDone.enumerated() {
+      add(index == 0 ? "stays done" : "", "\(oneLine(line)): no rollback of a database takes that back")
+    }
     add("interrupts", sessionsText(plan.sessions))
     if !plan.unstoppable.isEmpty {
       add("blocked by", "sessions of \(plan.unstoppable.joined(separator: ", ")), which this role may not end")
       add("", "as a superuser: GRANT pg_signal_backend TO it; a superuser's sessions have to end by themselves")
     }
-    if plan.liveExists { add("keeps", "the database of now as \(plan.keptAs) (holdfast undo)") }
+    if plan.liveExists { add("keeps", "the current database as \(plan.keptAs) (holdfast undo)") }
     if !plan.staying.isEmpty { add("stays there", plan.staying.joined(separator: ", ")) }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -160,7 +172,7 @@ struct RollbackCommand {
     if plan.mode == .resolveOnly {
       return "\(plan.undoes.joined(separator: ", ")) is marked as rolled back; mend it, then: holdfast deploy\n"
     }
-    let kept = plan.liveExists ? " The writes since are in \(plan.keptAs)." : ""
+    let kept = plan.liveExists ? " The database before is kept as \(plan.keptAs)." : ""
     return
       "\(plan.database) is back at \(minuteText(plan.backup.manifest.createdAt)) UTC, in \(secondsText(outcome.seconds)).\(kept)\n"
       + plan.lostText + next(plan)
@@ -181,7 +193,7 @@ extension CommandContext {
     if already { return }
     var given = invocation.value("confirm")
     if given == nil, isatty(0) == 1, !console.json {
-      console.raw("Type the name of the database to go on: ")
+      console.raw("Type the database name to continue: ")
       do throws(Failure) { given = try console.typedLine(cancellation) } catch {
         console.raw("\n")
         var failure = error

@@ -26,9 +26,16 @@ struct StatusCommand {
   }
 
   private func rollbackJSON(_ report: StatusReport) -> JSONValue {
-    guard case .stands(let deploy) = report.lastDeploy, let seconds = report.secondsBack else { return .null }
+    guard let seconds = report.secondsBack else { return .null }
+    var deploy: String?
+    var snapshot: String?
+    switch report.lastDeploy {
+    case .stands(let record): (deploy, snapshot) = (record.id, record.backup)
+    case .snapshot(let backup): snapshot = backup.id
+    case .rolledBack, .elsewhere, .none: return .null
+    }
     return [
-      "deploy": .string(deploy.id), "estimated_seconds": .number(seconds),
+      "deploy": .optional(deploy), "snapshot": .optional(snapshot), "estimated_seconds": .number(seconds),
       "lacks": .optional(report.lacksForRollback?.fix), "proven_by": proofJSON(report),
     ]
   }
@@ -38,7 +45,7 @@ struct StatusCommand {
       "policy": .string(policy.name), "environment": .string(policy.environment),
       "database": .optional(policy.database), "server": .optional(policy.endpoint),
       "attention": .bool(report.needsAttention), "reasons": .strings(report.attention.map(\.rawValue)),
-      "last_good": report.lastGood?.json ?? .null,
+      "last_good": report.lastGood?.json ?? .null, "lacks": .array(report.lacks.map(\.json)),
       "damaged": .integer(UInt64(report.damaged)), "unreadable": .integer(UInt64(report.unreadable)),
       "backups": .integer(UInt64(report.backups)),
       "bytes": .integer(report.storedBytes), "free_bytes": .integer(report.freeBytes),

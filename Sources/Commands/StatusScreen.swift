@@ -28,6 +28,7 @@ struct StatusScreen {
   private var backupRows: [String] {
     var rows = [row("backup", backupText)]
     if let other = report.otherDatabase { rows.append(row("database", "\(other.why)   -> \(other.nextStep)")) }
+    rows += report.lacks.summaries.map { row("incomplete", "it lacks \($0)   -> holdfast check") }
     if report.damaged > 0 {
       rows.append(row("damaged", "\(counted(report.damaged, "backup"))   -> holdfast check"))
     }
@@ -90,11 +91,13 @@ struct StatusScreen {
       return report.worker == nil
         ? "not before that deploy is settled: holdfast resume, or abandon" : "when that deploy has ended"
     }
-    if case .stands = report.lastDeploy, let lack = report.lacksForRollback {
+    if let lack = report.lacksForRollback {
       return "NOT POSSIBLE by this role: it lacks a privilege \(lack.problem)   -> \(lack.fix)"
     }
     switch report.lastDeploy {
     case .none: return nil
+    case .snapshot(let backup):
+      return "\(readyText(report.secondsBack ?? 0)), to snapshot \(backup.id), which no deploy of Holdfast's has taken"
     case .stands(let deploy) where report.isCopied:
       return "ready: a rename, to before deploy \(deploy.id)"
     case .stands(let deploy):

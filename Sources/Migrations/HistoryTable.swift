@@ -54,6 +54,13 @@ package final class HistoryTable {
   /// Whether the database had a history when the table was last looked for, or read.
   package var isThere: Bool { exists }
 
+  /// The transactions that wrote some rows last, as xmin has them: a migration that ran as one transaction counted itself in the same.
+  package func writers(of ids: [String]) throws(Failure) -> [String] {
+    guard exists, !ids.isEmpty else { return [] }
+    let list = ids.map(quoteLiteral).joined(separator: ", ")
+    return try session.query("SELECT DISTINCT xmin FROM \(name) WHERE id IN (\(list))").compactMap { $0.first ?? nil }
+  }
+
   /// Ordered by their start.
   package func rows() throws(Failure) -> [HistoryRow] {
     try look()
@@ -108,7 +115,7 @@ package final class HistoryTable {
   private func unreadable(_ column: String) -> Failure {
     Failure(
       "unreadable_history", exit: .failed, what: "history of \(session.target.database)",
-      why: "a row of \(name) has NULL in \(column), which Prisma never writes", nextStep: "mend that row")
+      why: "a row of \(name) has NULL in \(column), which Prisma never writes", nextStep: "correct that row")
   }
 
   // MARK: Making it

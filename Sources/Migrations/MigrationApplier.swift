@@ -158,10 +158,13 @@ package struct MigrationApplier {
 
   /// A statement that did not get its lock in time is tried again, a few times: what waits behind it gets its turn in between.
   private func attempt(_ message: Message, _ session: Session) throws(Failure) -> ServerError? {
-    for pause in [1.0, 3.0] {
+    let pauses = [1.0, 3.0]
+    for (number, pause) in pauses.enumerated() {
       guard case .failure(let error) = session.attempt(message.text) else { return nil }
       guard error.sqlState == "55P03", message.mayRepeat, !session.isInTransaction else { return error }
-      watch("a lock was not to be had within \(settings.lockTimeout); trying again")
+      let milliseconds = Int(settings.lockTimeout / .milliseconds(1))
+      let limit = milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
+      watch("no lock within \(limit); retrying (\(number + 1) of \(pauses.count))")
       let end = Date(timeIntervalSinceNow: pause)
       while Date() < end {
         try cancellation.check()

@@ -130,13 +130,31 @@ extension PolicyFolder {
     let shown = printable(path, limit: 4096)
     if error == ENOENT {
       return Failure(
-        "policies_missing", exit: .notFound, what: "policies", why: "there is no folder \(shown)",
-        nextStep: "run holdfast init to write a policy, or name the folder with --policies")
+        "policies_missing", exit: .notFound, what: "policies",
+        why: "there is no folder \(printable(absolute, limit: 4096))",
+        nextStep: folderAbove.map { "there is one further up: --policies \(printable($0, limit: 4096))" }
+          ?? "run holdfast init to write a policy, or name the folder with --policies")
     }
     return Failure(
       "policies_unreadable", exit: exit(error), what: "policies",
       why: "\(shown) cannot be read: \(String(cString: strerror(error)))",
       nextStep: error == ENOTDIR ? "name the folder with --policies" : "let the user who runs holdfast read the folder")
+  }
+
+  private var absolute: String {
+    path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
+  }
+
+  /// A folder of the name in one of those above the current one, as from a subfolder of the project.
+  private var folderAbove: String? {
+    guard !path.hasPrefix("/") else { return nil }
+    var folder = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
+    while folder.path != "/" {
+      folder.deleteLastPathComponent()
+      let candidate = folder.appendingPathComponent(path).path
+      if access(candidate, F_OK) == 0 { return candidate }
+    }
+    return nil
   }
 
   private func exit(_ error: Int32) -> ExitCode { error == EACCES || error == EPERM ? .noPermission : .configuration }

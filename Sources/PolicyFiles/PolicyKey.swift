@@ -32,6 +32,8 @@ package enum PolicyValueKind: Sendable, Equatable {
   case cron
   case timeZone
   case texts
+  /// A list of some of these words.
+  case choices([String])
   /// A list of `{sql: TEXT}` and `{command: [WORDS]}`.
   case healthChecks
   /// Its entries belong to a feature that is not there yet.

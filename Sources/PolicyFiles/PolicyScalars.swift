@@ -24,7 +24,7 @@ enum PolicyScalars {
     case .compression: compression(text).map { .value($0) } ?? .wrong
     case .cron: cron(text)
     case .timeZone: TimeZoneName.exists(text) ? .value(.text(text)) : .wrong
-    case .texts, .entries, .healthChecks: .wrong
+    case .texts, .entries, .healthChecks, .choices: .wrong
     }
   }
 
@@ -92,6 +92,7 @@ extension PolicyValueKind {
     case .cron: "must be a cron expression such as \"15 2 * * *\" or @daily"
     case .timeZone: "must be a time zone such as UTC or Europe/Berlin"
     case .texts: "must be a list of texts, such as [one, two]"
+    case .choices(let words): "must be a list of some of \(words.joined(separator: ", "))"
     case .entries: "must be a list"
     case .healthChecks: "must be a list of {sql: TEXT} and {command: [WORDS]}"
     }
@@ -100,7 +101,7 @@ extension PolicyValueKind {
   /// The values among which a misspelt one may be looked for.
   var candidates: [String] {
     switch self {
-    case .choice(let words): words
+    case .choice(let words), .choices(let words): words
     case .integerOr(let word, _): [word]
     case .compression: ["auto", "zstd", "gzip", "none"]
     case .timeZone: TimeZoneName.all

@@ -37,6 +37,7 @@ struct PolicySettings {
     if case .duration(let timeout) = self["backup.lock_wait_timeout"] { settings.lockWaitTimeout = timeout }
     if case .list(let patterns) = self["backup.exclude_table_data"] { settings.excludeTableData = patterns }
     if case .duration(let age) = self["backup.max_age"] { settings.maxAge = age }
+    if case .list(let kinds) = self["backup.accept_missing"] { settings.acceptMissing = kinds }
     return settings
   }
 

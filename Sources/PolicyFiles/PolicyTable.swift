@@ -33,6 +33,7 @@ package enum PolicyTable {
     .now("backup.lock_wait_timeout", .duration(days: 24), default: .duration(.seconds(30))),
     .now("backup.exclude_table_data", .texts, default: .list([])),
     .now("backup.max_age", .duration(days: 3660), default: .null),
+    .now("backup.accept_missing", .choices(CensusKind.acceptable), default: .list([])),
   ]
 
   private static let noSchedule =

@@ -48,6 +48,7 @@ package enum PolicyTemplate {
       exclude_table_data: []        # tables saved without their rows, as patterns: [public.sessions, "audit.log_*"]
       # Older than this, the newest good backup is told by status and check (exit 2): a job that does not run shows nowhere else.
       max_age: 26h                  # null: it may be of any age
+      accept_missing: []            # what a snapshot may lack and still let a deploy begin: [subscription]
 
     verify:
       # checksum: every file's size and SHA-256. archive: also reads every row again and compares the digests.

@@ -39,6 +39,10 @@ struct PolicyValues {
       let checks = items.compactMap { healthCheck($0, key) }
       return checks.count == items.count ? .checks(checks) : nil
     }
+    if case .choices(let words) = key.kind {
+      let chosen = items.compactMap { choice(of: $0, among: words, key) }
+      return chosen.count == items.count ? .list(chosen) : nil
+    }
     guard key.kind == .texts || key.kind == .entries else {
       return failed(node, key, "\(key.kind.expectation), not a list")
     }
@@ -60,6 +64,14 @@ struct PolicyValues {
       report(node, key, "\(key.kind.expectation); '\(printable(entry.key))' is not")
       return nil
     }
+  }
+
+  private mutating func choice(of node: YAMLNode, among words: [String], _ key: PolicyKey) -> String? {
+    guard let word = item(of: node, key) else { return nil }
+    if words.contains(word) { return word }
+    let suggestion = nearest(to: String(word.prefix(60)), among: words).map { "; did you mean \($0)?" } ?? ""
+    report(node, key, "\(key.kind.expectation), not '\(printable(word))'\(suggestion)")
+    return nil
   }
 
   private mutating func item(of node: YAMLNode, _ key: PolicyKey) -> String? {

@@ -25,6 +25,16 @@ package struct ChildCommand: Sendable {
   }
 
   package var name: String { String(executable.split(separator: "/").last ?? "") }
+
+  /// As a shell would take it, without secrets: those that are known, and what stands as a password in a URL.
+  package var shown: String {
+    var text = ([executable] + arguments).map { word in
+      word.wholeMatch(of: /[A-Za-z0-9_.,:=@%+\/-]+/) == nil ? "'" + word.replacing("'", with: "'\\''") + "'" : word
+    }.joined(separator: " ")
+    for secret in secrets { text = secret.redacted(from: text) }
+    text.replace(#/:\/\/([^:\/@\s]*):[^@\s]*@/#) { "://\($0.1):***@" }
+    return text.replacing(#/(?i)(password\s*=\s*)('[^']*'|[^\s']+)/#) { "\($0.1)***" }
+  }
 }
 
 /// How a child ended.

@@ -4,8 +4,28 @@ import Foundation
 /// Runs children to their end under a cancellation.
 package struct ChildRunner: Sendable {
   private let cancellation: Cancellation
+  private let log: Log
 
-  package init(cancellation: Cancellation) { self.cancellation = cancellation }
+  package init(cancellation: Cancellation, log: Log = .silent) {
+    self.cancellation = cancellation
+    self.log = log
+  }
+
+  /// Starts a child, and says how it is called.
+  private func start(
+    _ command: ChildCommand, capturesOutput: Bool, takesInput: Bool = false
+  ) throws(Failure) -> ChildProcess {
+    log.debug("running \(command.shown)")
+    return try ChildProcess(starting: command, capturesOutput: capturesOutput, takesInput: takesInput)
+  }
+
+  private func wait(for child: ChildProcess, _ command: ChildCommand, since start: ContinuousClock.Instant) -> ChildExit
+  {
+    let exit = child.wait()
+    let seconds = ((ContinuousClock.now - start) / .milliseconds(10)).rounded() / 100
+    log.debug("\(command.name): \(exit.description) after \(seconds) s")
+    return exit
+  }
 
   /// Runs a child and hands its output on piece by piece.
   ///
@@ -16,7 +36,8 @@ package struct ChildRunner: Sendable {
     take: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) -> ChildExit {
     try cancellation.check()
-    let child = try ChildProcess(starting: command, capturesOutput: true)
+    let began = ContinuousClock.now
+    let child = try start(command, capturesOutput: true)
     let timer = stopTimer(child, stopping)
     defer { timer?.cancel() }
     let outcome: Result<ChildExit, Failure> = cancellation.withHandler({ child.terminate() }) {
@@ -25,7 +46,7 @@ package struct ChildRunner: Sendable {
         failure = error
         child.terminate()
       }
-      let exit = child.wait()
+      let exit = wait(for: child, command, since: began)
       return failure.map { .failure($0) } ?? .success(exit)
     }
     // The stop first: a stream that it ended early looks like a clean one.
@@ -45,7 +66,8 @@ package struct ChildRunner: Sendable {
     take: @escaping @Sendable (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) -> ChildExit {
     try cancellation.check()
-    let child = try ChildProcess(starting: command, capturesOutput: true, takesInput: true)
+    let began = ContinuousClock.now
+    let child = try start(command, capturesOutput: true, takesInput: true)
     let outcome: Result<ChildExit, Failure> = cancellation.withHandler({ child.terminate() }) {
       let reader = OutputThread { () throws(Failure) in
         do throws(Failure) { try drain(child, take) } catch {
@@ -71,7 +93,7 @@ package struct ChildRunner: Sendable {
       }
       child.endInput()
       let taking = reader.failure()
-      let exit = child.wait()
+      let exit = wait(for: child, command, since: began)
       if let taking { return .failure(taking) }
       // What the child says of its own end tells more than that it read no more.
       if let failure, !readsNoMore || exit.succeeded && needsAll { return .failure(failure) }
@@ -95,13 +117,14 @@ package struct ChildRunner: Sendable {
     _ command: ChildCommand, stopping: (@Sendable () -> Bool)?, pausing: (@Sendable () -> Bool)? = nil
   ) throws(Failure) -> ChildExit {
     try cancellation.check()
-    let child = try ChildProcess(starting: command, capturesOutput: false)
+    let began = ContinuousClock.now
+    let child = try start(command, capturesOutput: false)
     let timer = stopTimer(child, stopping)
     let pause = pausing.map { mustPause in
       let pause = Pause(child)
       return Self.timer(every: 0.01) { pause.set(mustPause()) }
     }
-    let exit = cancellation.withHandler({ child.terminate() }) { child.wait() }
+    let exit = cancellation.withHandler({ child.terminate() }) { wait(for: child, command, since: began) }
     timer?.cancel()
     pause?.cancel()
     try cancellation.check()
@@ -154,11 +177,14 @@ package struct ChildRunner: Sendable {
   /// Runs a child that prints little, and returns what it printed.
   ///
   /// - Throws: `child_failed` unless it ended with exit 0.
-  package func output(of command: ChildCommand) throws(Failure) -> String {
+  package func output(of command: ChildCommand) throws(Failure) -> String { try outputAndExit(of: command).output }
+
+  /// Likewise, with what it wrote to stderr.
+  package func outputAndExit(of command: ChildCommand) throws(Failure) -> (output: String, exit: ChildExit) {
     var bytes: [UInt8] = []
     let exit = try run(command) { (piece) throws(Failure) in bytes += piece }
     try exit.check(command.name)
-    return String(decoding: bytes, as: UTF8.self)
+    return (String(decoding: bytes, as: UTF8.self), exit)
   }
 
   private func drain(
@@ -238,7 +264,7 @@ extension ChildExit {
   package func failure(of name: String) -> Failure {
     let nextStep =
       switch status {
-      case .exited: "mend what \(name) says"
+      case .exited: "fix what \(name) says"
       case .signalled: "find what killed \(name) (when memory runs out, the kernel's log tells)"
       }
     let message = errorMessage(of: name)

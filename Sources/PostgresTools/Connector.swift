@@ -203,7 +203,7 @@ struct ConnectionError: Error {
     stopped = errors.lazy.compactMap(\.stopped).first
   }
 
-  /// As for libpq: one that does not answer, cannot be reached, is starting, or is not of the wanted kind. Not one that lets us not in.
+  /// As for libpq: one that does not answer, cannot be reached, is starting, or is not of the wanted kind. Not one that refuses the login.
   var leadsToNextHost: Bool {
     stopped == nil && (sqlState == nil || sqlState == "57P03") && !message.contains("no password supplied")
   }
@@ -249,7 +249,7 @@ struct ConnectionError: Error {
             ? message.contains("SSL")
               ? "set sslmode in database.url to what the server offers"
               : "check host and port in database.url (special characters of a password as %XX), and that the server runs"
-            : "the server runs, and lets nobody in so: mend what it says"
+            : "the server runs, and lets nobody in so: fix what it says"
         )
       }
     return Failure(code, exit: exit, what: "connecting to \(target.endpoint)", why: message, nextStep: next)

@@ -21,7 +21,18 @@ package struct PrivilegeAudit {
   package func findings() throws(Failure) -> [MissingPrivilege] {
     let user = try Row(try session.query("SELECT current_user").first).text(0)
     let role = quoteIdentifier(user)
-    return try schemas(role) + relations(role) + rowSecurity(role) + largeObjects(role)
+    return try gathered(schemas(role) + relations(role), role) + rowSecurity(role) + largeObjects(role)
+  }
+
+  /// Of so many, a statement each is no help.
+  private func gathered(_ findings: [MissingPrivilege], _ role: String) -> [MissingPrivilege] {
+    guard findings.count > 5 else { return findings }
+    let few = findings.prefix(3).map { $0.problem.replacing("role \(role) ", with: "") }.joined(separator: "; ")
+    return [
+      MissingPrivilege(
+        problem: "role \(role) lacks \(findings.count) privileges to read: \(few); and \(findings.count - 3) more",
+        fix: "GRANT pg_read_all_data TO \(role)")
+    ]
   }
 
   private func schemas(_ role: String) throws(Failure) -> [MissingPrivilege] {

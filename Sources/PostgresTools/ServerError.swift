@@ -70,7 +70,7 @@ package struct ServerError: Error, Sendable {
       "server_error", exit: exit, what: "server \(endpoint)", why: "\(sqlState): \(message)",
       nextStep: sqlState == "42501"
         ? "let a superuser GRANT the role what the server names (CREATEDB is given by ALTER ROLE), then run the same command again"
-        : "mend what the server says, then run the same command again", details: details,
+        : "fix what the server says, then run the same command again", details: details,
       server: report)
   }
 }

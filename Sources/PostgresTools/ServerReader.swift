@@ -59,7 +59,8 @@ package struct ServerReader {
 
   // MARK: Properties
 
-  package func properties() throws(Failure) -> DatabaseProperties {
+  /// - Parameter name: nil: the database that the session is on.
+  package func properties(of name: String? = nil) throws(Failure) -> DatabaseProperties {
     let version = session.serverVersion
     let provider =
       version >= 150_000
@@ -70,16 +71,16 @@ package struct ServerReader {
       """
       SELECT pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
         \(provider), \(locale), \(rules), t.spcname, d.datconnlimit,
-        pg_catalog.shobj_description(d.oid, 'pg_database'), \(Self.hasDefaultPrivileges)
+        pg_catalog.shobj_description(d.oid, 'pg_database'), \(Self.hasDefaultPrivileges), d.datistemplate
       FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
-      WHERE d.datname = pg_catalog.current_database()
-      """)
+      WHERE d.datname = coalesce($1, pg_catalog.current_database())
+      """, [name])
     let row = try Row(rows.first)
     return DatabaseProperties(
       owner: try row.text(0), encoding: try row.text(1), collate: try row.text(2), ctype: try row.text(3),
       localeProvider: try row.text(4), locale: row[5], icuRules: row[6], tablespace: try row.text(7),
       connectionLimit: Int(try row.text(8)) ?? -1, comment: row[9],
-      privileges: try row.flag(10) ? nil : try privileges(), settings: try settings())
+      privileges: try row.flag(10) ? nil : try privileges(of: name), settings: try settings(of: name), isTemplate: try row.flag(11))
   }
 
   /// Privileges that were changed and changed back are as good as none.
@@ -91,32 +92,81 @@ package struct ServerReader {
         SELECT a::text FROM pg_catalog.unnest(d.datacl) a)))
     """
 
-  private func privileges() throws(Failure) -> [DatabaseProperties.Privilege] {
+  private func privileges(of name: String?) throws(Failure) -> [DatabaseProperties.Privilege] {
     try session.query(
       """
-      SELECT CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END, a.privilege_type, a.is_grantable
+      SELECT CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END, a.privilege_type, a.is_grantable,
+        CASE WHEN a.grantor <> d.datdba THEN pg_catalog.pg_get_userbyid(a.grantor) END
       FROM pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a
-      WHERE d.datname = pg_catalog.current_database() ORDER BY 1 NULLS FIRST, 2
-      """
+      WHERE d.datname = coalesce($1, pg_catalog.current_database()) ORDER BY 1 NULLS FIRST, 2, 4 NULLS FIRST
+      """, [name]
     ).map { (values) throws(Failure) in
       let row = try Row(values)
-      return DatabaseProperties.Privilege(grantee: row[0], privilege: try row.text(1), grantable: try row.flag(2))
+      return DatabaseProperties.Privilege(grantee: row[0], privilege: try row.text(1), grantable: try row.flag(2), grantor: row[3])
     }
   }
 
-  private func settings() throws(Failure) -> [DatabaseProperties.Setting] {
+  private func settings(of name: String?) throws(Failure) -> [DatabaseProperties.Setting] {
     try session.query(
       """
       SELECT CASE WHEN s.setrole <> 0 THEN pg_catalog.pg_get_userbyid(s.setrole) END,
         pg_catalog.split_part(c.entry, '=', 1), pg_catalog.substr(c.entry, pg_catalog.strpos(c.entry, '=') + 1)
       FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase,
         pg_catalog.unnest(s.setconfig) WITH ORDINALITY c (entry, place)
-      WHERE d.datname = pg_catalog.current_database() ORDER BY 1 NULLS FIRST, c.place
-      """
+      WHERE d.datname = coalesce($1, pg_catalog.current_database()) ORDER BY 1 NULLS FIRST, c.place
+      """, [name]
     ).map { (values) throws(Failure) in
       let row = try Row(values)
       return DatabaseProperties.Setting(role: row[0], name: try row.text(1), value: try row.text(2))
     }
+  }
+
+  /// The counters of writes of all tables that were written to.
+  package func activity() throws(Failure) -> Manifest.Activity {
+    let since = try session.query(
+      "SELECT stats_reset::text FROM pg_catalog.pg_stat_database WHERE datname = pg_catalog.current_database()")
+    let tables = try session.query(
+      """
+      SELECT schemaname, relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_catalog.pg_stat_user_tables
+      WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 ORDER BY 1, 2
+      """
+    ).map { (values) throws(Failure) in
+      let row = try Row(values)
+      return Manifest.Activity.Table(
+        schema: try row.text(0), name: try row.text(1), writes: UInt64(try row.text(2)) ?? 0)
+    }
+    return Manifest.Activity(since: since.first?.first ?? nil, tables: tables)
+  }
+
+  /// What some transactions have changed of the database, apart from its content.
+  ///
+  /// - Parameters:
+  ///   - name: of the database.
+  ///   - writers: their numbers, as xmin has them.
+  package func propertiesChanged(of name: String, by writers: [String]) throws(Failure) -> Set<PropertyPart> {
+    guard !writers.isEmpty else { return [] }
+    let list = "{\(writers.joined(separator: ","))}"
+    let rows = try session.query(
+      """
+      SELECT part, role FROM (
+        SELECT 'database' AS part, NULL::name AS role, xmin::text AS writer FROM pg_catalog.pg_database
+        WHERE datname = $1
+        UNION ALL SELECT 'comment', NULL, s.xmin::text FROM pg_catalog.pg_shdescription s
+        JOIN pg_catalog.pg_database d ON d.oid = s.objoid AND s.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass
+        WHERE d.datname = $1
+        UNION ALL SELECT 'settings', CASE WHEN s.setrole <> 0 THEN pg_catalog.pg_get_userbyid(s.setrole) END, s.xmin::text
+        FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+        WHERE d.datname = $1) AS parts
+      WHERE writer = ANY ($2::text[])
+      """, [name, list])
+    return Set(
+      rows.map { row in
+        switch row.first ?? nil {
+        case "database": .database
+        case "comment": .comment
+        default: .settings(role: row.last ?? nil)
+        }
+      })
   }
 
   // MARK: Needs

@@ -10,7 +10,7 @@ import Foundation
 package final class DumpScanner {
   private var lexer = StatementLexer()
   private var copy: OpenCopy?
-  private var objects = LargeObjectCollector()
+  private var largeObjects = LargeObjectCollector()
   private var sequences = MultisetHash()
   private var schema = SchemaCollector()
   private var sawBegin = false
@@ -19,6 +19,8 @@ package final class DumpScanner {
 
   /// Names of the roles that own something, as the statements say.
   package var owners: Set<String> { schema.owners }
+  /// What the statements make.
+  package private(set) var objects = DumpedObjects()
   /// The schema's statements as they were digested; empty unless asked for at `init`.
   package var statements: [SchemaStatement] { schema.statements }
   /// The statements that a dump of the schema alone has, too.
@@ -66,7 +68,8 @@ package final class DumpScanner {
         nextStep: "find out what printed it (tools.wrapper?), and take another backup")
     }
     return DatabaseDigest(
-      tables: copied.map(\.table), sequences: CountedDigest(sequences), largeObjects: CountedDigest(objects.multiset),
+      tables: copied.map(\.table), sequences: CountedDigest(sequences),
+      largeObjects: CountedDigest(largeObjects.multiset),
       schema: CountedDigest(schema.multiset))
   }
 
@@ -118,11 +121,15 @@ package final class DumpScanner {
         "insert_mode_dump", exit: .dataDamaged, what: "reading the dump",
         why: "its rows are INSERT statements, which cannot be digested",
         nextStep: "dump without --inserts, --column-inserts and --rows-per-insert")
-    case .sequence: statement.withUnsafeBytes { sequences.insert($0) }
-    case .largeObject(let call): try objects.take(call)
+    case .sequence:
+      statement.withUnsafeBytes { sequences.insert($0) }
+      objects.take(position: statement)
+    case .largeObject(let call): try largeObjects.take(call)
     case .session: break
     case .context(let name, let value): schema.context[name] = value
-    case .schema: schema.take(statement)
+    case .schema:
+      schema.take(statement)
+      objects.take(schema: statement)
     }
   }
 

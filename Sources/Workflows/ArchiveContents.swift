@@ -12,6 +12,8 @@ struct ArchiveContents {
   var definitions: CountedDigest
   var sequences: CountedDigest
   var owners: Set<String>
+  /// What its statements make.
+  var objects: DumpedObjects
   /// Only when asked for.
   var statements: [SchemaStatement]
 
@@ -55,7 +57,7 @@ struct ArchiveContents {
       tables: try entries(scanner.copied, listing, owners: scanner.owners), schema: digest.schema,
       definitions: scanner.definitions,
       sequences: digest.sequences,
-      owners: scanner.owners, statements: scanner.statements)
+      owners: scanner.owners, objects: scanner.objects, statements: scanner.statements)
   }
 
   /// The rows of some partitions are copied into the root, which has none of its own: no line is left over that would be the root's.

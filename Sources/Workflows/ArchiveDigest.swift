@@ -40,7 +40,7 @@ struct ArchiveDigest {
           try ArchiveContents.read(
             data: "\(backup.path)/data", rawNames: names, toolbox: toolbox, surroundings: surroundings))
       case .data(let stored, let rawName):
-        defer { surroundings.reporter.advance(bytes: stored.bytes) }
+        defer { surroundings.reporter.advance(bytes: stored.bytes / 2) }
         let digest = try DataFilePass.digest(
           "\(backup.path)/\(stored.path)", rawName: rawName, cancellation: surroundings.cancellation)
         return .data(rawName: rawName, digest)

@@ -9,6 +9,8 @@ package enum Attention: String, Sendable, CaseIterable {
   /// The newest is dated in the future: it tells nothing of the last night, and retention removes nothing.
   case futureBackup = "future_backup"
   case damagedBackups = "damaged_backups"
+  /// The newest good one lacks something that the policy does not accept.
+  case incompleteBackup = "incomplete_backup"
   case unreadableBackups = "unreadable_backups"
   case otherRepository = "other_repository"
   case otherDatabase = "other_database"
@@ -35,6 +37,7 @@ extension StatusReport {
     case .staleBackup: freshness.isStale
     case .futureBackup: freshness.isFromFuture
     case .damagedBackups: damaged > 0
+    case .incompleteBackup: !lacks.isEmpty
     case .unreadableBackups: unreadable > 0
     case .otherRepository: otherRepository != nil
     case .otherDatabase: otherDatabase != nil

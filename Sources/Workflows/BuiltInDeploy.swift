@@ -105,8 +105,13 @@ struct BuiltInDeploy {
 
   private func nextStep(_ failure: ScriptFailure) -> String {
     let resolve = "holdfast resolve \(failure.name) --rolled-back && holdfast deploy"
-    return failure.isAtomic
-      ? "mend the script, then: \(resolve); or undo the whole deploy: holdfast rollback"
-      : "go back to before the deploy: holdfast rollback"
+    guard failure.isAtomic else { return "go back to before the deploy: holdfast rollback" }
+    // Neither a lock that somebody else held nor a stop is the script's fault.
+    let first =
+      failure.stopped != nil
+      ? "to go on"
+      : failure.sqlState == "55P03"
+        ? "when nobody holds that lock any more (or with a longer migrations.lock_timeout)" : "fix the script, then"
+    return "\(first): \(resolve); or undo the whole deploy: holdfast rollback"
   }
 }

@@ -11,11 +11,14 @@ struct CapturedDump {
   var properties: DatabaseProperties
   /// Nil when the database has none.
   var history: [HistoryRow]?
+  var activity: Manifest.Activity?
   var oid: UInt32
   var databaseBytes: UInt64
   var globals: StoredFile?
   var archive: DumpedArchive
   var needs: Manifest.Needs
+  /// What it lacks of what the catalogs have.
+  var census: Census
   /// The patterns of what was left out, with the schemas that they were found in.
   var excluded: [String]?
 }
@@ -28,6 +31,8 @@ struct DumpedArchive {
   /// What a dump of the schema alone has, too.
   var definitions: CountedDigest
   var owners: Set<String>
+  /// What its statements make.
+  var objects: DumpedObjects
   var timings: [Manifest.Timing]
 }
 
@@ -71,10 +76,10 @@ struct CaptureDatabase {
   private enum Attempt {
     case done(CapturedDump)
     /// It may succeed at another moment.
-    case unlucky(Failure)
+    case failedForNow(Failure)
   }
 
-  /// Tries as long as the policy waits for locks, as often as others come between.
+  /// Tries again when others change or lock tables at the beginning, as long as the policy waits for locks.
   ///
   /// - Parameter body: is told whether pg_dump is to work without workers.
   private func patiently(_ body: (_ alone: Bool) throws(Failure) -> Attempt) throws(Failure) -> CapturedDump {
@@ -83,7 +88,7 @@ struct CaptureDatabase {
     for number in 1... {
       switch try body(refusedWorkers >= Self.refusalsToBear) {
       case .done(let captured): return captured
-      case .unlucky(let failure):
+      case .failedForNow(let failure):
         if failure.code == DumpCommand.workerRefused { refusedWorkers += 1 }
         guard number < Self.attemptsAtLeast || ContinuousClock.now < deadline else { throw failure }
         surroundings.log.info("\(failure.why); taking the snapshot again")
@@ -95,7 +100,7 @@ struct CaptureDatabase {
   }
 
   private static let attemptsAtLeast = 5
-  /// Then without workers of pg_dump's: they ask for locks without waiting, and get none behind anybody.
+  /// Then pg_dump works without workers: those ask for locks without waiting, and get none behind anybody.
   private static let refusalsToBear = 2
 
   /// One snapshot for everything that the manifest says.
@@ -115,9 +120,9 @@ struct CaptureDatabase {
     } catch {
       let isSpoiled = !outcome { () throws(Failure) in try watch.end() }
       try surroundings.cancellation.check()
-      if isSpoiled, let failure = watch.failure, failure.isUnlucky { return .unlucky(failure) }
-      guard error.isUnlucky || (watch.hadCompany && error.code == "child_failed") else { throw error }
-      return .unlucky(error)
+      if isSpoiled, let failure = watch.failure, failure.isTransient { return .failedForNow(failure) }
+      guard error.isTransient || (watch.othersCameFirst && error.code == "child_failed") else { throw error }
+      return .failedForNow(error)
     }
   }
 
@@ -132,6 +137,8 @@ struct CaptureDatabase {
     let reader = ServerReader(source.session)
     let properties = try reader.properties()
     let history = try source.history()
+    // A standby counts what is written to itself: nothing.
+    let activity = source.facts.standby ? nil : try reader.activity()
     let patterns = policy.backup.excludeTableData
     let excluded = patterns.isEmpty ? nil : try ExcludedRows(source.session, patterns: patterns)
     if let failure = try excluded?.unfillableViews().joined { throw failure }
@@ -145,9 +152,12 @@ struct CaptureDatabase {
     let needs = try reader.needs(owners: archive.owners, properties: properties)
     // Which tables have rows, only the dump knows.
     try excluded?.checkReferences(archive.digests)
+    let census = try TakeCensus(session: source.session, policy: policy, facts: source.facts, excluded: excluded)
+      .run(archive, properties)
     return CapturedDump(
-      snapshot: snapshot.snapshot, properties: properties, history: history, oid: 0, databaseBytes: 0, globals: nil,
-      archive: archive, needs: needs, excluded: excluded?.matches.flatMap(\.qualified))
+      snapshot: snapshot.snapshot, properties: properties, history: history, activity: activity, oid: 0,
+      databaseBytes: 0, globals: nil,
+      archive: archive, needs: needs, census: census, excluded: excluded?.matches.flatMap(\.qualified))
   }
 
   private func dump(
@@ -174,7 +184,8 @@ struct CaptureDatabase {
     if !source.facts.superuser {
       surroundings.log.info("globals are saved without role passwords: only a superuser may read them")
     }
-    let text = try surroundings.runner.output(of: command)
+    let (text, exit) = try surroundings.runner.outputAndExit(of: command)
+    surroundings.tellWarnings(of: exit, "pg_dumpall")
     guard Self.isWhole(globals: text) else {
       throw Failure(
         "child_failed", exit: .failed, what: "pg_dumpall",
@@ -203,8 +214,8 @@ extension DatabaseProperties {
 }
 
 extension Failure {
-  /// Of a dump whose beginning somebody came into: at another moment it may succeed.
-  fileprivate var isUnlucky: Bool { ["tables_changed", "tables_wanted", DumpCommand.workerRefused].contains(code) }
+  /// Others changed or locked tables while the dump began: at another moment it may succeed.
+  fileprivate var isTransient: Bool { ["tables_changed", "tables_wanted", DumpCommand.workerRefused].contains(code) }
 }
 
 extension Duration {

@@ -34,7 +34,8 @@ package struct CheckPolicy {
   package func run() throws(Failure) -> [CheckFinding] {
     var findings: [CheckFinding] = []
     try collect(into: &findings) { () throws(Failure) in
-      try RepositoryCheck(policy: policy, jobs: policy.jobs ?? surroundings.cores, now: surroundings.now()).findings()
+      let jobs = jobCount(wanted: policy.jobs, cores: surroundings.cores, free: nil)
+      return try RepositoryCheck(policy: policy, jobs: jobs, now: surroundings.now()).findings()
     }
     findings += migrationsFindings()
     var session: Session?
@@ -96,6 +97,7 @@ package struct CheckPolicy {
     try collect(into: &findings) { () throws(Failure) in try restoreFindings(session, reader, facts) }
     findings += try maintenanceFindings(session.target)
     try addExclusions(to: &findings, session)
+    try collect(into: &findings) { () throws(Failure) in try censusFindings(session, facts) }
     return findings
   }
 
@@ -194,6 +196,26 @@ package struct CheckPolicy {
     ]
   }
 
+  /// What a backup would lack, and what no dump has.
+  private func censusFindings(_ session: Session, _ facts: ServerFacts) throws(Failure) -> [CheckFinding] {
+    try session.query("BEGIN READ ONLY")
+    defer { _ = session.attempt("ROLLBACK", []) }
+    let patterns = policy.backup.excludeTableData
+    do throws(Failure) {
+      let excluded = patterns.isEmpty ? nil : try ExcludedRows(session, patterns: patterns)
+      var census = try TakeCensus(session: session, policy: policy, facts: facts, excluded: excluded).foresee()
+      // A backup that is refused has no row of these, and each has its line already.
+      if try !PrivilegeAudit(session).findings().isEmpty {
+        census.missing.removeAll { [CensusKind.sequence, .rowSecurity].map(\.rawValue).contains($0.kind) }
+      }
+      return CensusFindings(policy: policy).findings(census)
+    } catch {
+      // A pattern that is none has its line, too.
+      guard error.code == "bad_pattern" else { throw error }
+      return []
+    }
+  }
+
   /// Databases are made and renamed from another one.
   private func maintenanceFindings(_ target: ConnectionTarget) throws(Failure) -> [CheckFinding] {
     let deploys = policy.migrations.directory != nil
@@ -250,7 +272,9 @@ package struct CheckPolicy {
         references.filter(\.isUncertain).map {
           "rows of \($0.from.joined(separator: ".")) may refer to rows of \($0.to.joined(separator: ".")), which are left out"
         }
-        + (try excluded.poorerViews().map { "\($0) is filled anew after a restore, from \($1), which has no rows then" })
+        + (try excluded.poorerViews().map {
+          "\($0) is filled again after a restore, from \($1), which has no rows then"
+        })
       return Self.capped(
         problems.map { CheckFinding(kind: .problem, text: "\($0.what): \($0.why)", fix: $0.nextStep) }, "problems")
         + Self.capped(
@@ -282,7 +306,8 @@ package struct CheckPolicy {
     let proof = try WayBackTrial(target: session.target, tools: policy.tools, surroundings: surroundings).run(session)
     return CheckFinding(
       kind: .fine,
-      text: "the way back was tried: \(counted(proof.statements, "statement")) of the schema restored, compared, dropped")
+      text:
+        "the way back was tried: \(counted(proof.statements, "statement")) of the schema restored, compared, dropped")
   }
 
   /// Warnings, as a role for backups alone is a good one.

@@ -52,7 +52,7 @@ struct CommandDeploy {
   private func failure(_ code: String, _ what: String, _ why: String, details: [String]) -> Failure {
     Failure(
       code, exit: .failed, what: what, why: why,
-      nextStep: "look at what it printed; then mend it and deploy again, or go back: holdfast rollback",
+      nextStep: "look at what it printed; then fix it and deploy again, or go back: holdfast rollback",
       details: details)
   }
 

@@ -21,9 +21,7 @@ struct ConnectionRoom {
         pg_catalog.count(a.pid) FILTER (WHERE a.usesysid = r.oid), d.datname, d.datconnlimit,
         pg_catalog.count(a.pid) FILTER (WHERE a.datid = d.oid)
       FROM pg_catalog.pg_roles r LEFT JOIN pg_catalog.pg_database d ON d.datname = $1
-        -- Of other roles' sessions the kind is hidden from all but superusers.
-        LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid <> pg_catalog.pg_backend_pid() AND a.usesysid IS NOT NULL
-          AND coalesce(a.backend_type, 'client backend') = 'client backend'
+        LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid <> pg_catalog.pg_backend_pid() AND \(DatabaseSwap.isClient)
       WHERE r.rolname = current_user
       GROUP BY r.oid, r.rolsuper, r.rolname, r.rolconnlimit, d.oid, d.datname, d.datconnlimit
       """, [database])

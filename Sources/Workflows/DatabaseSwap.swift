@@ -80,8 +80,7 @@ struct DatabaseSwap {
     try session.query(
       """
       SELECT coalesce(nullif(application_name, ''), 'unnamed'), pg_catalog.count(*) FROM pg_catalog.pg_stat_activity
-      -- Of other roles' sessions the kind is hidden from all but superusers.
-      WHERE datname = $1 AND coalesce(backend_type, 'client backend') = 'client backend'
+      WHERE datname = $1 AND \(Self.isClient)
         AND application_name NOT LIKE 'holdfast%'
       GROUP BY 1 ORDER BY 2 DESC, 1
       """, [name]
@@ -91,12 +90,15 @@ struct DatabaseSwap {
     }
   }
 
+  /// Of other roles' sessions the kind is hidden from all but superusers; what has no role is the server's own.
+  static let isClient = "usesysid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend'"
+
   /// Whether nobody is connected, not even ourselves.
   func isDeserted(_ name: String) throws(Failure) -> Bool {
     try session.query(
       """
       SELECT FROM pg_catalog.pg_stat_activity
-      WHERE datname = $1 AND coalesce(backend_type, 'client backend') = 'client backend'
+      WHERE datname = $1 AND \(Self.isClient)
       """, [name]
     ).isEmpty
   }

@@ -87,6 +87,13 @@ struct DeployBooks {
     snapshot.manifest.source.systemIdentifier == facts.systemIdentifier
   }
 
+  /// What a snapshot by this role would lack. A deploy leaves no rows out of it.
+  func census() throws(Failure) -> Census {
+    try session.query("BEGIN READ ONLY")
+    defer { _ = session.attempt("ROLLBACK") }
+    return try TakeCensus(session: session, policy: policy, facts: facts, excluded: nil).foresee()
+  }
+
   /// The snapshot is one of the very database that is deployed to.
   ///
   /// - Throws: `snapshot_of_another`.

@@ -61,12 +61,21 @@ package struct DeployMigrations {
       throw change
     }
     let status = try books.readyStatus()
+    if let edited = status.edited.first {
+      surroundings.log.warning(
+        "\(edited)\(status.edited.count > 1 ? " and \(status.edited.count - 1) more" : "") was edited after it was "
+          + "applied, and is not run again: holdfast migrations")
+    }
     guard !status.pending.isEmpty else {
       try books.beginHistory(surroundings.cancellation)
       return Outcome(state: .nothingToDo)
     }
     try books.refuseUnusableScripts(status.pending)
     surroundings.reporter.headline(books.headline(status.pending.count))
+    for line in try IrreversibleStatements.find(of: status.pending, in: policy.migrations.directory) {
+      surroundings.log.warning("no rollback takes back what is outside of the database: \(line)")
+    }
+    try SnapshotGate(policy).check(try books.census(), of: books.target.database)
     let wayBack = try triedWayBack(books)
 
     // No snapshot, no deploy: whatever is thrown here, the migrations were not begun.
@@ -200,6 +209,10 @@ package struct DeployMigrations {
       !outcome.isOpen, surroundings.cancellation.signal == nil
     else { return outcome }
     var answered = outcome
+    if let failure = outcome.failure {
+      surroundings.reporter.note(
+        "\(failure.what): \(failure.why); going back to before the deploy (on_failure: rollback)")
+    }
     let done: RollBackDeploy.Outcome
     do throws(Failure) {
       let rollback = try RollBackDeploy(policy: policy, surroundings: surroundings)
@@ -218,7 +231,7 @@ package struct DeployMigrations {
         ? "Nothing of it was left; its row in the history was resolved (on_failure: rollback)."
         : "The database was rolled back; the one before is kept as \(done.plan.keptAs) (on_failure: rollback).")
     answered.failure?.nextStep =
-      "mend \(outcome.failed.map { "migration \($0)" } ?? "what failed"), then: holdfast deploy"
+      "fix \(outcome.failed.map { "migration \($0)" } ?? "what failed"), then: holdfast deploy"
     return answered
   }
 
@@ -234,6 +247,7 @@ package struct DeployMigrations {
       ).run(reason: "pre-deploy", hold: true)
       taken = outcome.backup
       if let damage = outcome.damage(insteadUse: nil) { throw damage }
+      if let refusal = SnapshotGate(policy).refusal(of: outcome.backup) { throw refusal }
       try turn.books.checkIdentity(of: outcome.backup)
       try journal.append(DeployEvent(.snapshotTaken, at: surroundings.now(), backup: outcome.backup.id))
       try DeployStandby(policy: policy, turn: turn, journal: journal, surroundings: surroundings)
@@ -265,6 +279,7 @@ package struct DeployMigrations {
     let verified = try VerifyBackup(surroundings: surroundings)
       .examine(snapshot, level: .archive, tools: policy.tools)
     if let damage = verified.damage(insteadUse: nil) { throw damage }
+    if let refusal = SnapshotGate(policy).refusal(of: verified.backup) { throw refusal }
     return verified.backup
   }
 

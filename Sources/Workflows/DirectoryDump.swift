@@ -28,7 +28,7 @@ struct DirectoryDump {
     }
     return DumpedArchive(
       files: try files(stored, contents), digests: digests, definitions: contents.definitions,
-      owners: contents.owners, timings: [dumping, reading])
+      owners: contents.owners, objects: contents.objects, timings: [dumping, reading])
   }
 
   private func dump() throws(Failure) -> [String: DataFilePass.Result] {
@@ -42,10 +42,12 @@ struct DirectoryDump {
     let begin = ContinuousClock.now
     do throws(Failure) {
       let exit = try surroundings.runner.run(
-        command.command(["-Fd", "-Z0", "-j", "\(jobs)", "--no-sync", "-f", data]), stopping: { pass.failed || start.failure != nil }, pausing: { pass.mustWait() })
+        command.command(["-Fd", "-Z0", "-j", "\(jobs)", "--no-sync", "-f", data]),
+        stopping: { pass.failed || start.failure != nil }, pausing: { pass.mustWait() })
       // A pass without room for its output is the cause, whatever pg_dump says of its end.
       if pass.failed { try pass.check() }
       try command.check(exit, since: begin)
+      surroundings.tellWarnings(of: exit, "pg_dump")
     } catch {
       pass.abandon()
       throw error

@@ -52,8 +52,8 @@ final class DumpStart: @unchecked Sendable {
   /// Why this start serves no dump; nil as long as it does.
   var failure: Failure? { lock.withLock { spoiled } }
 
-  /// Somebody came between the snapshot and pg_dump's locks: an error of pg_dump's may have no other cause.
-  var hadCompany: Bool { lock.withLock { gaveWay } }
+  /// Our locks were given back before pg_dump had its own: an error of pg_dump's may have no other cause.
+  var othersCameFirst: Bool { lock.withLock { gaveWay } }
 
   /// pg_dump has locked every table, and begins to write. Whatever waits for a table now waits for pg_dump, so that ours are needed no more.
   func dumpBegan() {
@@ -87,7 +87,7 @@ final class DumpStart: @unchecked Sendable {
       }
       lock.withLock { if isOpen, gaveWay { look() } }
     } catch {
-      // Without eyes nothing may be held. The look when pg_dump has begun does the rest.
+      // What cannot be watched must not be held. The look when pg_dump has begun does the rest.
       locks.release()
       log.debug("the queues for locks could not be watched: \(error.why)")
     }
@@ -95,7 +95,8 @@ final class DumpStart: @unchecked Sendable {
 
   /// Under the lock.
   private func look() {
-    guard spoiled == nil else { return }
+    // Between a statement that has failed and the way back to its savepoint nothing can be asked.
+    guard spoiled == nil, !snapshot.session.hasFailedTransaction else { return }
     do throws(Failure) {
       let names = try TableLocks.changed(since: snapshot.session)
       guard !names.isEmpty else { return }

@@ -26,6 +26,9 @@ struct ExcludedRows {
     excluded = "{\(identifiers.joined(separator: ","))}"
   }
 
+  /// Of what has content of its own, sequences too.
+  var identifiers: [String] { matches.flatMap { $0.relations.map(\.oid) } }
+
   private func refusal(_ why: String, nextStep: String) -> Failure {
     Failure(
       "excluded_reference", exit: .configuration, what: "backup of \(session.target.database)",

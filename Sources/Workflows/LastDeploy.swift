@@ -1,12 +1,15 @@
 import BackupModel
 import BackupRepository
 import Diagnostics
+import Foundation
 import PostgresTools
 
 /// What a rollback to before the last deploy comes to, when nobody says which deploy is meant.
 package enum LastDeploy: Sendable, Equatable {
   /// It can be undone.
   case stands(DeployRecord)
+  /// A snapshot that a deploy hook took since: its deploy has no journal.
+  case snapshot(Backup)
   /// Undone already. The same command once more must not go one deploy further: `next` has to be named.
   case rolledBack(next: DeployRecord)
   /// Its snapshot is of another database than the live one; `next` is the last one of the live one.
@@ -36,7 +39,8 @@ struct DatabaseIdentity: Equatable {
 
 extension [DeployRecord] {
   /// - Parameter live: nil when there is none, or it cannot be asked: then nothing speaks against a deploy.
-  func last(in listing: Listing, live: DatabaseIdentity?) -> LastDeploy {
+  func last(in listing: Listing, live: DatabaseIdentity?, now: Date) -> LastDeploy {
+    if let snapshot = hookSnapshot(in: listing, live: live, now: now) { return .snapshot(snapshot) }
     let standing = standing(in: listing)
     guard let last = standing.first else { return .none }
     guard !contains(where: { $0.isRollback(after: last) }) else { return .rolledBack(next: last) }
@@ -45,6 +49,30 @@ extension [DeployRecord] {
       return live.isSource(of: backup)
     }
     return isOfLive(last) ? .stands(last) : .elsewhere(last, next: standing.dropFirst().first(where: isOfLive))
+  }
+}
+
+extension [DeployRecord] {
+  /// The newest good snapshot that is no deploy's, and still held, unless there was a deploy or a rollback since.
+  private func hookSnapshot(in listing: Listing, live: DatabaseIdentity?, now: Date) -> Backup? {
+    let last = flatMap { [$0.startedAt] + [$0.rollback?.at].compactMap { $0 } }.max()
+    return listing.backups.first { backup in
+      let manifest = backup.manifest
+      return manifest.migrations != nil && manifest.deploy == nil && manifest.reason == "pre-deploy"
+        && backup.state == .complete && backup.hold?.stands(at: now) ?? false
+        && live.map { $0.isSource(of: backup) } ?? true && last.map { manifest.createdAt > $0 } ?? true
+    }
+  }
+}
+
+extension LastDeploy {
+  /// The id of the snapshot that a rollback goes back to; nil: it has to be chosen, or there is none.
+  var snapshot: String? {
+    switch self {
+    case .stands(let record): record.backup
+    case .snapshot(let backup): backup.id
+    case .rolledBack, .elsewhere, .none: nil
+    }
   }
 }
 
@@ -61,7 +89,7 @@ extension LastDeploy {
   /// - Returns: nil when there is none.
   func chosen(of policy: String) throws(Failure) -> DeployRecord? {
     switch self {
-    case .none: return nil
+    case .none, .snapshot: return nil
     case .stands(let record): return record
     case .rolledBack(let next):
       throw Failure(

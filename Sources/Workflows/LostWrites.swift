@@ -13,12 +13,29 @@ package struct TableWrites: Sendable, Equatable {
   /// More of these, perhaps: written in savepoints or the like while a transaction was open beside the snapshot. Which of them it holds only
   /// the restored database tells.
   package var perhaps: UInt64 = 0
+  /// Rows that the undone migrations themselves wrote: no write of a user is lost with them.
+  package var byMigrations: UInt64 = 0
   /// Nil when it cannot be told: rows were changed too, and the table has no primary key to compare by.
   package var deleted: UInt64?
 }
 
+extension Manifest.Activity {
+  /// Rows written per table between two looks; nil when the counters were reset in between.
+  func growth(to later: Manifest.Activity) -> [QualifiedName: UInt64]? {
+    guard since == later.since else { return nil }
+    func byName(_ tables: [Table]) -> [QualifiedName: UInt64] {
+      Dictionary(tables.map { (QualifiedName(schema: $0.schema, name: $0.name), $0.writes) }) { first, _ in first }
+    }
+    let (before, after) = (byName(tables), byName(later.tables))
+    // After a crash the server begins to count again, and says so in no other way.
+    guard before.allSatisfy({ (after[$0.key] ?? $0.value) >= $0.value }) else { return nil }
+    return Dictionary(uniqueKeysWithValues: after.map { ($0.key, $0.value - (before[$0.key] ?? 0)) })
+  }
+}
+
 extension TableWrites {
-  fileprivate var key: QualifiedName { QualifiedName(schema: schema, name: name) }
+  var key: QualifiedName { QualifiedName(schema: schema, name: name) }
+  var isSomething: Bool { changed + perhaps + byMigrations > 0 || deleted ?? 1 > 0 }
   /// As SQL takes it.
   fileprivate var qualifiedName: String { "\(quoteIdentifier(schema)).\(quoteIdentifier(name))" }
 }
@@ -44,17 +61,23 @@ struct LostWrites {
   private let moment: String
   /// Rows of the backup's tables.
   private let tableRows: [QualifiedName: UInt64]
+  /// Transactions of the migrations that the rollback undoes, as xmin has them.
+  private let migrations: [String]
   /// Rows that each table had then; nil when only the restored database tells.
   private let rowsBefore: [QualifiedName: UInt64]?
 
-  /// - Parameter moment: of a copy that is younger than the backup; nil: the backup's own.
+  /// - Parameters:
+  ///   - moment: of a copy that is younger than the backup; nil: the backup's own.
+  ///   - migrations: transactions of the migrations that are undone.
   init(
-    live target: ConnectionTarget, manifest: Manifest, moment: String? = nil, surroundings: Surroundings
+    live target: ConnectionTarget, manifest: Manifest, moment: String? = nil, migrations: [String] = [],
+    surroundings: Surroundings
   ) throws(Failure) {
     // Whoever holds a table, perhaps the very session that a rollback is to end, is not waited for.
     live = SessionPool(surroundings.connector, target, purpose: "rollback", settings: "SET lock_timeout = '2s'")
     self.surroundings = surroundings
     self.manifest = manifest
+    self.migrations = migrations
     self.moment = moment ?? manifest.snapshot.pgCurrentSnapshot
     let rows = manifest.digests.tables.map { (QualifiedName(schema: $0.schema, name: $0.name), $0.rows) }
     tableRows = Dictionary(rows) { first, _ in first }
@@ -68,16 +91,41 @@ struct LostWrites {
 
   /// Tables with writes, the most written first. Deletions that need the restored database are left unknown.
   ///
-  /// - Parameter seconds: how long it may take; nil: as long as it takes.
+  /// - Parameters:
+  ///   - seconds: how long it may take; nil: as long as it takes. What is not counted by then is estimated by the server's statistics.
+  ///   - names: these tables only.
   /// - Returns: whether every table was counted, too.
-  func count(within seconds: Double? = nil) throws(Failure) -> (writes: [TableWrites], isComplete: Bool) {
+  func count(
+    within seconds: Double? = nil, only names: Set<QualifiedName>? = nil
+  ) throws(Failure) -> (writes: [TableWrites], isComplete: Bool) {
     let deadline = seconds.map { ContinuousClock.now + .seconds($0) }
+    let growth = deadline == nil ? nil : try growth()
+    // Those that were written to most come first.
+    let tables = try tables().filter { names?.contains($0.key) ?? true }
+      .sorted { growth?[$0.key] ?? 0 > growth?[$1.key] ?? 0 }
     let counts = try inParallel(
-      try tables(), threads: surroundings.cores, cancellation: surroundings.cancellation
+      tables, threads: surroundings.cores, cancellation: surroundings.cancellation
     ) { (table) throws(Failure) in try count(table, until: deadline) }
-    let writes = counts.compactMap { if case .writes(let writes) = $0 { writes } else { nil } }
-    let sorted = writes.sorted { ($0.changed, $1.schema, $1.name) > ($1.changed, $0.schema, $0.name) }
+    var writes = counts.compactMap { if case .writes(let writes) = $0 { writes } else { nil } }
+    for (table, count) in zip(tables, counts) where count == .unknown {
+      guard let estimate = growth?[table.key], estimate > 0 else { continue }
+      writes.append(TableWrites(schema: table.schema, name: table.name, changed: 0, perhaps: estimate, deleted: nil))
+    }
+    let sorted = writes.sorted {
+      ($0.changed + $0.perhaps, $1.schema, $1.name) > ($1.changed + $1.perhaps, $0.schema, $0.name)
+    }
     return (sorted, !counts.contains(.unknown))
+  }
+
+  /// What the server has counted per table so far; compared later, it tells which tables were written to since.
+  func activity() throws(Failure) -> Manifest.Activity {
+    try live.with { (session) throws(Failure) in try ServerReader(session).activity() }
+  }
+
+  /// Rows written per table since the backup, by the server's own counters; nil: they tell nothing of that time.
+  private func growth() throws(Failure) -> [QualifiedName: UInt64]? {
+    guard isTheSame, let before = manifest.activity else { return nil }
+    return before.growth(to: try activity())
   }
 
   /// What was counted, brought from one count to a later one.
@@ -95,7 +143,7 @@ struct LostWrites {
       write.changed += later.changed > earlier.changed ? later.changed - earlier.changed : 0
       if later.changed + later.perhaps == 0 { write.deleted = later.deleted }
       return write
-    }.filter { $0.changed + $0.perhaps > 0 || $0.deleted ?? 1 > 0 }
+    }.filter(\.isSomething)
   }
 
   private enum Count: Sendable, Equatable {
@@ -111,7 +159,7 @@ struct LostWrites {
         guard left > 0 else { return .unknown }
         try session.query("SET statement_timeout = \(left)")
       }
-      switch session.attempt(countSQL("\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"), [moment]) {
+      switch session.attempt(countSQL("\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"), parameters) {
       case .success(let rows): return try writes(to: table, Row(rows.first)).map { .writes($0) } ?? .none
       case .failure(let error):
         try surroundings.cancellation.check()
@@ -124,23 +172,27 @@ struct LostWrites {
   /// - Returns: nil when there were none.
   private func writes(to table: Table, _ row: Row) throws(Failure) -> TableWrites? {
     let (total, changed, perhaps) = try (row.number(0), row.number(1), row.number(2))
+    let byMigrations = try row.number(3)
     var deleted: UInt64?
-    if let rowsBefore, changed + perhaps == 0 {
+    if let rowsBefore, changed + perhaps + byMigrations == 0 {
       // Without changed rows, what is missing was deleted. Of a table that was renamed nobody knows.
       let before =
         rowsBefore[QualifiedName(schema: table.schema, name: table.name)] ?? (total > 0 ? nil : 0)
       deleted = before.map { $0 > total ? $0 - total : 0 }
-    } else if rowsBefore == nil, changed + perhaps == 0 {
+    } else if rowsBefore == nil, changed + perhaps + byMigrations == 0 {
       // Of a copy nobody counted the rows.
       return nil
     }
-    guard changed + perhaps > 0 || deleted ?? 1 > 0 else { return nil }
-    return TableWrites(schema: table.schema, name: table.name, changed: changed, perhaps: perhaps, deleted: deleted)
+    let writes = TableWrites(
+      schema: table.schema, name: table.name, changed: changed, perhaps: perhaps, byMigrations: byMigrations,
+      deleted: deleted)
+    return writes.isSomething ? writes : nil
   }
 
   private struct Table: Sendable {
     var schema: String
     var name: String
+    var key: QualifiedName { QualifiedName(schema: schema, name: name) }
   }
 
   private func tables() throws(Failure) -> [Table] {
@@ -186,7 +238,7 @@ struct LostWrites {
           END AS at
         FROM writer, now, LATERAL (SELECT writer.id::text::bigint AS id) AS x
       ), judged AS (
-        SELECT id, rows, CASE WHEN \(isNew) THEN 'new' WHEN \(isInDoubt) THEN 'perhaps' ELSE 'old' END AS age
+        SELECT id, rows, CASE WHEN id::text = ANY ($2::text[]) THEN 'migration' WHEN \(isNew) THEN 'new' WHEN \(isInDoubt) THEN 'perhaps' ELSE 'old' END AS age
         FROM dated
       )
       """
@@ -196,9 +248,12 @@ struct LostWrites {
     let sum = "coalesce(pg_catalog.sum(rows)"
     return """
       \(judged(table))
-      SELECT \(sum), 0), \(sum) FILTER (WHERE age = 'new'), 0), \(sum) FILTER (WHERE age = 'perhaps'), 0) FROM judged
+      SELECT \(sum), 0), \(sum) FILTER (WHERE age = 'new'), 0), \(sum) FILTER (WHERE age = 'perhaps'), 0),
+        \(sum) FILTER (WHERE age = 'migration'), 0) FROM judged
       """
   }
+
+  private var parameters: [String?] { [moment, "{\(migrations.joined(separator: ","))}"] }
 
   // MARK: Rows in doubt
 
@@ -218,9 +273,8 @@ struct LostWrites {
     let live = try attempt(
       """
       \(judged(name)) SELECT \(content), judged.age FROM ONLY \(name) AS t JOIN judged ON judged.id = t.xmin
-      WHERE judged.age <> 'new' LIMIT \(Self.mostKeys + 1)
-      """,
-      [moment])
+      WHERE judged.age NOT IN ('new', 'migration') LIMIT \(Self.mostKeys + 1)
+      """, parameters)
     // A table that has other columns now cannot be compared.
     guard case .success(let judged) = live, judged.count <= Self.mostKeys,
       case .success(let before) = restored.attempt("SELECT \(content) FROM ONLY \(name) AS t")
@@ -252,7 +306,7 @@ struct LostWrites {
     try inParallel(writes, threads: surroundings.cores, cancellation: surroundings.cancellation) {
       (write) throws(Failure) in
       try restored.with { (session) throws(Failure) in try completed(write, session) }
-    }.filter { $0.changed + $0.perhaps > 0 || $0.deleted ?? 1 > 0 }
+    }.filter(\.isSomething)
   }
 
   private func completed(_ write: TableWrites, _ restored: Session) throws(Failure) -> TableWrites {
@@ -260,7 +314,7 @@ struct LostWrites {
     guard write.deleted == nil, complete.deleted == nil else { return complete }
     if let key = try primaryKey(write) {
       complete.deleted = try deletions(write, key, restored)
-    } else if complete.changed + complete.perhaps == 0 {
+    } else if complete.changed + complete.perhaps + complete.byMigrations == 0 {
       complete.deleted = try missing(write)
     }
     return complete

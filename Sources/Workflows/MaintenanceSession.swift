@@ -3,9 +3,9 @@ import Diagnostics
 import PostgresTools
 
 extension Connector {
-  /// Databases are made, renamed and dropped from another one: `postgres`, or `template1` when that lets us not in, whatever the reason.
+  /// Databases are made, renamed and dropped from another one: `postgres`, or `template1` when that does not let us in, for whatever reason.
   ///
-  /// No statement on it waits longer than some seconds for a lock.
+  /// No statement on it waits longer than half a minute for a lock.
   /// - Parameter renames: the target itself is to be renamed, and no session may be on it. Only then `template1` serves a target that is
   ///   called `postgres`: while somebody is there nobody else can create a database.
   /// - Throws: what kept us from the first, with what kept us from the other.
@@ -31,7 +31,7 @@ extension Connector {
     throw failure
   }
 
-  private static let lockTimeout = "5s"
+  private static let lockTimeout = "30s"
 }
 
 extension Failure {

@@ -32,8 +32,10 @@ struct ManifestWriter {
       digests: captured.archive.digests,
       needs: captured.needs, excludeTableData: policy.backup.excludeTableData, timings: captured.archive.timings)
     manifest.excludeQualified = captured.excluded
+    manifest.take(captured.census)
     manifest.deploy = binding?.deploy
     manifest.wayBack = wayBack
+    manifest.activity = captured.activity
     manifest.repository = place.repository
     manifest.newDatabase = place.isNewDatabase
     if captured.history != nil || binding != nil {

@@ -19,6 +19,8 @@ extension DatabaseSwap {
 
   /// The same for a caller that knows what comes next: the failure's next step only says what has to be mended.
   func tryExchange(live: String, keptAs: String, replacement: String) throws(Failure) {
+    // Everybody who wants to connect waits meanwhile, or is refused.
+    try session.query("SELECT pg_catalog.set_config('lock_timeout', $1, false)", [Self.lockTimeout])
     let liveExists = try exists(live)
     let exchange = renaming(live: liveExists ? live : nil, keptAs: keptAs, replacement: replacement, as: live)
     var closed: Set<String> = []
@@ -41,6 +43,7 @@ extension DatabaseSwap {
   }
 
   private static let attempts = 4
+  private static let lockTimeout = "5s"
 
   /// Lets nobody into a database any more, and ends who is in it.
   ///

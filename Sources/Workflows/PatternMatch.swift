@@ -8,6 +8,8 @@ struct PatternMatch {
   let pattern: String
   private let hasSchema: Bool
   let relations: [Relation]
+  /// The pattern of what it would match if capitals were written in quotes; nil when it matches, or that matches nothing either.
+  private let inQuotes: String?
 
   struct Relation {
     /// Of the server's.
@@ -26,7 +28,10 @@ struct PatternMatch {
     }
     self.pattern = pattern
     hasSchema = wanted.schema != nil
-    do throws(Failure) { relations = try Self.relations(wanted, session) } catch {
+    do throws(Failure) {
+      relations = try Self.relations(wanted, session)
+      inQuotes = relations.isEmpty ? try Self.capitals(wanted, session) : nil
+    } catch {
       guard error.isOfStatement else { throw error }
       throw Self.badPattern(pattern, error.why)
     }
@@ -61,6 +66,22 @@ struct PatternMatch {
     }
   }
 
+  /// Prisma's tables have capitals, which a pattern without quotes turns into small letters.
+  private static func capitals(_ wanted: NamePattern, _ session: Session) throws(Failure) -> String? {
+    try session.query(
+      """
+      SELECT pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.'
+        OPERATOR(pg_catalog.||) pg_catalog.quote_ident(c.relname)
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+      WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'S', 'm', 'p']::pg_catalog."char"[])
+        AND n.nspname OPERATOR(pg_catalog.!~) '^(pg_|information_schema$)'
+        AND c.relname OPERATOR(pg_catalog.~*) $1::pg_catalog.text COLLATE pg_catalog."default"
+        AND ($2::pg_catalog.text IS NULL OR n.nspname OPERATOR(pg_catalog.~*) $2::pg_catalog.text COLLATE pg_catalog."default")
+      ORDER BY 1 LIMIT 1
+      """, [wanted.name, wanted.schema]
+    ).first?.first ?? nil
+  }
+
   /// The same for a session with another search path: name by name, as there may be others of these names in the same schemas, which the
   /// path hid. Of very many, whose names pg_dump would look up one by one, the schemas are enough.
   var qualified: [String] {
@@ -86,6 +107,11 @@ struct PatternMatch {
       ? (
         "matches a partitioned table only: the rows are in its partitions, and they are saved",
         "give a pattern of the partitions' names"
-      ) : ("matches nothing that has rows", "mend the pattern, or remove it")
+      )
+      : (
+        "matches nothing that has rows",
+        inQuotes.map { "did you mean '\($0)'? Names with capitals are written in quotes" }
+          ?? "fix the pattern, or remove it"
+      )
   }
 }

@@ -34,6 +34,8 @@ package struct StatusReport: Sendable {
   package var lacksForRollback: MissingPrivilege?
   /// Its standby copy is there, and nobody was in it: a rollback is a rename.
   package var isCopied = false
+  /// What the newest good backup lacks and the policy does not accept.
+  package var lacks: [CensusEntry] = []
   package var hasRepository: Bool
   /// Why the repository is another one than the policy's.
   package var otherRepository: Failure?
@@ -64,9 +66,11 @@ package enum RollbackProof: Sendable, Equatable {
 
   /// - Parameter backups: good ones; one restored before tells of all with its schema.
   init?(of snapshot: Backup, among backups: [Backup]) {
-    let restored = backups.filter { $0.isLike(snapshot) && $0.manifest.digests.schema == snapshot.manifest.digests.schema }
-      .flatMap(\.verifications).filter { $0.restored?.server == snapshot.manifest.source.systemIdentifier }
-      .max { $0.at < $1.at }
+    let restored = backups.filter {
+      $0.isLike(snapshot) && $0.manifest.digests.schema == snapshot.manifest.digests.schema
+    }
+    .flatMap(\.verifications).filter { $0.restored?.server == snapshot.manifest.source.systemIdentifier }
+    .max { $0.at < $1.at }
     if let restored, let seconds = restored.restored?.seconds {
       self = .restore(at: restored.at, seconds: seconds)
     } else if let trial = snapshot.manifest.wayBack {
@@ -111,15 +115,16 @@ package struct ReadStatus {
     if let repository, report.openDeploy != nil {
       report.worker = PolicyLock.holder(of: .deploy, policy: policy.name, in: repository)
     }
-    report.lastDeploy = deploys.last(in: listing, live: nil)
-    if case .stands(let last) = report.lastDeploy, let snapshot = good.first(where: { $0.id == last.backup }) {
+    report.lastDeploy = deploys.last(in: listing, live: nil, now: surroundings.now())
+    if let snapshot = good.first(where: { $0.id == report.lastDeploy.snapshot }) {
       report.proof = RollbackProof(of: snapshot, among: good)
-      report.secondsBack = report.proof?.seconds ?? Self.estimate(snapshot.manifest)
+      report.secondsBack = report.proof?.seconds ?? snapshot.manifest.restoreSeconds
     }
     do throws(Failure) { try lookAtServer(own, listing, &report) } catch {
       try surroundings.cancellation.check()
       report.serverProblem = error
     }
+    report.lacks = (report.lastGood?.manifest.missing ?? []).beyond(policy.backup.acceptMissing)
     return report
   }
 
@@ -131,11 +136,11 @@ package struct ReadStatus {
     report.otherDatabase = KnownDatabase(listing, policy: policy.name)
       .change(to: target, systemIdentifier: try ServerReader(session).facts().systemIdentifier)
     let live = try DatabaseIdentity.of(target.database, session)
-    report.lastDeploy = report.deploys.last(in: listing, live: live)
+    report.lastDeploy = report.deploys.last(in: listing, live: live, now: surroundings.now())
     guard let live else { throw noDatabase(target) }
     report.lastGood = own.first { live.isOnServer(of: $0) }
     report.lastElsewhere = report.lastGood == nil ? own.first : nil
-    if case .stands = report.lastDeploy {
+    if report.lastDeploy.snapshot != nil {
       report.lacksForRollback = try WayBack.needs(of: target.database, session).missing.first
     }
     if case .stands(let deploy) = report.lastDeploy, let copy = deploy.copy, copy.isWhole {
@@ -154,8 +159,11 @@ package struct ReadStatus {
       nextStep: "correct database.url, or bring it back: holdfast restore latest --into \(target.database)")
   }
 
+}
+
+extension Manifest {
   /// By what restores of this size take on ordinary machines; an estimate, and shown as one.
-  private static func estimate(_ manifest: Manifest) -> Double { 3 + Double(manifest.rawBytes) / 25_000_000 }
+  var restoreSeconds: Double { 3 + Double(rawBytes) / 25_000_000 }
 }
 
 extension Policy {

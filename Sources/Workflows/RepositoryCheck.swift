@@ -25,7 +25,7 @@ struct RepositoryCheck {
     let repository = try Repository.open(path)
     let listing = try repository.listing(of: policy.name)
     if let failure = policy.otherRepository(repository, listing) { throw failure }
-    return [space(listing.backups.first?.manifest)] + ageFindings(listing)
+    return [space(listing.backups.first?.manifest)] + retentionFindings + ageFindings(listing)
       + listing.broken.map {
         CheckFinding(
           kind: .problem, text: "\($0.policy)/\($0.id) is no usable backup: \($0.failure.why)", fix: $0.failure.nextStep
@@ -35,9 +35,14 @@ struct RepositoryCheck {
         CheckFinding(
           kind: .problem, text: "backup \($0.id) is damaged",
           fix:
-            "take a new one if it was the newest: holdfast backup; this one stays until somebody removes it: rm -r '\($0.path)'"
+            "take a new one if it was the newest: holdfast backup; this one stays until it is removed: holdfast remove \($0.id) --confirm"
         )
       }
+  }
+
+  private var retentionFindings: [CheckFinding] {
+    guard policy.retention.isEmpty else { return [] }
+    return [CheckFinding(kind: .fine, text: "retention is not set: no backup is ever removed")]
   }
 
   /// Nothing else tells that a job does not run.

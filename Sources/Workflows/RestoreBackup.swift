@@ -56,7 +56,7 @@ package struct RestoreBackup {
     for left in try NewDatabase.sweep(maintenance, log: surroundings.log) {
       surroundings.log.info("dropped \(left), left by a killed run")
     }
-    try RestoreNeeds.check(backup, maintenance)
+    try tables.isEmpty ? RestoreNeeds.check(backup, maintenance) : RestoreNeeds.checkServer(backup, maintenance)
     let toolbox = try surroundings.toolbox(forMajor: requiredMajor(backup, facts), demanded: policy.tools)
     surroundings.reporter.headline(
       "\(tables.isEmpty ? "" : "\(counted(tables.count, "table")) of ")\(backup.id) into \(name) on \(target.endpoint) · PostgreSQL \(facts.version)"
@@ -68,6 +68,7 @@ package struct RestoreBackup {
     let chosen: TableRestore? =
       tables.isEmpty
       ? nil : try TableRestore(tables, of: verified.backup, toolbox: toolbox, surroundings: surroundings)
+    if let chosen, let refusal = RestoreNeeds.exchange(by: backup, tables: chosen.tableNames) { throw refusal }
 
     let suffix = String(backup.id.suffix(6)) + String(UInt16.random(in: 0x1000...0xFFFF), radix: 16)
     var shortfalls: [Shortfall] = []

@@ -112,7 +112,7 @@ package struct ResumeDeploy {
     Failure(
       "P3018", exit: .failed, what: "migration \(row.name) failed", why: "it had failed before the interruption",
       nextStep: isAtomic
-        ? "mend the script, then: holdfast resolve \(row.name) --rolled-back && holdfast deploy"
+        ? "fix the script, then: holdfast resolve \(row.name) --rolled-back && holdfast deploy"
         : "go back to before the deploy: holdfast rollback",
       details: (row.logs ?? "").split(separator: "\n").prefix(20).map(String.init))
   }

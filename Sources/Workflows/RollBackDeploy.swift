@@ -50,22 +50,20 @@ package struct RollBackDeploy {
   var swap: DatabaseSwap { DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation) }
 
   /// - Throws: `no_such_deploy`, `backup_damaged`, `deploy_interrupted`, `swap_blocked`.
-  /// - Parameter countsAll: see `RollbackPlanner.plan`.
-  package func plan(_ choice: RollbackChoice, countsAll: Bool = false) throws(Failure) -> RollbackPlan {
-    try RollbackPlanner(policy: policy, repository: repository, maintenance: maintenance, surroundings: surroundings)
-      .plan(choice, countsAll: countsAll)
+  package func plan(_ choice: RollbackChoice) throws(Failure) -> RollbackPlan { try planner.plan(choice) }
+
+  private var planner: RollbackPlanner {
+    RollbackPlanner(policy: policy, repository: repository, maintenance: maintenance, surroundings: surroundings)
   }
 
   /// The same for one that was interrupted.
   func plan(again record: DeployRecord) throws(Failure) -> RollbackPlan {
-    try RollbackPlanner(policy: policy, repository: repository, maintenance: maintenance, surroundings: surroundings)
-      .plan(again: record)
+    try planner.plan(again: record)
   }
 
   /// What it would come to when a deploy that is open is given up.
   package func plan(abandoning record: DeployRecord) throws(Failure) -> RollbackPlan {
-    try RollbackPlanner(policy: policy, repository: repository, maintenance: maintenance, surroundings: surroundings)
-      .plan(abandoning: record)
+    try planner.plan(abandoning: record)
   }
 
   /// A name beside the database's that is not taken.
@@ -73,9 +71,12 @@ package struct RollBackDeploy {
 
   /// Does what the plan says.
   ///
-  /// - Throws: whatever keeps it from its end. Before the swap nothing of the live database was touched.
+  /// - Throws: `plan_changed`; whatever keeps it from its end. Before the swap nothing of the live database was touched.
   package func execute(_ plan: RollbackPlan) throws(Failure) -> Outcome {
-    try execute(plan, holding: plan.liveExists ? try lockLive() : nil)
+    let live = plan.liveExists ? try lockLive() : nil
+    // From here on no other deploy or rollback changes anything.
+    try planner.refuseChanged(plan)
+    return try execute(plan, holding: live)
   }
 
   /// - Parameter live: what `lockLive` gave.
@@ -140,6 +141,8 @@ package struct RollBackDeploy {
     /// With what the restored one tells, too.
     var completed: [TableWrites]
     var isComplete: Bool
+    /// The server's counters of writes when the count began; nil: it was not made by itself.
+    var activity: Manifest.Activity?
   }
 
   /// Verifies the backup, restores it beside the live database, proves it and reconciles its history.
@@ -155,6 +158,8 @@ package struct RollBackDeploy {
       .examine(plan.backup, level: .checksum, toolbox: toolbox)
     if let damage = verified.damage(insteadUse: nil) { throw try furtherBack(plan, damage) }
     try journal.append(try began(plan))
+    let count = exactCount(plan)
+    defer { count?.abandon() }
     do throws(Failure) {
       let start = ContinuousClock.now
       try restoreBeside(plan, verified.backup, toolbox)
@@ -163,7 +168,7 @@ package struct RollBackDeploy {
           .record(restored: verified.backup, seconds: rounded(ContinuousClock.now - start), on: maintenance)
       }
       try journal.append(DeployEvent(.restored, at: surroundings.now()))
-      let writes = try completeWrites(plan)
+      let writes = try completeWrites(plan, count)
       try readyToSwap(plan)
       return writes
     } catch { throw givenUp(plan, journal, error) }
@@ -190,11 +195,25 @@ package struct RollBackDeploy {
     try journal.append(try began(plan))
     do throws(Failure) {
       try standby.open(plan.temporary)
-      if plan.liveExists { try reconcileHistory(plan) }
+      if plan.liveExists {
+        try reconcileHistory(plan)
+        try givePropertiesOfLive(plan)
+      }
       try journal.append(DeployEvent(.restored, at: surroundings.now()))
       try readyToSwap(plan)
       return Counted(raw: plan.lostWrites, completed: plan.lostWrites, isComplete: plan.countedAll)
     } catch { throw givenUp(plan, journal, error) }
+  }
+
+  /// A standby copy has the snapshot's properties.
+  private func givePropertiesOfLive(_ plan: RollbackPlan) throws(Failure) {
+    guard plan.propertyDifferences.contains(where: \.keepsLive) else { return }
+    let name = SQLFragment(identifier: plan.temporary)
+    try maintenance.query("BEGIN")
+    for statement in plan.properties.statements(replacing: plan.backup.manifest.source.properties, name: name) {
+      try maintenance.query(statement)
+    }
+    try maintenance.query("COMMIT")
   }
 
   private func readyToSwap(_ plan: RollbackPlan) throws(Failure) {
@@ -204,7 +223,7 @@ package struct RollBackDeploy {
 
   private func restoreBeside(_ plan: RollbackPlan, _ backup: Backup, _ toolbox: Toolbox) throws(Failure) {
     let database = try NewDatabase(
-      plan.database, temporaryName: plan.temporary, like: backup.manifest.source.properties, session: maintenance)
+      plan.database, temporaryName: plan.temporary, like: plan.properties, session: maintenance)
     let work = try RestoreWork(
       backup: backup, target: target.database(plan.temporary), toolbox: toolbox, surroundings: surroundings)
     try work.fillAndProve(accepts)
@@ -259,14 +278,28 @@ package struct RollBackDeploy {
     }
   }
 
+  /// The exact count of what is lost, next to the restore; nil where the plan has it, or nobody can tell.
+  private func exactCount(_ plan: RollbackPlan) -> WriteCount? {
+    guard plan.liveExists, plan.unreadable == nil, !plan.countedAll else { return nil }
+    let (target, manifest, writers) = (target, plan.backup.manifest, plan.writers)
+    return WriteCount(surroundings) { (surroundings) throws(Failure) in
+      try LostWrites(live: target, manifest: manifest, migrations: writers, surroundings: surroundings)
+    }
+  }
+
   /// Fills in what needs the restored database. A restored database is not thrown away for a number.
-  private func completeWrites(_ plan: RollbackPlan) throws(Failure) -> Counted {
+  private func completeWrites(_ plan: RollbackPlan, _ count: WriteCount?) throws(Failure) -> Counted {
     var counted = Counted(raw: plan.lostWrites, completed: plan.lostWrites, isComplete: plan.countedAll)
     guard plan.liveExists else { return counted }
     do throws(Failure) {
+      if let found = try count?.found() {
+        counted = Counted(
+          raw: found.writes, completed: found.writes, isComplete: found.isComplete, activity: found.activity)
+      }
       let restored = SessionPool(surroundings.connector, target.database(plan.temporary), purpose: "rollback")
-      let lost = try LostWrites(live: target, manifest: plan.backup.manifest, surroundings: surroundings)
-      counted.completed = try lost.completed(plan.lostWrites, restored: restored)
+      let lost = try LostWrites(
+        live: target, manifest: plan.backup.manifest, migrations: plan.writers, surroundings: surroundings)
+      counted.completed = try lost.completed(counted.raw, restored: restored)
     } catch {
       try surroundings.cancellation.check()
       surroundings.log.warning("what is lost could not be compared with the backup: \(error.why)")
@@ -275,13 +308,21 @@ package struct RollBackDeploy {
     return counted
   }
 
-  /// Adds what was written until the fence: in the kept database nobody writes any more.
+  /// Adds what was written until the fence: in the kept database nobody writes any more. Only what was written to since is counted again.
   private func atTheFence(_ plan: RollbackPlan, _ counted: Counted) -> (writes: [TableWrites], isComplete: Bool) {
     guard plan.liveExists, counted.isComplete else { return (counted.completed, counted.isComplete) }
     do throws(Failure) {
       let kept = try LostWrites(
         live: target.database(plan.keptAs), manifest: plan.backup.manifest, moment: plan.copy?.snapshot,
-        surroundings: surroundings)
+        migrations: plan.writers, surroundings: surroundings)
+      if let before = counted.activity, let growth = before.growth(to: try kept.activity()) {
+        let written = Set(growth.filter { $0.value > 0 }.keys)
+        let (raw, isComplete) = try kept.count(only: written)
+        let others = { (writes: [TableWrites]) in writes.filter { !written.contains($0.key) } }
+        let mine = { (writes: [TableWrites]) in writes.filter { written.contains($0.key) } }
+        let advanced = LostWrites.advanced(mine(counted.completed), from: mine(counted.raw), to: raw)
+        return (others(counted.completed) + advanced, isComplete)
+      }
       let (raw, isComplete) = try kept.count(within: plan.copy == nil ? nil : RollbackPlanner.secondsToCount)
       return (LostWrites.advanced(counted.completed, from: counted.raw, to: raw), isComplete)
     } catch {

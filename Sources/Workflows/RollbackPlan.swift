@@ -49,6 +49,29 @@ package struct RollbackPlan: Sendable {
   package var isOfAnotherServer = false
   /// Why the live database cannot be looked into, where that is so: what is lost is not known then.
   package var unreadable: String?
+  /// What belongs to the database and not to its content, after the rollback.
+  package var properties: DatabaseProperties
+  /// Where the live one and the snapshot differ in that.
+  package var propertyDifferences: [PropertyDifference] = []
+  /// Transactions of the migrations that are undone, as xmin has them.
+  var writers: [String] = []
+  /// What the undone migrations did outside of the database, which no rollback takes back.
+  package var staysDone: [String] = []
+  /// How long it takes, by a restore before, or by estimate.
+  package var estimatedSeconds: Double
+  package var isEstimate = true
+  /// Bytes that the restored database takes on the server's disk, and what is free there; nil: nobody here can look.
+  package var neededBytes: UInt64
+  package var freeBytes: UInt64?
+  /// What was true when it was made: it is done only as long as that is so.
+  var situation = Situation()
+
+  struct Situation: Equatable, Sendable {
+    var liveOID: String?
+    var lastDeploy: String?
+    var undoes: [String] = []
+    var propertyDifferences: [PropertyDifference] = []
+  }
 }
 
 /// Decides what a rollback has to do; changes nothing.
@@ -58,27 +81,26 @@ struct RollbackPlanner {
   let maintenance: Session
   let surroundings: Surroundings
 
-  /// - Parameter countsAll: looks at every table for what is lost, also where the rollback itself is quicker than that.
-  func plan(_ choice: RollbackChoice, countsAll: Bool) throws(Failure) -> RollbackPlan {
+  func plan(_ choice: RollbackChoice) throws(Failure) -> RollbackPlan {
     let records = try repository.deploys(of: policy.name)
     if let open = records.first(where: \.isUnfinished) { throw unfinished(open) }
     let listing = try repository.listing(of: policy.name)
     let (record, backup) = try choose(choice, records, listing)
     // Where other deploys stand behind it, their rows have to go too.
     let isLast = record.map { records.standing(in: listing).first?.id == $0.id } ?? false
-    return try plan(record, backup, isLast ? nil : .restore, countsAll: countsAll)
+    return try plan(record, backup, isLast ? nil : .restore)
   }
 
   /// A plan for a rollback that was interrupted, whatever its journal has come to.
   func plan(again record: DeployRecord) throws(Failure) -> RollbackPlan {
     let backup = try BackupFinder(try repository.listing(of: policy.name)).find(record.rollback?.backup ?? "")
-    return try plan(record, backup, .restore, countsAll: false)
+    return try plan(record, backup, .restore)
   }
 
   /// A plan for giving up a deploy that is open.
   func plan(abandoning record: DeployRecord) throws(Failure) -> RollbackPlan {
     let backup = try snapshot(of: record, try repository.listing(of: policy.name))
-    return try plan(record, backup, .restore, countsAll: false)
+    return try plan(record, backup, .restore)
   }
 
   // MARK: Choosing
@@ -101,6 +123,7 @@ struct RollbackPlanner {
       try refuseAnother(backup)
       return (nil, backup)
     }
+    if choice == .lastDeploy, case .snapshot(let backup) = try last(records, listing) { return (nil, backup) }
     let standing = records.standing(in: listing)
     let chosen: DeployRecord? =
       switch choice {
@@ -175,8 +198,12 @@ struct RollbackPlanner {
   }
 
   private func lastDeploy(_ records: [DeployRecord], _ listing: Listing) throws(Failure) -> DeployRecord? {
-    let live = try DatabaseIdentity.of(try ConnectionURL.parse(policy.databaseURL).database, maintenance)
-    return try records.last(in: listing, live: live).chosen(of: policy.name)
+    try last(records, listing).chosen(of: policy.name)
+  }
+
+  private func last(_ records: [DeployRecord], _ listing: Listing) throws(Failure) -> LastDeploy {
+    let name = try ConnectionURL.parse(policy.databaseURL).database
+    return records.last(in: listing, live: try DatabaseIdentity.of(name, maintenance), now: surroundings.now())
   }
 
   /// By its id, or enough of its beginning or end.
@@ -201,7 +228,7 @@ struct RollbackPlanner {
 
   /// - Parameter mode: nil: whichever is enough.
   private func plan(
-    _ record: DeployRecord?, _ backup: Backup, _ mode: RollbackPlan.Mode?, countsAll: Bool
+    _ record: DeployRecord?, _ backup: Backup, _ mode: RollbackPlan.Mode?
   ) throws(Failure) -> RollbackPlan {
     let target = try ConnectionURL.parse(policy.databaseURL)
     let swap = DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation)
@@ -215,7 +242,15 @@ struct RollbackPlanner {
       keptAs: try swap.freeName(target.database, "__before_\(suffix)"),
       temporary: try swap.freeName(target.database, "__restore_\(suffix)"), undoes: [], failed: record?.failed,
       lostWrites: [], sessions: try swap.sessions(on: target.database),
-      staying: try swap.obstacles(target.database).staying, liveExists: exists)
+      staying: try swap.obstacles(target.database).staying, liveExists: exists,
+      properties: backup.manifest.source.properties, estimatedSeconds: backup.manifest.restoreSeconds,
+      neededBytes: backup.manifest.source.bytes)
+    if let proof = RollbackProof(of: backup, among: [backup]), let seconds = proof.seconds {
+      (plan.estimatedSeconds, plan.isEstimate) = (seconds, false)
+    }
+    plan.freeBytes = try ServerDisk(target: target).freeBytes(maintenance)
+    plan.situation.liveOID = try swap.oid(of: target.database)
+    plan.situation.lastDeploy = others.first?.id
     plan.isOfAnotherServer =
       try ServerReader(maintenance).facts().systemIdentifier != backup.manifest.source.systemIdentifier
     if let copy = record?.copy, record?.backup == backup.id, copy.isWhole,
@@ -232,6 +267,9 @@ struct RollbackPlanner {
     if exists {
       try refuseWithoutRight(to: plan)
       let beyond = try look(into: target, others, &plan)
+      try compareProperties(&plan)
+      plan.staysDone = try IrreversibleStatements.find(of: plan.undoes, in: policy.migrations.directory)
+      (plan.situation.undoes, plan.situation.propertyDifferences) = (plan.undoes, plan.propertyDifferences)
       if mode == nil, let record, plan.unreadable == nil,
         beyond.allSatisfy({ $0.isFailed && $0.name == record.failed }),
         try nothingChanged(record, backup, target)
@@ -241,7 +279,7 @@ struct RollbackPlanner {
         plan.undoes = [record.failed].compactMap { $0 }
         return plan
       }
-      try count(target, all: countsAll, &plan)
+      try count(target, &plan)
     } else {
       plan.countedAll = false
       plan.unreadable = "there is no \(target.database)"
@@ -277,6 +315,7 @@ struct RollbackPlanner {
       let beyond = try history.rows().filter { $0.isLive && !known.contains($0.name) }
       // One that is gone tells nothing either.
       plan.undoes = history.isThere ? beyond.map(\.name) : journaled(deploys, besides: known)
+      plan.writers = try history.writers(of: beyond.map(\.id))
       return beyond
     } catch {
       try surroundings.cancellation.check()
@@ -295,13 +334,51 @@ struct RollbackPlanner {
     return names
   }
 
-  private func count(_ target: ConnectionTarget, all: Bool, _ plan: inout RollbackPlan) throws(Failure) {
-    // A rename does not wait for a look at every row.
-    let limit = plan.copy == nil || all ? nil : Self.secondsToCount
+  /// The live database's properties stay, but for what the undone migrations have changed of them.
+  private func compareProperties(_ plan: inout RollbackPlan) throws(Failure) {
+    let reader = ServerReader(maintenance)
+    let live = try reader.properties(of: plan.database)
+    let changed = try reader.propertiesChanged(of: plan.database, by: plan.writers)
+    (plan.properties, plan.propertyDifferences) = live.afterRollback(
+      to: plan.backup.manifest.source.properties, undoing: changed)
+  }
+
+  /// Whether what a plan was made of is still so.
+  ///
+  /// - Throws: `plan_changed`.
+  func refuseChanged(_ plan: RollbackPlan) throws(Failure) {
+    guard plan.liveExists else { return }
+    var now = plan
+    let target = try ConnectionURL.parse(policy.databaseURL)
+    let swap = DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation)
+    let deploys = try repository.deploys(of: policy.name)
+    now.situation.liveOID = try swap.oid(of: target.database)
+    now.situation.lastDeploy = deploys.first?.id
+    if plan.unreadable == nil { _ = try look(into: target, deploys, &now) }
+    if plan.mode == .restore { now.situation.undoes = now.undoes }
+    try compareProperties(&now)
+    now.situation.propertyDifferences = now.propertyDifferences
+    guard now.situation != plan.situation else { return }
+    throw Failure(
+      "plan_changed", exit: .failed, what: "rollback of \(plan.database)",
+      why: "the database was changed since the plan was shown: \(change(plan.situation, now.situation))",
+      nextStep: "look at the new plan, then run the same command again: holdfast rollback --plan")
+  }
+
+  private func change(_ before: RollbackPlan.Situation, _ now: RollbackPlan.Situation) -> String {
+    if before.liveOID != now.liveOID { return "another database has its name" }
+    if before.lastDeploy != now.lastDeploy { return "there was another deploy or rollback" }
+    if before.undoes != now.undoes { return "other migrations would be undone" }
+    return "its owner, privileges or settings differ"
+  }
+
+  /// Whatever the size, the plan is there within a second: what could not be counted by then is estimated, and counted during the restore.
+  private func count(_ target: ConnectionTarget, _ plan: inout RollbackPlan) throws(Failure) {
     do throws(Failure) {
       let writes = try LostWrites(
-        live: target, manifest: plan.backup.manifest, moment: plan.copy?.snapshot, surroundings: surroundings)
-      (plan.lostWrites, plan.countedAll) = try writes.count(within: limit)
+        live: target, manifest: plan.backup.manifest, moment: plan.copy?.snapshot, migrations: plan.writers,
+        surroundings: surroundings)
+      (plan.lostWrites, plan.countedAll) = try writes.count(within: Self.secondsToCount)
     } catch {
       try surroundings.cancellation.check()
       plan.countedAll = false

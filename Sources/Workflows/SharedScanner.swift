@@ -57,5 +57,6 @@ final class SharedScanner: @unchecked Sendable {
 
   var definitions: CountedDigest { lock.withLock { scanner.definitions } }
   var owners: Set<String> { lock.withLock { scanner.owners } }
+  var objects: DumpedObjects { lock.withLock { scanner.objects } }
   var statements: [SchemaStatement] { lock.withLock { scanner.statements } }
 }

@@ -144,7 +144,7 @@ private final class SessionEnding {
       _ = session.attempt(
         """
         SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-        WHERE datname = $1 AND pid <> \(process) AND backend_type = 'client backend'
+        WHERE datname = $1 AND pid <> \(process) AND \(DatabaseSwap.isClient)
         """, [name])
     }
     timer.resume()

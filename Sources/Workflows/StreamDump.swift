@@ -27,7 +27,8 @@ struct StreamDump {
       return try writer.stored()
     }
     return DumpedArchive(
-      files: [stored], digests: try scanner.finish(), definitions: scanner.definitions, owners: scanner.owners, timings: [dumping])
+      files: [stored], digests: try scanner.finish(), definitions: scanner.definitions, owners: scanner.owners,
+      objects: scanner.objects, timings: [dumping])
   }
 
   private func dumpPlain(_ writer: StoredFileWriter, _ scanner: SharedScanner) throws(Failure) {
@@ -63,5 +64,6 @@ struct StreamDump {
       reporter.advance(bytes: UInt64(piece.count))
     }
     try command.check(exit, since: begin)
+    surroundings.tellWarnings(of: exit, "pg_dump")
   }
 }

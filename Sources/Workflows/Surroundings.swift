@@ -33,7 +33,7 @@ package struct Surroundings: Sendable {
   }
 
   var connector: Connector { Connector(cancellation: cancellation, log: log) }
-  var runner: ChildRunner { ChildRunner(cancellation: cancellation) }
+  var runner: ChildRunner { ChildRunner(cancellation: cancellation, log: log) }
 
   /// The client for a server, with a warning when it is below the safe minor version: every night's quiet run need not tell what `check` tells.
   func toolbox(forMajor major: Int, demanded: ToolSettings) throws(Failure) -> Toolbox {

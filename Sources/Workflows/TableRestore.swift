@@ -9,6 +9,7 @@ import StreamPipeline
 struct TableRestore: Sendable {
   let backup: Backup
   let selection: TableSelection
+  var tableNames: Set<String> { Set(selection.tables.map(\.description)) }
   /// What a faithful restore holds: the tables' digests from the backup, the rest from the statements that are run.
   let expected: DatabaseDigest
   /// Those of the schema, as they were digested.

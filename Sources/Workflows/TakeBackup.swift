@@ -61,6 +61,7 @@ package struct TakeBackup {
         captured, reason: reason, started: started, binding: binding,
         place: ManifestWriter.Place(repository: repository.id, isNewDatabase: isNew),
         wayBack: try wayBack(of: captured, source))
+    tellMissing(captured.census)
     let mark = hold ? Hold(reason: reason, at: started, until: snapshotHoldEnd(started)) : nil
     if let mark { try partial.place(mark) }
     try surroundings.cancellation.check()
@@ -73,6 +74,15 @@ package struct TakeBackup {
       .examine(backup, level: level, toolbox: source.toolbox, mustRecord: true)
     if outcome.verification.ok, binding == nil { try applyRetention(repository, after: backup) }
     return outcome
+  }
+
+  /// What the policy accepts was told once.
+  private func tellMissing(_ census: Census) {
+    for kind in census.missing.kinds {
+      let entries = census.missing.of(kind)
+      let text = "the backup lacks \(entries.summaries.joined()): \(entries.first?.why ?? "")"
+      policy.backup.acceptMissing.contains(kind) ? surroundings.log.info(text) : surroundings.log.warning(text)
+    }
   }
 
   /// The trial of the way back, made once more when somebody has changed the schema since.
@@ -150,7 +160,7 @@ package struct TakeBackup {
       throw Failure(
         "retention_failed", exit: error.exit, what: "retention of \(policy.name)",
         why: "\(backup.id) is good, but older ones could not be removed: \(error.what): \(error.why)",
-        nextStep: "mend that, then: holdfast prune \(policy.name) --confirm")
+        nextStep: "fix that, then: holdfast prune \(policy.name) --confirm")
     }
   }
 

@@ -32,10 +32,10 @@ package struct VerifyBackup {
     let use = try BackupUse.reading(backup)
     defer { withExtendedLifetime(use) {} }
     let start = ContinuousClock.now
-    let total = backup.manifest.storedBytes * (level == .archive ? 2 : 1)
+    let total = backup.manifest.storedBytes
     func prove() throws(Failure) -> [Problem] {
       // Hashes before any parser: a damaged or planted archive is never fed to pg_restore.
-      let damaged = try checksumProblems(backup)
+      let damaged = try checksumProblems(backup, level)
       guard damaged.isEmpty, level == .archive else { return damaged }
       let reader = if let toolbox { toolbox } else { try surroundings.archiveReader(of: backup, demanded: tools) }
       return try archiveProblems(backup, reader)
@@ -96,10 +96,13 @@ package struct VerifyBackup {
     return [warning]
   }
 
-  private func checksumProblems(_ backup: Backup) throws(Failure) -> [Problem] {
+  private func checksumProblems(_ backup: Backup, _ level: VerificationLevel) throws(Failure) -> [Problem] {
     let reporter = surroundings.reporter
+    // Of an archive every byte is read twice: each time is a half of it.
+    let share: UInt64 = level == .archive ? 2 : 1
     return try ChecksumCheck(backup).problems(
-      threads: surroundings.cores, cancellation: surroundings.cancellation, progress: { reporter.advance(bytes: $0) })
+      threads: surroundings.cores, cancellation: surroundings.cancellation,
+      progress: { reporter.advance(bytes: $0 / share) })
   }
 
   /// Reads every data file to its end and the table of contents, and compares all digests with the manifest's.
@@ -121,7 +124,7 @@ package struct VerifyBackup {
     let scanner = SharedScanner()
     try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
       .read { (piece) throws(Failure) in try scanner.scan(piece) }
-    surroundings.reporter.advance(bytes: backup.manifest.storedBytes)
+    surroundings.reporter.advance(bytes: backup.manifest.storedBytes / 2)
     return try scanner.finish()
   }
 

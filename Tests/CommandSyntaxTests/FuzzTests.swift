@@ -39,7 +39,7 @@ struct FuzzTests {
         if case .run(let invocation) = parsed { expectSound(invocation, from: arguments) }
       } catch {
         #expect(error.exit == .usage && error.code == "usage", "\(arguments)")
-        #expect(error.nextStep.hasPrefix("usage: holdfast "), "\(arguments)")
+        #expect(error.nextStep.hasPrefix("holdfast "), "\(arguments)")
         #expect(error.lines.allSatisfy { !$0.contains(where: \.isNewline) }, "\(arguments)")
       }
     }

@@ -15,8 +15,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 private let unset = "it must not be empty (an unset shell variable?)"
 
 private let commandMistakes = [
-  Mistake(line: "", what: "no command given", why: "holdfast does nothing by itself"),
-  Mistake(line: "--json", what: "no command given", why: "holdfast does nothing by itself"),
+  Mistake(line: "", what: "no command given", why: "say what is to be done"),
+  Mistake(line: "--json", what: "no command given", why: "say what is to be done"),
   Mistake(line: "-- restore x", what: "no command given", why: "it must stand before --"),
   Mistake(line: "restroe x", what: "unknown command \"restroe\"", why: "did you mean restore?"),
   Mistake(line: "sched run", what: "unknown command \"sched\"", why: "did you mean schedule?"),
@@ -112,15 +112,15 @@ struct UsageErrorTests {
   }
 
   @Test(arguments: [
-    ("", "usage: holdfast COMMAND [options]  (holdfast --help)"),
-    ("bogus", "usage: holdfast COMMAND [options]  (holdfast --help)"),
-    ("restore", "usage: holdfast restore ID --into NAME [options]  (holdfast restore --help)"),
-    ("deploy a b", "usage: holdfast deploy [POLICY] [options] [-- COMMAND...]  (holdfast deploy --help)"),
-    ("remove", "usage: holdfast remove POLICY ID... [options]  (holdfast remove --help)"),
-    ("export", "usage: holdfast export --to FILE [options]  (holdfast export --help)"),
-    ("schedule", "usage: holdfast schedule run|next [options]  (holdfast schedule --help)"),
-    ("schedule x", "usage: holdfast schedule run|next [options]  (holdfast schedule --help)"),
-    ("schedule run x", "usage: holdfast schedule run [options]  (holdfast schedule run --help)"),
+    ("", "holdfast COMMAND [options]  (holdfast --help)"),
+    ("bogus", "holdfast COMMAND [options]  (holdfast --help)"),
+    ("restore", "holdfast restore ID --into NAME [options]  (holdfast restore --help)"),
+    ("deploy a b", "holdfast deploy [POLICY] [options] [-- COMMAND...]  (holdfast deploy --help)"),
+    ("remove", "holdfast remove POLICY ID... [options]  (holdfast remove --help)"),
+    ("export", "holdfast export --to FILE [options]  (holdfast export --help)"),
+    ("schedule", "holdfast schedule run|next [options]  (holdfast schedule --help)"),
+    ("schedule x", "holdfast schedule run|next [options]  (holdfast schedule --help)"),
+    ("schedule run x", "holdfast schedule run [options]  (holdfast schedule run --help)"),
   ])
   func `the next step is one line of usage`(line: String, usage: String) throws {
     #expect(try #require(complaint(line)).nextStep == usage)
@@ -167,8 +167,8 @@ struct UsageErrorTests {
   @Test func `a program adds usage errors of its own in the same form`() {
     let failure = sample.usageFailure(command: "restore", what: "--into and --swap", why: "choose one", details: ["d"])
     #expect(failure.code == "usage" && failure.exit == .usage && failure.details == ["d"])
-    #expect(failure.nextStep == "usage: holdfast restore ID --into NAME [options]  (holdfast restore --help)")
+    #expect(failure.nextStep == "holdfast restore ID --into NAME [options]  (holdfast restore --help)")
     let general = sample.usageFailure(command: nil, what: "w", why: "y")
-    #expect(general.nextStep == "usage: holdfast COMMAND [options]  (holdfast --help)")
+    #expect(general.nextStep == "holdfast COMMAND [options]  (holdfast --help)")
   }
 }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct DocumentTests {
   private static let backupFields: Set<String> = [
     "id", "policy", "database", "reason", "created_at", "state", "format", "bytes", "held", "path", "deploy",
-    "verification",
+    "verification", "complete", "missing",
   ]
 
   @Test func `every command prints one document with the fields of the contract`() throws {

@@ -107,6 +107,11 @@ import Testing
     ("backup: 5", "backup: must hold keys of its own, indented below it: format, compression, "),
     ("backup: [a]", "backup: must hold keys of its own, indented below it: format, compression, "),
     ("backup: {globals: null}", "backup.globals: has no value: give it one, or take the key out"),
+    (
+      "backup: {accept_missing: [subscriptions]}",
+      "backup.accept_missing: must be a list of some of table, view, sequence, publication, subscription, "
+    ),
+    ("backup: {accept_missing: subscription}", "backup.accept_missing: must be a list of some of "),
     ("backup: {globals: 1}", "backup.globals: must be true or false, without quotes, not '1'"),
     ("backup: {jobs: '4'}", "backup.jobs: must be a number, not text: take the quotes away"),
     ("backup: {jobs: -1}", "backup.jobs: must be auto or a whole number from 1 to 64, not '-1'"),

@@ -109,7 +109,7 @@ import Testing
     }
   }
 
-  @Test func `a host that lets us not in ends the search, as for libpq`() throws {
+  @Test func `a host that refuses the login ends the search, as for libpq`() throws {
     let role = try LoginServer.role("NOLOGIN")
     var target = LoginServer.target(user: role)
     target.parameters["host"] = "127.0.0.1,127.0.0.1"

@@ -15,13 +15,18 @@ install=$top/scripts/install
 tree() { (cd -- "$1" && find . ! -type d -printf '%P %m\n' | sort | paste -sd ' '); }
 export -f tree
 
-files='^bin/holdfast 755 share/bash-completion/completions/holdfast 644 share/fish/vendor_completions.d/holdfast.fish 644 '
+files='^bin/holdfast 755 bin/holdfast-deploy-hook 755 share/bash-completion/completions/holdfast 644 '
+files+='share/doc/holdfast/README.md 644 share/doc/holdfast/deploying.md 644 share/doc/holdfast/exit-codes.md 644 '
+files+='share/doc/holdfast/policies/development.yaml 644 share/doc/holdfast/policies/production.yaml 644 '
+files+='share/doc/holdfast/policies/staging.yaml 644 share/doc/holdfast/roles.md 644 '
+files+='share/fish/vendor_completions.d/holdfast.fish 644 '
 files+='share/man/man1/holdfast.1 644 share/zsh/site-functions/_holdfast 644$'
 check 'builds and installs from any folder, below a relative prefix with a blank' 0 \
   "^installed $work/a place/bin/holdfast\$" bash -c "umask 077; '$install' --prefix 'a place'"
 check 'everything is there, for everybody, and nothing else' 0 "$files" tree 'a place'
 check 'the program runs' 0 '^holdfast 0\.' 'a place/bin/holdfast' --version
 check 'and has its help' 0 'usage: holdfast COMMAND' 'a place/bin/holdfast' --help
+check 'the hook for deploys runs from there' 64 'usage: deploy-hook' 'a place/bin/holdfast-deploy-hook'
 check 'it needs no library of Swift' 1 '^$' bash -c "ldd 'a place/bin/holdfast' | grep -i swift"
 check 'it is stripped' 1 '^$' bash -c "readelf -S 'a place/bin/holdfast' | grep -F .symtab"
 check 'man finds the page' 0 'HOLDFAST\(1\)' man -M "$work/a place/share/man" -P cat holdfast

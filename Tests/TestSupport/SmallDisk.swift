@@ -1,3 +1,4 @@
+import BackupRepository
 import Diagnostics
 import Foundation
 import PostgresTools
@@ -23,6 +24,14 @@ package final class SmallDisk {
       throw Failure.internalError("no small file system: \(end.standardError)")
     }
     rmdir("\(path)/.mounted")
+  }
+
+  /// One that holds a repository without backups.
+  package static func holdingRepository(at folder: String, bytes: Int) throws -> SmallDisk {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let disk = try SmallDisk(at: folder, bytes: bytes)
+    try Repository.create(disk.path)
+    return disk
   }
 
   deinit { _ = try? holder.end(bySending: SIGKILL) }

@@ -25,8 +25,7 @@ struct CrashDiskTests {
   }
 
   private func repository(of crash: CrashBench, bytes: Int) throws -> SmallDisk {
-    try FileManager.default.createDirectory(atPath: crash.bench.repository, withIntermediateDirectories: true)
-    return try SmallDisk(at: crash.bench.repository, bytes: bytes)
+    try SmallDisk.holdingRepository(at: crash.bench.repository, bytes: bytes)
   }
 
   @Test func `a repository that fills up keeps its older backups, and takes a new one when there is room again`() throws

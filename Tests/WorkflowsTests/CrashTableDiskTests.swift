@@ -57,8 +57,7 @@ import Testing
     try CrashBench.with(
       sql: Self.sql, policy: "backup: {format: \(format)}\nretention: {keep_last: 2, minimum_verified: 1}"
     ) { crash in
-      try FileManager.default.createDirectory(atPath: crash.bench.repository, withIntermediateDirectories: true)
-      let disk = try SmallDisk(at: crash.bench.repository, bytes: 8 << 20)
+      let disk = try SmallDisk.holdingRepository(at: crash.bench.repository, bytes: 8 << 20)
       func run(_ arguments: String...) throws -> ProgramRun {
         try ProgramRun(running: disk.command(crash.command(arguments)), within: 60)
       }

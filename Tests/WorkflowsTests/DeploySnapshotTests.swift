@@ -70,8 +70,7 @@ import Testing
   @Test(.enabled(if: SmallDisk.isToBeTested, "needs root, or name spaces for users"))
   func `the migration is not begun when the disk is full`() throws {
     try DeployBench.with(sql: Self.largeTable) { bench in
-      try FileManager.default.createDirectory(atPath: bench.bench.repository, withIntermediateDirectories: true)
-      let disk = try SmallDisk(at: bench.bench.repository, bytes: 4 << 20)
+      let disk = try SmallDisk.holdingRepository(at: bench.bench.repository, bytes: 4 << 20)
       try disk.fill(leaving: 40 << 10)
       try bench.migration(Self.name, "CREATE TABLE more (a int);")
       let run = try ProgramRun(running: disk.command(bench.command(["deploy", "--json", "--"] + bench.spy)))

@@ -144,7 +144,7 @@ import Testing
           #expect(try bench.holdfast("check").stdout.contains("rows of public.uses_2_1 refer"))
           return false
         }
-        let copy = bench.newDatabaseName("\(patterns.count)")
+        let copy = bench.newDatabaseName("\(UInt16.random(in: 0...UInt16.max))")
         let restore = try bench.holdfast("restore", try #require(run.json.string("backup", "id")), "--into", copy)
         let check = try bench.holdfast("check").stdout
         #expect(

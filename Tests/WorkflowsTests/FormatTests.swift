@@ -122,8 +122,19 @@ import Testing
     }
   }
 
-  @Test(arguments: [("custom", "pg_restore"), ("plain", "psql")])
-  func `a restore whose program fails, or reads only a part, leaves no database`(format: String, tool: String) throws {
+  @Test func `a plain backup is restored without psql`() throws {
+    try Workbench.with(sql: Self.sql, policy: "backup: {format: plain}") { bench in
+      let (id, copy) = (try bench.backUp(), bench.newDatabaseName())
+      let tools = try FakeTools(on: bench)
+      try tools.replace("psql", by: "touch '\(bench.folder)/ran'; exit 1")
+      try bench.writePolicy(more: "\(tools.policy)\nbackup: {format: plain}")
+      try bench.restore(id, into: copy)
+      #expect(access("\(bench.folder)/ran", F_OK) != 0)
+    }
+  }
+
+  @Test func `a restore whose program fails, or reads only a part, leaves no database`() throws {
+    let (format, tool) = ("custom", "pg_restore")
     try Workbench.with(sql: Self.sql, policy: "backup: {format: \(format)}") { bench in
       let id = try bench.backUp()
       let tools = try FakeTools(on: bench)

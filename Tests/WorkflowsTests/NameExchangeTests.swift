@@ -91,7 +91,7 @@ import Testing
     }
   }
 
-  @Test func `a transaction that has changed the database ends the exchange soon, with names as before and open doors`()
+  @Test func `a transaction that has changed the database ends the exchange soon, and nothing has changed`()
     throws
   {
     try withDeploy { bench in

@@ -121,8 +121,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "kill -9 $$", "\"$real\" \"$@\"; exit 3", "exec \"$real\" \"$@\" --section=pre-data",
-    "exec \"$real\" \"$@\" --section=pre-data --section=data",
+    "kill -9 $$", "\"$real\" \"$@\"; exit 3", "exit 0", "exec \"$real\" -l \"$@\"",
   ])
   func `a pg_restore that fails or stops early leaves no database, and says so`(script: String) throws {
     try onBackup { bench, id in

@@ -20,7 +20,7 @@ import Testing
     ("SELECT lo_create(4711)", "LARGE OBJECT"),
     ("ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO PUBLIC", "DEFAULT PRIVILEGES"),
     ("ALTER DATABASE \"DATABASE_\" SET log_min_messages = 'warning'", "log_min_messages"),
-    ("CREATE TABLE of_another (a int)", "of_another"),
+    ("CREATE SCHEMA elsewhere CREATE TABLE of_another (a int)", "elsewhere"),
     ("GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() TO ROLE_", "pg_ls_waldir"),
     (
       "CREATE FOREIGN DATA WRAPPER f; CREATE SERVER remote FOREIGN DATA WRAPPER f; GRANT USAGE ON FOREIGN SERVER remote TO ROLE_",

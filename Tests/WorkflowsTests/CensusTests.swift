@@ -1,0 +1,239 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import TestSupport
+import Testing
+
+/// What a backup lacks of what the catalogs have: told by the backup, in its manifest, by check and by status.
+@Suite struct CensusTests {
+  private static let ordinary = """
+    CREATE SCHEMA s; CREATE TABLE s."Ünder it's"(id int GENERATED ALWAYS AS IDENTITY, x int DEFAULT 0);
+    INSERT INTO s."Ünder it's" (x) VALUES (1); CREATE TABLE columnless (); INSERT INTO columnless DEFAULT VALUES;
+    CREATE TABLE generated (a int GENERATED ALWAYS AS (1) STORED); INSERT INTO generated DEFAULT VALUES;
+    CREATE UNLOGGED TABLE u (id serial); CREATE VIEW v AS SELECT 1 AS a; CREATE VIEW w AS SELECT a FROM v;
+    CREATE MATERIALIZED VIEW filled AS SELECT 1 AS a; CREATE MATERIALIZED VIEW empty AS SELECT 1 AS a WITH NO DATA;
+    CREATE TABLE p (k text) PARTITION BY HASH (k); CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+    CREATE TABLE p1 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 1); INSERT INTO p SELECT generate_series(1, 9);
+    CREATE TYPE e AS ENUM ('a', 'b'); CREATE TABLE q (k e) PARTITION BY HASH (k);
+    CREATE TABLE q0 PARTITION OF q FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+    CREATE TABLE q1 PARTITION OF q FOR VALUES WITH (MODULUS 2, REMAINDER 1); INSERT INTO q VALUES ('a'), ('b');
+    CREATE SEQUENCE "it's"; SELECT lo_from_bytea(0, 'x'); CREATE PUBLICATION "Pub" FOR ALL TABLES;
+    CREATE EXTENSION pgcrypto; CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hstore; CREATE EXTENSION postgres_fdw;
+    CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw; CREATE FOREIGN TABLE far (a int) SERVER elsewhere;
+    CREATE USER MAPPING FOR PUBLIC SERVER elsewhere OPTIONS (user 'x', password 'y');
+    CREATE TABLE parent (id int); CREATE TABLE child (x int) INHERITS (parent); CREATE TABLE kept (was child);
+    INSERT INTO kept VALUES (ROW(1, 2)::child); CREATE TEMP TABLE t (a int);
+    CREATE SUBSCRIPTION idle CONNECTION 'dbname=none' PUBLICATION p WITH (connect = false);
+    """
+
+  @Test(arguments: ["directory", "custom", "plain"])
+  func `a superuser's backup of an ordinary database is complete`(format: String) throws {
+    try Workbench.with(sql: Self.ordinary, policy: "backup: {format: \(format)}") { bench in
+      defer { _ = try? bench.cluster.psql(Self.tidyUp, database: bench.database) }
+      let run = try bench.holdfast("backup", "--json")
+      #expect(run.exit == 0, "\(run.stderr)")
+      #expect(run.json.flag("backup", "complete") == true, "\(run.stdout)")
+      #expect(run.json.array("backup", "missing")?.isEmpty == true)
+      #expect(!run.stderr.contains("lacks"))
+      let manifest = try bench.manifest("latest")
+      #expect(Set((manifest.notes ?? []).map { "\($0.kind) \($0.name)" }) == Self.notes)
+      #expect(try bench.holdfast("check").exit == 0)
+      #expect(try bench.holdfast("show", "latest").stdout.contains("yes: it has what the catalogs had"))
+    }
+  }
+
+  private static let tidyUp = "ALTER SUBSCRIPTION idle SET (slot_name = NONE); DROP SUBSCRIPTION idle"
+  private static let notes: Set<String> = ["foreign_rows public.far", "materialized_rows public.filled"]
+
+  @Test func `a role that is no superuser lacks subscriptions and the options of user mappings`() throws {
+    try Workbench.with(sql: Self.ordinary) { bench in
+      defer { _ = try? bench.cluster.psql(Self.tidyUp, database: bench.database) }
+      let role = try bench.makeReader()
+      defer { bench.drop(role) }
+      try bench.writePolicy(url: bench.cluster.url(bench.database, user: role))
+      let check = try bench.holdfast("check", "--json")
+      #expect(check.exit == 2)
+      #expect(
+        check.stdout.contains("subscription idle") && check.stdout.contains("user mapping PUBLIC on server elsewhere"))
+
+      let backup = try bench.holdfast("backup", "--json")
+      #expect(backup.exit == 0, "\(backup.stderr)")
+      #expect(backup.json.flag("backup", "complete") == false)
+      #expect(backup.json.string("backup", "missing", 0, "kind") == "subscription")
+      #expect(backup.stderr.contains("warning: the backup lacks subscription idle"))
+      // pg_dump's own words, too.
+      #expect(backup.stderr.contains("warning: pg_dump: subscriptions not dumped"), "\(backup.stderr)")
+      #expect(try Set(bench.manifest("latest").missing.map(\.kinds) ?? []) == ["subscription", "user_mapping"])
+
+      let status = try bench.holdfast("status", "--json")
+      #expect(status.exit == 2)
+      #expect(status.json.array("lacks")?.count == 2)
+      for screen in try [bench.holdfast("backup"), bench.holdfast("list"), bench.holdfast("show", "latest")] {
+        #expect(screen.exit == 0)
+        #expect(screen.stdout.contains("incomplete") || screen.stdout.contains("NO: it lacks"), "\(screen.stdout)")
+      }
+
+      // What the policy accepts needs nobody's attention.
+      try bench.writePolicy(
+        url: bench.cluster.url(bench.database, user: role),
+        more: "backup: {accept_missing: [subscription, user_mapping]}")
+      #expect(try bench.holdfast("status").exit == 0)
+      #expect(try bench.holdfast("check").exit == 0)
+      #expect(try !bench.holdfast("backup").stderr.contains("warning: the backup lacks"))
+    }
+  }
+
+  /// Each with what makes it.
+  @Test(
+    arguments: [
+      (
+        "extension_rows", "public.taken",
+        "CREATE EXTENSION hstore; CREATE TABLE taken AS SELECT 1 AS a; ALTER EXTENSION hstore ADD TABLE taken"
+      ),
+      (
+        "extension_objects", "index extra on public.own",
+        "CREATE TABLE own (a int); CREATE EXTENSION hstore; ALTER EXTENSION hstore ADD TABLE own\nCREATE INDEX extra ON own (a)"
+      ),
+      (
+        "extension_objects", "trigger extra on public.own",
+        "CREATE TABLE own (a int); CREATE EXTENSION hstore; ALTER EXTENSION hstore ADD TABLE own\n"
+          + "CREATE TRIGGER extra BEFORE UPDATE ON own FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+      ),
+      (
+        "extension_objects", "rule extra on public.own",
+        "CREATE TABLE own (a int); CREATE EXTENSION hstore; ALTER EXTENSION hstore ADD TABLE own\n"
+          + "CREATE RULE extra AS ON DELETE TO own DO INSTEAD NOTHING"
+      ),
+      (
+        "extension_objects", "constraint extra on public.own",
+        "CREATE TABLE own (a int); CREATE EXTENSION hstore; ALTER EXTENSION hstore ADD TABLE own\n"
+          + "ALTER TABLE own ADD CONSTRAINT extra CHECK (a > 0)"
+      ),
+      (
+        "system_schema", "function pg_catalog.ours",
+        "SET allow_system_table_mods = on; CREATE FUNCTION pg_catalog.ours() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+      ),
+    ])
+  func `what no dump carries is missing`(kind: String, name: String, sql: String) throws {
+    try Workbench.with { bench in
+      for transaction in sql.split(separator: "\n") {
+        try bench.cluster.psql(String(transaction), database: bench.database)
+      }
+      let id = try bench.backUp()
+      let manifest = try bench.manifest(id)
+      #expect(manifest.complete == false)
+      #expect((manifest.missing ?? []).contains { $0.kind == kind && $0.name == name }, "\(manifest.missing ?? [])")
+      let check = try bench.holdfast("check", "--json")
+      #expect(check.exit == 2)
+      #expect(check.stdout.contains(name), "\(check.stdout)")
+    }
+  }
+
+  @Test func `rows of unlogged tables are missing from a standby's backup, unless they are left out on purpose`() throws
+  {
+    let primary = try TestCluster()
+    defer { primary.stop() }
+    try Workbench.with(
+      cluster: primary, sql: "CREATE UNLOGGED TABLE cache AS SELECT 1 AS a; ANALYZE cache; CREATE TABLE t (a int)"
+    ) { bench in
+      #expect(try bench.manifest(bench.backUp()).complete == true)
+      let standby = try TestCluster(standbyOf: primary)
+      defer { standby.stop() }
+      try bench.writePolicy(url: standby.url(bench.database))
+      #expect(try bench.manifest(bench.backUp()).missing?.map(\.name) == ["public.cache"])
+      try bench.writePolicy(url: standby.url(bench.database), more: "backup: {exclude_table_data: [public.cache]}")
+      #expect(try bench.manifest(bench.backUp()).complete == true)
+    }
+  }
+
+  @Test func `an extension of another owner is noted`() throws {
+    try Workbench.with(sql: "CREATE EXTENSION hstore") { bench in
+      let role = try bench.makeReader()
+      defer { bench.drop(role) }
+      try bench.writePolicy(url: bench.cluster.url(bench.database, user: role))
+      let manifest = try bench.manifest(bench.backUp())
+      #expect(manifest.complete == true)
+      #expect((manifest.notes ?? []).kinds == ["extension_owner", "role_passwords"])
+      #expect(try bench.holdfast("check", "--json").exit == 0)
+    }
+  }
+
+  @Test func `a dump whose contents lack a table that the catalogs have is incomplete`() throws {
+    try Workbench.with(sql: "CREATE TABLE here AS SELECT 1 AS a; CREATE TABLE gone AS SELECT 2 AS a; CREATE SEQUENCE n")
+    { bench in
+      let tools = try StoppableTools(in: "\(bench.folder)/tools", real: bench.cluster.binaries)
+      for (option, kinds) in [
+        ("-T gone", ["table", "table_rows"]), ("-T n", ["sequence", "sequence"]),
+        ("--exclude-table-data=gone", ["table_rows"]),
+        ("--schema-only", ["sequence", "table_rows"]),
+      ] {
+        try tools.replace("pg_dump", "exec \"$real\" \"$@\" \(option)")
+        try bench.writePolicy(more: "tools: {directory: \"\(tools.folder)\"}\nbackup: {format: plain}")
+        let missing = try bench.manifest(bench.backUp()).missing ?? []
+        #expect(Set(missing.map(\.kind)) == Set(kinds), "\(option): \(missing)")
+      }
+    }
+  }
+
+  @Test func `what the policy leaves out is not missing`() throws {
+    try Workbench.with(
+      sql: "CREATE TABLE a AS SELECT 1 AS a; CREATE SEQUENCE n; CREATE TABLE b AS SELECT 1 AS a",
+      policy: "backup: {exclude_table_data: [public.a, public.n]}"
+    ) { bench in
+      let manifest = try bench.manifest(bench.backUp())
+      #expect(manifest.complete == true)
+    }
+  }
+
+  @Test(arguments: ["LATIN1", "SQL_ASCII", "EUC_JP"])
+  func `a database in another encoding is complete`(encoding: String) throws {
+    try Workbench.with { bench in
+      let name = "\(bench.database)_enc"
+      try bench.createDatabase(name, options: "TEMPLATE template0 ENCODING '\(encoding)' LOCALE 'C'")
+      let letters = ["EUC_JP": ("U&", "\\3042"), "LATIN1": ("U&", "\\00E9")][encoding] ?? ("", "é")
+      try bench.cluster.psql(
+        "CREATE TABLE \(letters.0)\"t\(letters.1)\" AS SELECT 1 AS a; CREATE SEQUENCE \(letters.0)\"n\(letters.1)\"",
+        database: name)
+      try bench.writePolicy(url: bench.cluster.url(name))
+      let manifest = try bench.manifest(bench.backUp())
+      #expect(manifest.complete == true, "\(manifest.missing ?? [])")
+    }
+  }
+
+  @Test func `of a backup of a version that did not look nobody says that it is complete`() throws {
+    try BackupFiles.with { files in
+      try files.reseal {
+        $0.complete = nil
+        $0.missing = nil
+        $0.notes = nil
+      }
+      let bench = files.bench
+      let show = try bench.holdfast("show", "latest", "--json")
+      #expect(show.exit == 0)
+      #expect(show.json.value(["backup", "complete"]) is NSNull)
+      #expect(try bench.holdfast("show", "latest").stdout.contains("not known"))
+      #expect(try bench.holdfast("status").exit == 0)
+      try bench.restore(files.id, into: bench.newDatabaseName())
+    }
+  }
+}
+
+extension Workbench {
+  func manifest(_ id: String) throws -> Manifest { try BackupFiles(bench: self, id: id).backup().manifest }
+
+  /// A role for backups, of the test's own.
+  func makeReader() throws -> String {
+    let role = "reader_\(database)"
+    try cluster.psql("CREATE ROLE \(role) LOGIN BYPASSRLS; GRANT pg_read_all_data TO \(role)")
+    let owned = "SELECT format('GRANT SELECT ON LARGE OBJECT %s TO \(role)', oid) FROM pg_largeobject_metadata"
+    for statement in try cluster.psql(owned, database: database).split(separator: "\n") {
+      try cluster.psql(String(statement), database: database)
+    }
+    return role
+  }
+
+  func drop(_ role: String) {
+    _ = try? cluster.psql("DROP OWNED BY \(role)", database: database)
+    _ = try? cluster.psql("DROP ROLE \(role)")
+  }
+}
