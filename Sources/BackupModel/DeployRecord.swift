@@ -19,9 +19,13 @@ package struct DeployEvent: Sendable, Equatable, Codable {
   private var milliseconds: Int?
   /// The migration, for `applying`, `applied` and `failed`.
   package var migration: String?
+  /// For `applied`: the transaction that the script ran in, as xmin has it.
+  package var transaction: String?
   /// Pending migrations, for `began`; undone ones, for `rollback-began`.
   package var migrations: [String]?
   package var backup: String?
+  /// For `rollback-began`: the moment that its backup holds.
+  package var holds: BackupMoment?
   package var database: String?
   /// The database that is restored beside; for `copying` and `copied`, the standby copy.
   package var temporary: String?
@@ -37,16 +41,18 @@ package struct DeployEvent: Sendable, Equatable, Codable {
   package var error: String?
 
   package init(
-    _ step: Step, at: Date, migration: String? = nil, migrations: [String]? = nil, backup: String? = nil,
-    database: String? = nil, temporary: String? = nil, snapshot: String? = nil, identity: String? = nil,
-    keptAs: String? = nil, atomic: Bool? = nil, error: String? = nil
+    _ step: Step, at: Date, migration: String? = nil, transaction: String? = nil, migrations: [String]? = nil,
+    backup: String? = nil, holds: BackupMoment? = nil, database: String? = nil, temporary: String? = nil,
+    snapshot: String? = nil, identity: String? = nil, keptAs: String? = nil, atomic: Bool? = nil, error: String? = nil
   ) {
     self.step = step
     self.at = at
     milliseconds = Int((at.timeIntervalSince1970 - at.timeIntervalSince1970.rounded(.down)) * 1000)
     self.migration = migration
+    self.transaction = transaction
     self.migrations = migrations
     self.backup = backup
+    self.holds = holds
     self.database = database
     self.temporary = temporary
     self.snapshot = snapshot
@@ -80,6 +86,8 @@ package struct DeployRecord: Sendable, Equatable {
   package private(set) var database = ""
   package private(set) var pending: [String] = []
   package private(set) var applied: [String] = []
+  /// The transactions of applied migrations, by their names.
+  package private(set) var transactions: [String: String] = [:]
   package private(set) var failed: String?
   /// The failed script left nothing behind.
   package private(set) var failedAtomically = false
@@ -111,6 +119,8 @@ package struct DeployRecord: Sendable, Equatable {
   /// A rollback as far as it got.
   package struct Rollback: Sendable, Equatable {
     package var backup: String
+    /// The moment that it holds; nil in journals of an older version.
+    package var holds: BackupMoment?
     package var database: String
     package var temporary: String
     package var undoes: [String]
@@ -158,6 +168,7 @@ package struct DeployRecord: Sendable, Equatable {
     case .applied:
       inDoubt = nil
       applied += [event.migration].compactMap { $0 }
+      if let migration = event.migration { transactions[migration] = event.transaction }
     case .failed:
       inDoubt = nil
       failed = event.migration
@@ -191,7 +202,7 @@ package struct DeployRecord: Sendable, Equatable {
       state = .rollingBack
       database = event.database ?? database
       rollback = Rollback(
-        backup: event.backup ?? "", database: database, temporary: event.temporary ?? "",
+        backup: event.backup ?? "", holds: event.holds, database: database, temporary: event.temporary ?? "",
         undoes: event.migrations ?? [], live: event.identity, at: event.moment)
     case .restored: rollback?.restored = true
     case .swapping:

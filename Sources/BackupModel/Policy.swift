@@ -228,6 +228,14 @@ package enum VerificationLevel: String, Sendable, Codable, CaseIterable, Compara
   case archive
 
   package static func < (left: VerificationLevel, right: VerificationLevel) -> Bool {
-    left == .checksum && right == .archive
+    left.rank < right.rank
+  }
+
+  /// From cheap to certain.
+  private var rank: Int {
+    switch self {
+    case .checksum: 0
+    case .archive: 1
+    }
   }
 }

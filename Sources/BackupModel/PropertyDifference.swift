@@ -52,6 +52,11 @@ extension DatabaseProperties {
     return (result, differences)
   }
 
+  /// Everything that a migration may have changed.
+  package func allParts(with other: DatabaseProperties) -> Set<PropertyPart> {
+    Set([.database, .comment] + Self.roles(settings + other.settings).map { .settings(role: $0) })
+  }
+
   private static func roles(_ settings: [Setting]) -> [String?] {
     var seen: Set<String?> = []
     return settings.map(\.role).filter { seen.insert($0).inserted }

@@ -11,7 +11,9 @@ extension [DeployRecord] {
       let taken = moment(backup) ?? BackupMoment(at: record.startedAt, position: 0)
       let isGone = rollbacks.contains { rollback in
         guard rollback.at > record.startedAt else { return false }
-        return rollback.backup == backup || moment(rollback.backup).map { $0 < taken } ?? false
+        // The journal knows it also when the backup is gone.
+        let back = moment(rollback.backup) ?? rollback.holds
+        return rollback.backup == backup || back.map { $0 < taken } ?? false
       }
       return isGone ? nil : (record, taken)
     }
@@ -20,7 +22,7 @@ extension [DeployRecord] {
 }
 
 /// The moment that a backup holds. Times have whole seconds only; within one the position in the server's log tells.
-package struct BackupMoment: Sendable, Equatable, Comparable {
+package struct BackupMoment: Sendable, Equatable, Comparable, Codable {
   private let at: Date
   private let position: UInt64
 

@@ -3,8 +3,8 @@ import Diagnostics
 import Foundation
 import StreamPipeline
 
-/// `audit.jsonl`: who ran what, on which database, with what outcome. Each line carries the SHA-256 of the line before, so that none can
-/// be changed or taken out unseen.
+/// `audit.jsonl`: who ran what, on which database, with what outcome. Each line carries the SHA-256 of the line before, so that none
+/// before the last can be changed or taken out unseen.
 package struct AuditTrail: Sendable {
   private let path: String
 

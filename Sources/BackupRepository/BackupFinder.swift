@@ -31,6 +31,16 @@ package struct BackupFinder {
       details: backups.map(\.id) + broken.map(\.id))
   }
 
+  /// The backup that a journal names: the whole id, and no other that begins so.
+  ///
+  /// - Throws: `no_such_backup`; what is wrong with it when it is broken.
+  package func find(named id: String?) throws(Failure) -> Backup {
+    if let backup = listing.backups.first(where: { $0.id == id }) { return backup }
+    if let broken = listing.broken.first(where: { $0.id == id }) { throw broken.failure }
+    throw Failure(
+      "no_such_backup", exit: .notFound, what: "backup \(id ?? "without an id")", why: "it is gone", nextStep: nextStep)
+  }
+
   private var nextStep: String {
     guard let newest = listing.backups.first else { return "there is no backup yet: holdfast backup" }
     guard let good = listing.backups.first(where: { $0.state == .complete }) else {

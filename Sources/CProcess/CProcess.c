@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <iconv.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -112,6 +113,20 @@ int cprocess_punch_hole(int descriptor, int64_t offset, int64_t length) {
 }
 
 int cprocess_sync_file_system(int descriptor) { return syncfs(descriptor) == 0 ? 0 : -errno; }
+
+ssize_t cprocess_convert(
+    const char *to, const char *from, const char *text, size_t length, char *out, size_t room) {
+  iconv_t way = iconv_open(to, from);
+  if (way == (iconv_t)-1) return -errno;
+  char *in = (char *)text, *next = out;
+  size_t left = room;
+  size_t lost = iconv(way, &in, &length, &next, &left);
+  if (lost == 0) lost = iconv(way, NULL, NULL, &next, &left);
+  int failure = errno;
+  iconv_close(way);
+  if (lost == (size_t)-1) return -failure;
+  return lost == 0 ? (ssize_t)(room - left) : -EILSEQ;
+}
 
 int cprocess_terminal_columns(int descriptor) {
   struct winsize size;

@@ -13,6 +13,7 @@ extension CommandTable {
     "accept-schema-text",
     help:
       "go on where every row is equal and the restored schema differs in its wording, or lacks what cannot be restored")
+
   /// Both ask the server, for two seconds at most.
   private static let migrationNames = Offer.printed(by: "migrations", key: "name", passing: "policies", after: [])
   private static let deployIDs = Offer.printed(by: "status", key: "deploy", passing: "policies", after: [])

@@ -15,7 +15,7 @@ struct ExportCommand {
       throw CommandTable.holdfast.usageFailure(
         command: "export", what: "--json", why: "stdout is for one document: the SQL needs a file, --output FILE")
     }
-    try refuseCompressed(output)
+    try refuseCompressed(output, backup)
     try refuseTerminal(output, backup)
     let export = ExportBackup(policy: policy, surroundings: context.surroundings)
     func write() throws(Failure) -> CommandResult {
@@ -32,7 +32,7 @@ struct ExportCommand {
   }
 
   /// A file that is not what its name says.
-  private func refuseCompressed(_ output: String?) throws(Failure) {
+  private func refuseCompressed(_ output: String?, _ backup: Backup) throws(Failure) {
     guard let output,
       let ending = [".gz", ".zst", ".bz2", ".xz", ".lz4", ".zip", ".dump"].first(where: output.hasSuffix)
     else { return }
@@ -40,7 +40,7 @@ struct ExportCommand {
       "usage", exit: .usage, what: "export --output",
       why: "the file would hold plain SQL, and its name ends with \(ending)",
       nextStep: ending == ".gz" || ending == ".zst"
-        ? "holdfast export ID | \(ending == ".gz" ? "gzip" : "zstd") > \(oneLine(output))"
+        ? "holdfast export \(backup.id) | \(ending == ".gz" ? "gzip" : "zstd") > \(oneLine(output))"
         : "write a name that ends with .sql")
   }
 

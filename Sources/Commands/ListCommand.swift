@@ -123,7 +123,7 @@ struct ShowCommand {
       JSONValue.Member(key: "tables", value: .integer(UInt64(manifest.digests.tables.count))),
       JSONValue.Member(key: "exclude_table_data", value: .strings(manifest.excludeTableData)),
       JSONValue.Member(key: "notes", value: manifest.notes.map { .array($0.map(\.json)) } ?? .null),
-      JSONValue.Member(key: "table_names", value: .strings(manifest.digests.tables.map(\.qualifiedName))),
+      JSONValue.Member(key: "table_names", value: .strings(manifest.tableNames)),
     ]
     return .object(members + more)
   }
@@ -183,7 +183,10 @@ struct ShowCommand {
   private func largest(_ manifest: Manifest) -> [[String]] {
     let rows = Dictionary(manifest.digests.tables.map { ($0.qualifiedName, $0.rows) }) { first, _ in first }
     return manifest.files.filter { $0.table != nil }.sorted { ($0.rawBytes ?? 0) > ($1.rawBytes ?? 0) }.prefix(8).map {
-      ["  \($0.table ?? "")", counted(rows[$0.table ?? ""] ?? 0, "row"), sizeText($0.rawBytes ?? $0.bytes)]
+      [
+        "  \(manifest.nameEncoding.shown($0.table ?? ""))", counted(rows[$0.table ?? ""] ?? 0, "row"),
+        sizeText($0.rawBytes ?? $0.bytes),
+      ]
     }
   }
 }

@@ -9,14 +9,17 @@ extension RollbackPlan {
       return ["what was written since: it cannot be told, since the database cannot be read (\(unreadable))"]
     }
     let lines = losses(uncounted: "deleted rows are counted after the restore")
-    guard !countedAll else { return lines.isEmpty ? ["no rows: nothing was written since"] : ["what was written since"] + lines }
+    guard !countedAll else {
+      return lines.isEmpty ? ["no rows: nothing was written since"] : ["what was written since"] + lines
+    }
     return ["what was written since"] + lines + ["other tables: counted during the restore"]
   }
 
   /// What the kept database has and the restored one has not, once that is known: lines, or nothing.
   var lostText: String {
     guard liveExists, unreadable == nil else { return "" }
-    let lines = losses(uncounted: "deleted rows were not counted") + (countedAll ? [] : ["tables that were not counted"])
+    let lines =
+      losses(uncounted: "deleted rows were not counted") + (countedAll ? [] : ["tables that were not counted"])
     guard !lines.isEmpty else { return "lost: no rows\n" }
     return "lost: what was written since; it is in \(keptAs)\n" + lines.map { "  \($0)\n" }.joined()
   }
@@ -55,7 +58,7 @@ extension PropertyDifference {
   var text: String {
     let (now, then) = (live ?? "none", backup ?? "none")
     return keepsLive
-      ? "\(name): \(now) stays (the snapshot has \(then))" : "\(name): becomes \(then) again, as an undone migration made it \(now)"
+      ? "\(name): \(now) stays (the snapshot has \(then))" : "\(name): becomes \(then) again (it is \(now) now)"
   }
 
   var json: JSONValue {

@@ -107,7 +107,10 @@ struct RestoreCommand {
 
   private func lackText(_ outcome: RestoreBackup.Outcome) -> String {
     guard outcome.tables == nil else { return "" }
-    return outcome.backup.manifest.lackText.map { "It lacks rows \($0).\n" } ?? ""
+    let manifest = outcome.backup.manifest
+    let missing = oneLine((manifest.missing ?? []).summaries.joined(separator: "; "))
+    return (manifest.lackText.map { "It lacks rows \($0).\n" } ?? "")
+      + (missing.isEmpty ? "" : "The backup was incomplete, and so it lacks \(missing).\n")
   }
 
   // MARK: Single tables
@@ -117,18 +120,20 @@ struct RestoreCommand {
 
   private func tableMembers(_ outcome: RestoreBackup.Outcome) -> [JSONValue.Member] {
     guard let selection = outcome.tables else { return [] }
+    let shown = outcome.backup.manifest.nameEncoding.shown
     return JSONValue.members([
-      "tables": .strings(selection.tables.map(\.description)), "with": .strings(selection.companions),
-      "left_out": .strings(selection.leftOut),
+      "tables": .strings(selection.tables.map { shown($0.description) }),
+      "with": .strings(selection.companions.map(shown)), "left_out": .strings(selection.leftOut.map(shown)),
     ])
   }
 
   private func tableText(_ outcome: RestoreBackup.Outcome) -> String {
     guard let selection = outcome.tables else { return "" }
+    let shown = outcome.backup.manifest.nameEncoding.shown
     let lines =
-      ["tables: \(selection.tables.map(\.description).joined(separator: ", "))"]
-      + (selection.companions.isEmpty ? [] : ["with: \(selection.companions.joined(separator: ", "))"])
-      + selection.leftOut.map { "left out: \($0)" }
+      ["tables: \(selection.tables.map { shown($0.description) }.joined(separator: ", "))"]
+      + (selection.companions.isEmpty ? [] : ["with: \(selection.companions.map(shown).joined(separator: ", "))"])
+      + selection.leftOut.map { "left out: \(shown($0))" }
     return lines.map { "  \($0)\n" }.joined()
   }
 }

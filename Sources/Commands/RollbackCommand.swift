@@ -122,6 +122,7 @@ struct RollbackCommand {
       add("taken on", "ANOTHER SERVER, \(oneLine(manifest.source.host)): is this the database that is meant?")
     }
     if let lack = manifest.lackText { add("lacks rows", lack) }
+    if let missing = manifest.missing, !missing.isEmpty { add("lacks", missing.summaries.joined(separator: "; ")) }
     add("takes", plan.timeText)
     if plan.copy == nil { add("needs", plan.spaceText) }
     for (index, line) in plan.lossLines.enumerated() { add(index == 0 ? "you lose" : "", line) }

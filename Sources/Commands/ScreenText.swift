@@ -30,7 +30,7 @@ private func wrapped(line: String, _ columns: Int) -> String {
     let cut = rest.prefix(columns + 1).lastIndex(of: " ") ?? rest.endIndex
     // A word that is longer than a line, such as a path, stays whole.
     guard cut != rest.endIndex, rest[..<cut].contains(where: { $0 != " " }) else { break }
-    lines.append(String(rest[..<cut]))
+    lines.append(String(rest[..<cut].reversed().drop { $0 == " " }.reversed()))
     rest = indent + rest[cut...].drop { $0 == " " }
     if lines.count > 50 { break }
   }

@@ -30,7 +30,8 @@ package struct MigrationApplier {
 
   /// What became of one script.
   package enum Outcome: Sendable {
-    case applied(invalidIndexes: [String])
+    /// - transaction: that the script ran in, as xmin has it, where it was one that counted itself.
+    case applied(invalidIndexes: [String], transaction: String?)
     case failed(ScriptFailure)
   }
 
@@ -64,8 +65,10 @@ package struct MigrationApplier {
     }
     let invalid = try invalidIndexes()
     guard var failure else {
+      // The row's last writer is the script itself, until it is finished.
+      let writer = try table.writers(of: [row]).first
       try table.finish(row)
-      return .applied(invalidIndexes: invalid)
+      return .applied(invalidIndexes: invalid, transaction: writer)
     }
     failure.left(invalidIndexes: invalid.filter { !invalidBefore.contains($0) })
     try table.fail(row, logs: failure.logs)

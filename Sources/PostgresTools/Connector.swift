@@ -25,14 +25,14 @@ package struct Connector: Sendable {
   package func connect(
     _ target: ConnectionTarget, purpose: String, defaults: SessionDefaults = .ours
   ) throws(Failure) -> Session {
-    let session = try patient(target, purpose)
+    let session = try patient(target, purpose, defaults)
     guard defaults == .ours else { return session }
     do throws(Failure) { try session.leaveDefaults() } catch {
       // A limit that is too short even for lifting it. (Not at once for all: a pooler refuses such options.)
       guard error.server?.sqlState == "57014" else { throw error }
       var unlimited = target
       unlimited.parameters["options"] = "-c statement_timeout=0"
-      let session = try patient(unlimited, purpose)
+      let session = try patient(unlimited, purpose, defaults)
       try session.leaveDefaults()
       return session
     }
@@ -45,15 +45,17 @@ package struct Connector: Sendable {
     case theirs
   }
 
-  private func patient(_ target: ConnectionTarget, _ purpose: String) throws(Failure) -> Session {
+  private func patient(
+    _ target: ConnectionTarget, _ purpose: String, _ defaults: SessionDefaults
+  ) throws(Failure) -> Session {
     for delay in [0.3, 1.0] {
-      do { return try attempt(target, purpose: purpose).get() } catch {
+      do { return try attempt(target, purpose, defaults).get() } catch {
         guard error.isPassing else { throw error.failure }
         log.info("connecting to \(target.endpoint): \(error.message); trying again")
         try pause(seconds: delay)
       }
     }
-    do { return try attempt(target, purpose: purpose).get() } catch { throw error.failure }
+    do { return try attempt(target, purpose, defaults).get() } catch { throw error.failure }
   }
 
   /// Connects within `limit` seconds, however long the server takes to come up. A wrong password or a missing
@@ -64,7 +66,7 @@ package struct Connector: Sendable {
     let clock = ContinuousClock()
     let deadline = clock.now + limit
     while true {
-      switch attempt(target, purpose: purpose) {
+      switch attempt(target, purpose, .ours) {
       case .success(let session):
         try session.leaveDefaults()
         return session
@@ -85,11 +87,13 @@ package struct Connector: Sendable {
 
   /// Tries one host after the other, each address of it, and each as long as `connect_timeout` says: by itself libpq does that only where
   /// it may block.
-  private func attempt(_ target: ConnectionTarget, purpose: String) -> Result<Session, ConnectionError> {
+  private func attempt(
+    _ target: ConnectionTarget, _ purpose: String, _ defaults: SessionDefaults
+  ) -> Result<Session, ConnectionError> {
     var errors: [ConnectionError] = []
     for place in target.places {
       for address in hostAddresses(of: place.target) {
-        switch attempt(place, at: address, purpose) {
+        switch attempt(place, at: address, purpose, defaults) {
         case .success(let session): return .success(session)
         case .failure(let error):
           errors.append(error)
@@ -102,7 +106,7 @@ package struct Connector: Sendable {
 
   /// - Parameter address: of the host, where it has several.
   private func attempt(
-    _ place: ConnectionPlace, at address: String?, _ purpose: String
+    _ place: ConnectionPlace, at address: String?, _ purpose: String, _ defaults: SessionDefaults
   ) -> Result<Session, ConnectionError> {
     let target = place.target
     var settings = target.parameters
@@ -111,6 +115,7 @@ package struct Connector: Sendable {
     settings["application_name"] = "holdfast \(purpose)"
     settings["client_encoding"] = "UTF8"
     settings["password"] = target.password?.reveal()
+    if defaults == .ours { settings = QuietLogins.shared.applied(to: settings) }
     let names = settings.keys.sorted()
     let keywords = names.map { strdup($0) } + [nil]
     let values = names.map { strdup(settings[$0] ?? "") } + [nil]
@@ -128,6 +133,7 @@ package struct Connector: Sendable {
       PQfinish(connection)
       return .failure(failure)
     }
+    QuietLogins.shared.learn(from: connection, settings)
     return .success(Session(adopting: connection, target: target, cancellation: cancellation, log: log))
   }
 

@@ -61,6 +61,13 @@ extension CensusReader {
     return RestoredColumns(parents: parents, columns: columns)
   }
 
+  /// Columns by their types: the dependencies have an index on that.
+  private static let columns = """
+    pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid = d.objid AND d.objsubid > 0
+      AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
+      AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    """
+
   /// Tables with columns of these row types, or of types that are made of them, however deep.
   private static func uses(of tables: [UInt32], excluded: String) -> String {
     """
@@ -69,21 +76,22 @@ extension CensusReader {
       WHERE c.oid = ANY ('{\(tables.map(String.init).joined(separator: ","))}'::pg_catalog.oid[])
       UNION
       SELECT made.type, h.origin FROM holding h CROSS JOIN LATERAL (
-        SELECT t.oid FROM pg_catalog.pg_type t WHERE t.typelem = h.type OR t.typbasetype = h.type
-        UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngsubtype = h.type
-        UNION ALL SELECT r.rngmultitypid FROM pg_catalog.pg_range r WHERE r.rngtypid = h.type
-        UNION ALL SELECT c.reltype FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-        WHERE a.atttypid = h.type AND a.attnum > 0 AND NOT a.attisdropped AND c.reltype <> 0
+        -- Arrays, domains, ranges; then tables and composite types with a column of it.
+        SELECT d.objid FROM pg_catalog.pg_depend d
+        WHERE d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.refobjid = h.type
+          AND d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
+        UNION ALL SELECT c.reltype FROM \(columns) WHERE d.refobjid = h.type AND c.reltype <> 0
       ) made (type)
     )
     SELECT n.nspname, c.relname, rn.nspname, r.relname, pg_catalog.pg_relation_size(c.oid) > 0,
       pg_catalog.format('%I.%I.%I', n.nspname, c.relname, a.attname),
       pg_catalog.min(h.origin::pg_catalog.regclass::text)
-    FROM \(relations) JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    JOIN holding h ON h.type = a.atttypid
+    FROM holding h CROSS JOIN \(columns) JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid
     LEFT JOIN pg_catalog.pg_class r ON c.relispartition AND r.oid = pg_catalog.pg_partition_root(c.oid)
     LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
-    WHERE c.relkind = 'r' AND \(isUsers) AND \(isConfigured) AND c.oid <> ALL (\(excluded))
+    WHERE d.refobjid = h.type AND c.relkind = 'r' AND \(isUsers) AND \(isConfigured)
+      AND c.oid <> ALL (\(excluded))
     GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 6
     """
   }

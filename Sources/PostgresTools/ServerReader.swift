@@ -80,7 +80,8 @@ package struct ServerReader {
       owner: try row.text(0), encoding: try row.text(1), collate: try row.text(2), ctype: try row.text(3),
       localeProvider: try row.text(4), locale: row[5], icuRules: row[6], tablespace: try row.text(7),
       connectionLimit: Int(try row.text(8)) ?? -1, comment: row[9],
-      privileges: try row.flag(10) ? nil : try privileges(of: name), settings: try settings(of: name), isTemplate: try row.flag(11))
+      privileges: try row.flag(10) ? nil : try privileges(of: name), settings: try settings(of: name),
+      isTemplate: try row.flag(11))
   }
 
   /// Privileges that were changed and changed back are as good as none.
@@ -102,7 +103,8 @@ package struct ServerReader {
       """, [name]
     ).map { (values) throws(Failure) in
       let row = try Row(values)
-      return DatabaseProperties.Privilege(grantee: row[0], privilege: try row.text(1), grantable: try row.flag(2), grantor: row[3])
+      return DatabaseProperties.Privilege(
+        grantee: row[0], privilege: try row.text(1), grantable: try row.flag(2), grantor: row[3])
     }
   }
 

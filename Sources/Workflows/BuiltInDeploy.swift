@@ -34,7 +34,7 @@ struct BuiltInDeploy {
       "apply", about: migration.name, summary: { "\(migration.name)\(Self.suffix($0))" }
     ) { () throws(Failure) in try applier.apply(migration) }.value
     switch result {
-    case .applied(let invalid):
+    case .applied(let invalid, let transaction):
       // A script can do anything to the history, too.
       guard try books.history.rows().contains(where: { $0.name == migration.name && $0.isApplied }) else {
         outcome.failed = migration.name
@@ -43,7 +43,8 @@ struct BuiltInDeploy {
           DeployEvent(.failed, at: surroundings.now(), migration: migration.name, atomic: false, error: failure.why))
         throw failure
       }
-      try journal.append(DeployEvent(.applied, at: surroundings.now(), migration: migration.name))
+      try journal.append(
+        DeployEvent(.applied, at: surroundings.now(), migration: migration.name, transaction: transaction))
       outcome.applied.append(migration.name)
       if !invalid.isEmpty {
         surroundings.log.warning("invalid indexes: \(invalid.joined(separator: ", ")); drop and build them again")

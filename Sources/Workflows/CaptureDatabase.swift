@@ -180,7 +180,8 @@ struct CaptureDatabase {
     let database = Toolbox.connectionString(["dbname": source.target.database])
     let command = source.toolbox.command(
       "pg_dumpall", ["--globals-only", "-l", database] + options, on: source.target,
-      purpose: "backup", passwordFile: passwordFile, settings: Toolbox.dumpSettings)
+      purpose: "backup", passwordFile: passwordFile,
+      settings: Toolbox.dumpSettings.merging(source.facts.loginSettings) { own, _ in own })
     if !source.facts.superuser {
       surroundings.log.info("globals are saved without role passwords: only a superuser may read them")
     }

@@ -12,7 +12,7 @@ struct CensusFindings {
       return CheckFinding(
         kind: isAccepted ? .warning : .problem,
         text: isAccepted ? "\(text) (accepted by backup.accept_missing)" : text,
-        fix: CensusKind(rawValue: kind)?.fix)
+        fix: isAccepted ? nil : fix(kind))
     }
     // Passwords have a line of their own.
     let notes = census.notes.filter { $0.kind != CensusKind.rolePasswords.rawValue }
@@ -22,5 +22,11 @@ struct CensusFindings {
         return CheckFinding(
           kind: .fine, text: "no dump has the \(entries.summaries.joined()): \(entries.first?.why ?? "")")
       }
+  }
+
+  private func fix(_ kind: String) -> String? {
+    let fix = CensusKind(rawValue: kind)?.fix
+    guard CensusKind.acceptable.contains(kind) else { return fix }
+    return fix.map { "\($0); or, if you can do without: backup.accept_missing: [\(kind)]" }
   }
 }

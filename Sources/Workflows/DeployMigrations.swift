@@ -90,7 +90,7 @@ package struct DeployMigrations {
 
   /// - Returns: nil where the copy that the policy wants is the only way back.
   private func triedWayBack(_ books: DeployBooks) throws(Failure) -> WayBackTrial.Proof? {
-    try WayBack(target: books.target, surroundings: surroundings).check()
+    try WayBack(target: books.target, surroundings: surroundings).check(books.session)
     do throws(Failure) {
       return try WayBackTrial(target: books.target, tools: policy.tools, surroundings: surroundings).run(books.session)
     } catch {
@@ -274,7 +274,7 @@ package struct DeployMigrations {
   ///
   /// - Throws: `snapshot_of_another`, `backup_damaged`, `no_such_backup`.
   private func provenAgain(_ id: String, _ turn: DeployTurn) throws(Failure) -> Backup {
-    let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(id)
+    let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(named: id)
     try turn.books.checkIdentity(of: snapshot)
     let verified = try VerifyBackup(surroundings: surroundings)
       .examine(snapshot, level: .archive, tools: policy.tools)

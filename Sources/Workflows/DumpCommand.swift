@@ -32,7 +32,7 @@ struct DumpCommand {
       + settings.excludeTableData.map { "--exclude-table-data=\($0)" } + encoding
     return toolbox.command(
       "pg_dump", options, on: source.target, purpose: purpose, passwordFile: passwordFile,
-      settings: Toolbox.dumpSettings)
+      settings: Toolbox.dumpSettings.merging(source.facts.loginSettings) { own, _ in own })
   }
 
   static func purpose(of toolbox: Toolbox) -> String {

@@ -59,15 +59,22 @@ package struct ExportBackup {
     let reporter = surroundings.reporter
     let scanner = SharedScanner()
     let written = ByteCount()
+    // psql has to load it into the server that it comes from, too.
+    let isOld = backup.manifest.sourceMajor < PostgreSQLMajor.firstThatSetsTransactionTimeout
+    let filter = isOld ? HeadFilter(without: "SET transaction_timeout = 0;") : nil
+    @Sendable func write(_ piece: UnsafeRawBufferPointer) throws(Failure) {
+      try file.write(piece)
+      written.add(piece.count)
+    }
     let (_, _) = try surroundings.phase(
       "export", total: backup.manifest.dataBytes, summary: { sizeText(written.value) }
     ) { () throws(Failure) in
       try text.read { (piece) throws(Failure) in
         try scanner.scan(piece)
-        try file.write(piece)
-        written.add(piece.count)
+        if let filter { try filter.take(piece, pass: write) } else { try write(piece) }
         reporter.advance(bytes: UInt64(piece.count))
       }
+      try filter?.finish(pass: write)
     }
     // What was written is what was backed up, to its last row.
     guard backup.manifest.differences(from: try scanner.finish(), readBy: toolbox).isEmpty else {

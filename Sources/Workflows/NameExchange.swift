@@ -27,8 +27,10 @@ extension DatabaseSwap {
     do throws(Failure) {
       for attempt in 1... {
         for name in liveExists ? [replacement, live] : [replacement] {
+          try closeFence(name)
+          // Not before: who kept it from closing would keep it from being opened, too.
           closed.insert(name)
-          try shut(name)
+          try endSessions(on: name)
         }
         step("exchange the names")
         guard let error = unseen(exchange) else { return step("exchanged the names") }

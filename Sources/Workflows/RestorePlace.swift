@@ -26,8 +26,7 @@ struct RestorePlace: Sendable {
   /// event triggers.
   static func quietSettings(_ facts: ServerFacts) -> [String: String] {
     guard facts.superuser else { return [:] }
-    return facts.major >= 17
-      ? ["session_replication_role": "replica", "event_triggers": "off"] : ["session_replication_role": "replica"]
+    return facts.loginSettings.merging(["session_replication_role": "replica"]) { own, _ in own }
   }
 
   private static func quieting(_ facts: ServerFacts) -> String {

@@ -142,8 +142,10 @@ extension RestoreWork {
   private func dump(_ more: [String]) throws(Failure) -> Content {
     let scanner = DumpScanner(keepStatements: true)
     let reporter = surroundings.reporter
+    let facts = try ServerReader(try surroundings.connector.connect(target, purpose: "restore")).facts()
     let command = tool(
-      "pg_dump", ["-Fp"] + manifest.source.properties.dumpEncoding + more, settings: Toolbox.dumpSettings)
+      "pg_dump", ["-Fp"] + manifest.source.properties.dumpEncoding + more,
+      settings: Toolbox.dumpSettings.merging(facts.loginSettings) { own, _ in own })
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
       try scanner.scan(piece)
       reporter.advance(bytes: UInt64(piece.count))

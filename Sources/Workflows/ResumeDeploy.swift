@@ -180,7 +180,7 @@ package struct ResumeDeploy {
   private func refuseDoubt(
     _ record: DeployRecord, _ turn: DeployTurn, _ journal: DeployJournal
   ) throws(Failure) {
-    let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(record.backup ?? "")
+    let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(named: record.backup)
     let lost = try LostWrites(live: turn.books.target, manifest: snapshot.manifest, surroundings: surroundings)
     let (found, isComplete) = try lost.count()
     // The command began after the snapshot: nothing of it is in doubt.
@@ -227,7 +227,7 @@ package struct ResumeDeploy {
     if !since.isEmpty { return true }
     // What another program did the history does not tell.
     guard record.byCommand else { return false }
-    let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(backup)
+    let snapshot = try BackupFinder(try turn.repository.listing(of: policy.name)).find(named: backup)
     return try !SchemaComparison(policy: policy, surroundings: surroundings).liveEquals(snapshot, turn.books.target)
   }
 }

@@ -73,6 +73,7 @@ package struct RollBackDeploy {
   ///
   /// - Throws: `plan_changed`; whatever keeps it from its end. Before the swap nothing of the live database was touched.
   package func execute(_ plan: RollbackPlan) throws(Failure) -> Outcome {
+    step("do what the plan says")
     let live = plan.liveExists ? try lockLive() : nil
     // From here on no other deploy or rollback changes anything.
     try planner.refuseChanged(plan)
@@ -128,7 +129,8 @@ package struct RollBackDeploy {
 
   private func began(_ plan: RollbackPlan) throws(Failure) -> DeployEvent {
     DeployEvent(
-      .rollbackBegan, at: surroundings.now(), migrations: plan.undoes, backup: plan.backup.id, database: plan.database,
+      .rollbackBegan, at: surroundings.now(), migrations: plan.undoes, backup: plan.backup.id,
+      holds: BackupMoment(plan.backup.manifest), database: plan.database,
       temporary: plan.mode == .restore ? plan.temporary : nil, identity: try swap.oid(of: plan.database))
   }
 

@@ -93,7 +93,7 @@ struct RollbackPlanner {
 
   /// A plan for a rollback that was interrupted, whatever its journal has come to.
   func plan(again record: DeployRecord) throws(Failure) -> RollbackPlan {
-    let backup = try BackupFinder(try repository.listing(of: policy.name)).find(record.rollback?.backup ?? "")
+    let backup = try BackupFinder(try repository.listing(of: policy.name)).find(named: record.rollback?.backup)
     return try plan(record, backup, .restore)
   }
 
@@ -107,7 +107,7 @@ struct RollbackPlanner {
 
   /// - Throws: `no_such_backup`.
   private func snapshot(of record: DeployRecord, _ listing: Listing) throws(Failure) -> Backup {
-    do throws(Failure) { return try BackupFinder(listing).find(record.backup ?? "") } catch {
+    do throws(Failure) { return try BackupFinder(listing).find(named: record.backup) } catch {
       throw Failure(
         error.code, exit: error.exit, what: "rollback of \(policy.name)",
         why: "snapshot \(record.backup ?? "") of deploy \(record.id) is gone",
@@ -315,7 +315,8 @@ struct RollbackPlanner {
       let beyond = try history.rows().filter { $0.isLive && !known.contains($0.name) }
       // One that is gone tells nothing either.
       plan.undoes = history.isThere ? beyond.map(\.name) : journaled(deploys, besides: known)
-      plan.writers = try history.writers(of: beyond.map(\.id))
+      let undone = Set(plan.undoes)
+      plan.writers = deploys.flatMap(\.transactions).filter { undone.contains($0.key) }.map(\.value)
       return beyond
     } catch {
       try surroundings.cancellation.check()
@@ -339,8 +340,10 @@ struct RollbackPlanner {
     let reader = ServerReader(maintenance)
     let live = try reader.properties(of: plan.database)
     let changed = try reader.propertiesChanged(of: plan.database, by: plan.writers)
+    // What keeps everybody out of a database must not come along.
+    let undone = plan.unreadable == nil ? changed : live.allParts(with: plan.backup.manifest.source.properties)
     (plan.properties, plan.propertyDifferences) = live.afterRollback(
-      to: plan.backup.manifest.source.properties, undoing: changed)
+      to: plan.backup.manifest.source.properties, undoing: undone)
   }
 
   /// Whether what a plan was made of is still so.

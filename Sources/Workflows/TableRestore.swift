@@ -33,8 +33,12 @@ struct TableRestore: Sendable {
     try text.read(skipping: { _ in true }, objects: false) { (piece) throws(Failure) in try scanner.scan(piece) }
     _ = try scanner.finish()
     let statements = list.all.map { DumpedStatement($0) }
-    selection = try TableSelection(
-      of: statements, tables: tables, largeObjects: backup.manifest.digests.largeObjects.count)
+    let encoding = backup.manifest.nameEncoding
+    do throws(Failure) {
+      selection = try TableSelection(
+        of: statements, tables: tables.map(encoding.inDump),
+        largeObjects: backup.manifest.digests.largeObjects.count)
+    } catch { throw error.shown(by: encoding) }
     self.statements = zip(list.all, selection.isIncluded).filter(\.1).map(\.0)
     (expected, schemaStatements) = try Self.expectation(backup.manifest, selection, statements)
   }

@@ -7,13 +7,14 @@ struct WayBack {
   let target: ConnectionTarget
   let surroundings: Surroundings
 
-  /// What a trial would stumble over first. What else it takes, only the trial tells.
+  /// What a trial would stumble over first, each with the statement that gives it. What else it takes, only the trial tells.
   ///
+  /// - Parameter live: on the database that is deployed to.
   /// - Throws: `no_way_back`, with every privilege that is missing; what keeps the role from the maintenance database.
-  func check() throws(Failure) {
+  func check(_ live: Session) throws(Failure) {
     let session = try surroundings.connector.maintenanceSession(of: target, renames: true)
     let needs = try Self.needs(of: target.database, session)
-    let missing = needs.missing.map { "\($0.problem): \($0.fix)" }
+    let missing = (needs.missing + (try Self.unrestorable(live))).map { "\($0.problem): \($0.fix)" }
     guard let first = missing.first else { return }
     throw Failure(
       "no_way_back", exit: .noPermission, what: "deploy to \(target.database)",

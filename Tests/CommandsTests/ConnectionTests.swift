@@ -36,6 +36,34 @@ import Testing
     }
   }
 
+  @Test func `libpq's password variables are used where the URL has none, by every program`() throws {
+    try Workbench.with(sql: "CREATE TABLE t AS SELECT generate_series(1, 9) a") { bench in
+      try Roles.makeLocked(bench.cluster, password: secret)
+      try bench.cluster.psql("GRANT pg_read_all_data TO locked")
+      try bench.writePolicy(url: bench.cluster.url(bench.database, user: "locked"), more: "backup: {globals: false}")
+      _ = try refused(bench, "wrong_password", 77)
+      let file = "\(bench.folder)/passwords"
+      let escaped = secret.replacing("\\", with: "\\\\").replacing(":", with: "\\:")
+      try Data("*:*:*:locked:\(escaped)\n".utf8).write(to: URL(fileURLWithPath: file))
+      chmod(file, 0o600)
+      for environment in [["PGPASSWORD": secret], ["PGPASSFILE": file]] {
+        let run = try bench.holdfast("backup", "--log-level", "debug", environment: environment)
+        #expect(run.exit == 0, "\(run.stderr)")
+        #expect(!run.stderr.contains(secret) && run.stderr.contains("running "), "\(run.stderr)")
+      }
+    }
+  }
+
+  @Test func `what of libpq's environment has no effect is told by check`() throws {
+    try Workbench.with { bench in
+      let environment = ["PGSSLMODE": "verify-full", "PGHOST": "elsewhere", "PGPASSWORD": "x", "PGAPPNAME": "x"]
+      let check = try bench.holdfast("check", "--json", environment: environment)
+      // The URL gives a host.
+      let warnings = "\(check.json.array("warnings") ?? [])"
+      #expect(check.exit == 0 && warnings.contains("PGSSLMODE of the environment has no effect"), "\(warnings)")
+    }
+  }
+
   @Test func `an unknown host, a server that is down and a missing database are told apart by their words`() throws {
     try Workbench.with { bench in
       try bench.writePolicy(url: "postgresql://postgres@no-such-host.invalid/x?connect_timeout=3")

@@ -48,6 +48,21 @@ import Testing
     }
   }
 
+  @Test func `of many missing privileges one statement gives all`() throws {
+    let sql = (0..<20).map { "CREATE TABLE t\($0) (id serial)" }.joined(separator: "; ")
+    try Workbench.with(cluster: LoginServer.shared, sql: sql) { bench in
+      let role = try LoginServer.role("LOGIN NOSUPERUSER")
+      let found = try findings(role, bench)
+      #expect(
+        found.map(\.fix) == ["GRANT pg_read_all_data TO \"\(role)\""]
+          || found.map(\.fix) == ["GRANT pg_read_all_data TO \(role)"])
+      #expect(found.first?.problem.contains("lacks 40 privileges to read") == true, "\(found)")
+      try bench.cluster.psql(found.first?.fix ?? "", database: bench.database)
+      #expect(try findings(role, bench) == [])
+      try dump(role, bench)
+    }
+  }
+
   @Test func `a superuser, the owner and a member of the owner lack nothing`() throws {
     try Workbench.with(cluster: LoginServer.shared) { bench in
       let owner = try LoginServer.role()

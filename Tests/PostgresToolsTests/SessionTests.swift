@@ -35,7 +35,7 @@ import Testing
     let raising = "DO $$ BEGIN RAISE EXCEPTION 'what' USING detail = 'more', hint = 'try', errcode = '42501'; END $$"
     let failure = try #require(throws: Failure.self) { try session.query(raising) }
     #expect(failure.exit == .noPermission)
-    #expect(failure.details == ["more", "try"])
+    #expect(failure.details == ["more", "try", "PL/pgSQL function inline_code_block line 1 at RAISE"])
     #expect(try session.query("SELECT 1") == [["1"]])
   }
 

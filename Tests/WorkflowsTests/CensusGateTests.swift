@@ -34,7 +34,7 @@ import Testing
     try DeployBench.with { deploy in
       try deploy.migration(Self.name, "CREATE TABLE more (a int);")
       let tools = try StoppableTools(in: "\(deploy.bench.folder)/tools", real: deploy.cluster.binaries)
-      try tools.replace("pg_dump", "exec \"$real\" \"$@\" -T orders")
+      try tools.replace("pg_dump", "exec \"$real\" \"$@\" --exclude-table-data=orders")
       try deploy.writePolicy(more: "tools: {directory: \"\(tools.folder)\"}")
       let run = try deploy.run("deploy", "--json", program: deploy.spy)
       #expect(run.exit == 78)

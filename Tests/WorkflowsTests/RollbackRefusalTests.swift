@@ -86,7 +86,7 @@ import Testing
 
   /// A tool, and what it does in place of its work.
   static let failing: [(tool: String, script: String, code: String)] = [
-    ("pg_restore", "case \"$*\" in *' -f '*|'-l '*) exec \"$real\" \"$@\";; esac; exit 1", "child_failed"),
+    ("pg_restore", "case \"$*\" in *' -f '*|'-l '*) exec \"$real\" \"$@\";; esac; kill -9 $$", "child_failed"),
     ("pg_dump", plantingDump, "restored_differs"),
   ]
 

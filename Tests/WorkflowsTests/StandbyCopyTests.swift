@@ -127,7 +127,7 @@ import Testing
       let gid = "held_\(bench.database)"
       let tools = try StoppableTools(in: "\(bench.bench.folder)/tools", real: bench.cluster.binaries)
       if mode == "restored" {
-        try tools.replace("pg_restore", "case \"$*\" in *' -f '*|'-l '*) exec \"$real\" \"$@\";; esac; exit 1")
+        try tools.replace("pg_restore", "case \"$*\" in *' -f '*|'-l '*) exec \"$real\" \"$@\";; esac; kill -9 $$")
         try bench.writePolicy(more: "tools: {directory: \"\(tools.folder)\"}")
       } else {
         try bench.psql("BEGIN; INSERT INTO orders VALUES (999, 1, ''); PREPARE TRANSACTION '\(gid)'")

@@ -8,7 +8,10 @@ import Testing
   private static let unrestorable: [(sql: String, named: String)] = [
     ("CREATE EXTENSION pg_stat_statements", "pg_stat_statements"),
     ("CREATE PUBLICATION everything FOR ALL TABLES", "everything"),
-    ("CREATE FUNCTION internal_one(text) RETURNS text LANGUAGE internal IMMUTABLE AS 'upper'", "internal_one"),
+    (
+      "CREATE FUNCTION internal_one(text) RETURNS text LANGUAGE internal IMMUTABLE AS 'upper'; "
+        + "ALTER FUNCTION internal_one(text) OWNER TO ROLE_", "internal_one"
+    ),
     (
       "CREATE FUNCTION leak(int) RETURNS int LANGUAGE sql LEAKPROOF IMMUTABLE AS 'SELECT 1'; ALTER FUNCTION leak(int) OWNER TO ROLE_",
       "leak"
@@ -20,7 +23,7 @@ import Testing
     ("SELECT lo_create(4711)", "LARGE OBJECT"),
     ("ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO PUBLIC", "DEFAULT PRIVILEGES"),
     ("ALTER DATABASE \"DATABASE_\" SET log_min_messages = 'warning'", "log_min_messages"),
-    ("CREATE SCHEMA elsewhere CREATE TABLE of_another (a int)", "elsewhere"),
+    ("CREATE SCHEMA elsewhere CREATE TABLE of_another (a int)", "objects of postgres"),
     ("GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() TO ROLE_", "pg_ls_waldir"),
     (
       "CREATE FOREIGN DATA WRAPPER f; CREATE SERVER remote FOREIGN DATA WRAPPER f; GRANT USAGE ON FOREIGN SERVER remote TO ROLE_",

@@ -45,6 +45,11 @@ int cprocess_punch_hole(int descriptor, int64_t offset, int64_t length);
 /// Returns once everything on the file system of an open file is on its disk. 0 or -errno.
 int cprocess_sync_file_system(int descriptor);
 
+/// Converts text between encodings, by their names of iconv. Returns the bytes written to `out`; -errno where the text is none of its
+/// encoding, has no equivalent, or has no room; -EINVAL for an encoding that is not known.
+ssize_t cprocess_convert(
+    const char *to, const char *from, const char *text, size_t length, char *out, size_t room);
+
 /// Columns of the terminal on a descriptor; 0 when it is none.
 int cprocess_terminal_columns(int descriptor);
 
