@@ -68,9 +68,15 @@ extension DatabaseProperties {
     let (own, other) = (values(live), values(backup))
     return Set(own.keys).union(other.keys).sorted().filter { own[$0] != other[$0] }.map { name in
       PropertyDifference(
-        name: "setting \(name)" + (role.map { " of \($0)" } ?? ""), live: own[name], backup: other[name],
+        name: "setting \(name)" + (role.map { " of \($0)" } ?? ""), live: shown(name, own[name]),
+        backup: shown(name, other[name]),
         keepsLive: keepsLive)
     }
+  }
+
+  /// A setting of an application's own may be a secret.
+  private static func shown(_ name: String, _ value: String?) -> String? {
+    name.contains(".") ? value.map { _ in "(set)" } : value
   }
 
   private static func values(_ settings: [Setting]) -> [String: String] {

@@ -43,7 +43,7 @@ package struct RestoreGuide {
     psql -X -d "$target" -c ANALYZE\(isDirectory ? "\nrm -r \"$scratch\"" : "")
     ```
 
-    The database must not exist yet. A restore that failed half way: drop the new database, mend the cause, begin again.\(olderServerNote)
+    The database must not exist yet. A restore that failed half way: drop the new database, fix the cause, start again.\(olderServerNote)
 
     """
   }

@@ -90,6 +90,7 @@ struct RestoreCommand {
       case .none: "It was not compared with the backup."
       case .rows: "Verified: as many rows per table as the backup."
       case .digest where !outcome.shortfalls.isEmpty: "Its rows are the backup's, but its schema is not whole."
+      case .digest where !outcome.isWhole: "Verified: its rows, sequences and large objects are the backup's."
       case .digest: "Verified: identical to the backup."
       }
     return "Restored \(outcome.database) from \(outcome.backup.id) in \(secondsText(outcome.seconds)). \(proof)\n"

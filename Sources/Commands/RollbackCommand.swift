@@ -171,7 +171,7 @@ struct RollbackCommand {
   private func done(_ outcome: RollBackDeploy.Outcome) -> String {
     let plan = outcome.plan
     if plan.mode == .resolveOnly {
-      return "\(plan.undoes.joined(separator: ", ")) is marked as rolled back; mend it, then: holdfast deploy\n"
+      return "\(plan.undoes.joined(separator: ", ")) is marked as rolled back; fix it, then: holdfast deploy\n"
     }
     let kept = plan.liveExists ? " The database before is kept as \(plan.keptAs)." : ""
     return
@@ -179,10 +179,10 @@ struct RollbackCommand {
       + plan.lostText + next(plan)
   }
 
-  /// What only came with the one that failed needs no mending.
+  /// What only came with the one that failed needs no fix.
   private func next(_ plan: RollbackPlan) -> String {
-    if let failed = plan.failed { return "next: mend \(failed), then: holdfast deploy\n" }
-    return plan.undoes.isEmpty ? "" : "next: what was undone pends again, and holdfast deploy applies it\n"
+    if let failed = plan.failed { return "next: fix \(failed), then: holdfast deploy\n" }
+    return plan.undoes.isEmpty ? "" : "next: what was undone is pending again, and holdfast deploy applies it\n"
   }
 }
 

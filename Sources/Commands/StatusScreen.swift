@@ -117,7 +117,8 @@ struct StatusScreen {
 
   /// Nothing is called ready that was not tried.
   private func readyText(_ seconds: Double) -> String {
-    let ready = report.serverProblem == nil ? "ready" : "once the server can be used"
+    let isServerUsable = report.serverProblem.map { $0.code == "no_migrations_folder" } ?? true
+    let ready = isServerUsable ? "ready" : "once the server can be used"
     switch report.proof {
     case .restore(let at, let seconds):
       return "\(ready): \(secondsText(seconds)) (so long a restore took, \(minuteText(at)) UTC)"

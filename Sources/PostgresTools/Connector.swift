@@ -133,7 +133,6 @@ package struct Connector: Sendable {
       PQfinish(connection)
       return .failure(failure)
     }
-    QuietLogins.shared.learn(from: connection, settings)
     return .success(Session(adopting: connection, target: target, cancellation: cancellation, log: log))
   }
 

@@ -4,14 +4,14 @@ import Foundation
 
 /// On which servers a session can be opened without waking event triggers on logins (17 and newer, by a superuser).
 ///
-/// Only a session tells, so the first one of a run is an ordinary one.
+/// Only a session tells, so the first one of a run is an ordinary one; and only one without a pooler in between, which refuses such options.
 final class QuietLogins: @unchecked Sendable {
   static let shared = QuietLogins()
   private let lock = NSLock()
   private var known: Set<String> = []
 
   private func key(_ settings: [String: String]) -> String {
-    ["host", "hostaddr", "port", "user"].map { settings[$0] ?? "" }.joined(separator: " ")
+    ["host", "port", "user"].map { settings[$0] ?? "" }.joined(separator: " ")
   }
 
   /// The settings with the option, where it is known to be taken.

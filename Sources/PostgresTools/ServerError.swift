@@ -86,6 +86,6 @@ extension Failure {
   /// An error of the server's about what it was given, and not about itself, the connection, or a stop.
   package var isOfStatement: Bool {
     guard code == "server_error", let server else { return false }
-    return !["08", "53", "54", "57", "58", "XX"].contains { server.sqlState.hasPrefix($0) }
+    return !["08", "53", "57", "58", "XX"].contains { server.sqlState.hasPrefix($0) }
   }
 }

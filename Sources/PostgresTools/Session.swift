@@ -59,6 +59,7 @@ package final class Session: @unchecked Sendable {
     // No operator yet.
     let process = try query("SELECT pg_catalog.pg_backend_pid()").first?.first ?? nil
     guard process == "\(announcedProcess)" else { return }
+    QuietLogins.shared.learn(from: connection, target.parameters)
     try query("SELECT pg_catalog.set_config('search_path', '', false)")
     try query(
       """

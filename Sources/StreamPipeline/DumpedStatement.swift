@@ -96,6 +96,15 @@ package struct DumpedStatement: Sendable {
     return text.count > 120 ? "\(text.prefix(119))…" : text
   }
 
+  /// What the body of a function calls without a schema, in lower case.
+  var calls: Set<String> {
+    guard kindOfFirst == .routine, bytes.starts(with: "CREATE ".utf8) else { return [] }
+    let body = Self.body(bytes, Self.words(bytes))
+    let matches = String(decoding: body, as: UTF8.self).matches(
+      of: /(?:^|[^A-Za-z0-9_.$"])([A-Za-z_][A-Za-z0-9_$]*)\s*\(/)
+    return Set(matches.map { $0.1.lowercased() })
+  }
+
   /// Whose rows follow it.
   package var rows: CopyTarget? { if case .rows(let target) = role { target } else { nil } }
   package var hasRows: Bool { rows != nil }

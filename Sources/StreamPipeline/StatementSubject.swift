@@ -41,6 +41,8 @@ struct StatementSubject: Hashable {
     Kind("CREATE CONSTRAINT TRIGGER ", "trigger", { nameOnTable($0) }),
     Kind("CREATE POLICY ", "policy", { nameOnTable($0) }), Kind("CREATE RULE ", "rule", { nameOnTable($0) }),
     Kind("ALTER TABLE ONLY ", "part of a table", { part($0) }), Kind("ALTER TABLE ", "part of a table", { part($0) }),
+    Kind("ALTER FOREIGN TABLE ONLY ", "part of a table", { part($0) }),
+    Kind("ALTER FOREIGN TABLE ", "part of a table", { part($0) }),
     Kind("ALTER DOMAIN ", "part of a domain", { part($0) }),
     Kind("ALTER PUBLICATION ", "part of a publication", { upTo(" WHERE ", $0) }),
   ]

@@ -38,6 +38,8 @@ private struct Choice {
   /// Partitioned tables, with their partitions.
   private var partitions: [QualifiedName: [QualifiedName]] = [:]
   private var haveRows: Set<QualifiedName> = []
+  /// Functions and procedures, by their names without a schema.
+  private var routinesByName: [String: [Int]] = [:]
 
   private(set) var chosen: Set<QualifiedName> = []
   private(set) var included: [Bool]
@@ -49,7 +51,9 @@ private struct Choice {
     included = statements.map { $0.role == .session }
     for (index, statement) in statements.enumerated() {
       switch statement.role {
-      case .table(let name), .view(let name), .part(let name): makers[name, default: []].append(index)
+      case .table(let name), .view(let name), .part(let name):
+        makers[name, default: []].append(index)
+        if statement.kindOfFirst == .routine { routinesByName[name.name, default: []].append(index) }
       case .schema(let name): schemas[name] = index
       case .extension(let name, let schema): extensions.append((name, schema, index))
       case .rows(let target): haveRows.insert(QualifiedName(schema: target.schema, name: target.name))
@@ -122,9 +126,13 @@ private struct Choice {
       guard case .table(let table) = statement.role, chosen.contains(table), let needed = lack(of: index) else {
         continue
       }
+      // A view is restored with the whole backup only.
+      let isTable = (makers[needed] ?? []).contains { if case .table = statements[$0].role { true } else { false } }
       throw Failure(
-        "table_needs", exit: .usage, what: "table \(table)", why: "it cannot be made without \(needed)",
-        nextStep: "add --table \(needed); or restore the whole backup")
+        "table_needs", exit: .usage, what: "table \(table)",
+        why: "it cannot be made without \(isTable ? "" : "the view ")\(needed)",
+        nextStep: (isTable ? "add --table \(needed); or " : "")
+          + "restore the whole backup: holdfast restore ID --into NAME")
     }
   }
 
@@ -150,13 +158,12 @@ private struct Choice {
     guard !included[index] else { return }
     included[index] = true
     let statement = statements[index]
-    for name in statement.names {
-      if makers[name] != nil {
-        if let schema = schemas[name.schema] { included[schema] = true }
-      } else {
-        // What no statement makes is an extension's.
-        for found in extensions where found.schema == name.schema { add(found.index) }
-      }
+    for name in statement.names where makers[name] != nil {
+      if let schema = schemas[name.schema] { included[schema] = true }
+    }
+    // What no statement makes is an extension's.
+    for name in statement.names + statement.bodyNames where makers[name] == nil {
+      for found in extensions where found.schema == name.schema { add(found.index) }
     }
     if case .extension(_, let name) = statement.role, let schema = schemas[name] { included[schema] = true }
     for part in parts(of: statement) + unnamed(by: statement) { add(part) }
@@ -195,7 +202,12 @@ private struct Choice {
         place > 0 || statement.role != .belonging || statements[index].kindOfFirst == statement.kindOfFirst
       }
     }
-    return named.filter { isPart($0) }
+    return named.filter { isPart($0) } + routines(calledBy: statement)
+  }
+
+  /// The routines that a body calls without their schema: which of several is meant, its search path tells when it is called.
+  private func routines(calledBy statement: DumpedStatement) -> [Int] {
+    statement.calls.flatMap { routinesByName[$0] ?? [] }
   }
 
   private func isPart(_ index: Int) -> Bool { if case .part = statements[index].role { true } else { false } }

@@ -55,7 +55,7 @@ extension StatusReport {
   package var failedDeploy: DeployRecord? {
     // A restore --swap has a journal too, and is none.
     guard let newest = deploys.first(where: { !$0.pending.isEmpty && $0.state != .abandoned }), newest.state == .failed,
-      newest.backup.map(heldSnapshots.contains) ?? false
+      !(newest.backup.map(releasedSnapshots.contains) ?? false)
     else { return nil }
     return newest.failed != nil && migrations?.isClean == true ? nil : newest
   }

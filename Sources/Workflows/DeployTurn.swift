@@ -20,5 +20,6 @@ struct DeployTurn {
     lock = try PolicyLock(repository, policy: policy.name, kind: .deploy, purpose: purpose, now: surroundings.now())
     books = try DeployBooks(policy: policy, surroundings: surroundings)
     try AdvisoryLock.deploy.take(books.session, waiting: seconds, cancellation: surroundings.cancellation)
+    NewDatabase.sweepLeftovers(of: books.target, surroundings)
   }
 }

@@ -102,19 +102,22 @@ struct DirectoryRestore {
   private func rescue(_ failed: [File], _ tables: [File]) throws(Failure) -> [Shortfall] {
     try place.pool.with { (session) throws(Failure) in
       let rescue = RowRescue(dump: DumpSession(session: session, paths: place.paths), isTolerant: place.isTolerant)
-      func load(_ table: CopyTarget, _ session: Session) throws(Failure) {
-        for (entry, file) in tables where entry.target == table { try fill(table, from: file, session) }
+      let pieces = tables.enumerated().map { RowRescue.Piece(table: $1.0.target, place: $0) }
+      func load(_ piece: RowRescue.Piece, _ session: Session) throws(Failure) {
+        try fill(piece.table, from: tables[piece.place].1, session)
       }
-      guard !(try rescue.retry(failed.map(\.0.target), load)).isEmpty else { return [] }
+      let files = Set(failed.map(\.0.file))
+      let first = pieces.filter { files.contains(tables[$0.place].0.file) }
+      guard !(try rescue.retry(first, load)).isEmpty else { return [] }
       surroundings.log.info("rows are loaded again, in the order of the dump")
       for (entry, _) in tables where try !RowLoad.isExtensions(entry.target, session) {
         try session.query(bytes: Array("TRUNCATE ".utf8) + entry.target.nameBytes)
       }
-      var left: [CopyTarget] = []
-      for (entry, file) in tables {
-        let wasLoaded = !failed.contains { $0.0.file == entry.file }
-        if try RowLoad.isExtensions(entry.target, session), wasLoaded { continue }
-        if try outcome(of: entry.target, from: file, session) != nil { left.append(entry.target) }
+      var left: [RowRescue.Piece] = []
+      for piece in pieces {
+        let (entry, file) = tables[piece.place]
+        if !files.contains(entry.file), try RowLoad.isExtensions(entry.target, session) { continue }
+        if try outcome(of: entry.target, from: file, session) != nil { left.append(piece) }
       }
       return try rescue.relax(try rescue.retry(left, load), load)
     }

@@ -38,14 +38,19 @@ final class DumpReplay {
     }
   }
 
+  /// Has a statement wait for `settle`; what sets up the session is run at once.
+  func postpone(_ statement: [UInt8]) throws(Failure) {
+    guard RestorePhase(statement) == .main else { return try take(statement) }
+    waiting.append(Waiting(statement: statement, context: context, failure: .internalError("it was not run yet")))
+  }
+
   private func run(_ statement: [UInt8]) throws(Failure) {
     guard let failure = try outcome(statement) else { return }
     waiting.append(Waiting(statement: statement, context: context, failure: failure))
   }
 
   private func outcome(_ statement: [UInt8]) throws(Failure) -> Failure? {
-    guard let failure = try dump.run(statement) else { return nil }
-    return isRepeated && failure.isAlreadyThere ? nil : failure
+    try dump.run(statement, isRepeated: isRepeated)
   }
 
   /// Tries what has failed again, until nothing more can be run.

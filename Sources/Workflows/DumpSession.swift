@@ -10,11 +10,13 @@ struct DumpSession {
   let session: Session
   let paths: SearchPaths
 
+  /// - Parameter isRepeated: it was run before, perhaps: what is there already is done.
   /// - Returns: nil when it was run; the first error when it fails under every path.
   /// - Throws: what is no error of the statement: a lost connection, a full disk, the wish to stop.
-  func run(_ statement: [UInt8]) throws(Failure) -> Failure? {
+  func run(_ statement: [UInt8], isRepeated: Bool = false) throws(Failure) -> Failure? {
     guard !UnknownSetting.isUnknown(statement, server: session.serverVersion / 10_000) else { return nil }
     guard let failure = try outcome(statement) else { return nil }
+    if isRepeated, failure.isAlreadyThere { return nil }
     for path in paths.candidates {
       if try under(path, { () throws(Failure) in try outcome(statement) }) == nil { return nil }
     }
@@ -50,6 +52,9 @@ extension Failure {
   var isAlreadyThere: Bool {
     // duplicate_table, _object, _function, _schema, _column; invalid_table_definition: a second primary key; wrong_object_type: already a
     // partition.
-    server.map { ["42P07", "42710", "42723", "42P06", "42701", "42P16", "42809"].contains($0.sqlState) } ?? false
+    // Large objects and text search have no check of their own: a catalog's index refuses the second one.
+    guard let server else { return false }
+    return ["42P07", "42710", "42723", "42P06", "42701", "42P16", "42809"].contains(server.sqlState)
+      || server.sqlState == "23505" && server.schema == "pg_catalog"
   }
 }

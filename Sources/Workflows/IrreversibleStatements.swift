@@ -11,7 +11,11 @@ enum IrreversibleStatements {
   /// - Returns: a line for each statement.
   static func find(of names: [String], in directory: String?) throws(Failure) -> [String] {
     guard let directory, !names.isEmpty else { return [] }
-    let folder = try MigrationFolder(path: directory)
+    let folder: MigrationFolder
+    do throws(Failure) { folder = try MigrationFolder(path: directory) } catch {
+      // No reason not to go back.
+      return ["unknown, as the migrations cannot be read: \(error.why)"]
+    }
     var found: [String] = []
     for migration in names.compactMap({ folder.migration($0) }) {
       found += find(in: migration.text ?? "").map { "\($0) (\(migration.name))" }

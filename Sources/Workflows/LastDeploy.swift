@@ -53,9 +53,13 @@ extension [DeployRecord] {
 }
 
 extension [DeployRecord] {
-  /// The newest good snapshot that is no deploy's, and still held, unless there was a deploy or a rollback since.
+  /// The newest good snapshot that is no deploy's, and still held, unless a deploy or a rollback has changed the database since.
   private func hookSnapshot(in listing: Listing, live: DatabaseIdentity?, now: Date) -> Backup? {
-    let last = flatMap { [$0.startedAt] + [$0.rollback?.at].compactMap { $0 } }.max()
+    // What was given up before it changed anything does not count.
+    let last = compactMap { record -> Date? in
+      if let rollback = record.rollback, record.state == .rolledBack { return rollback.at }
+      return record.hasBegunNothing ? nil : record.startedAt
+    }.max()
     return listing.backups.first { backup in
       let manifest = backup.manifest
       return manifest.migrations != nil && manifest.deploy == nil && manifest.reason == "pre-deploy"

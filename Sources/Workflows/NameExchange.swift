@@ -17,7 +17,7 @@ extension DatabaseSwap {
     }
   }
 
-  /// The same for a caller that knows what comes next: the failure's next step only says what has to be mended.
+  /// The same for a caller that knows what comes next: the failure's next step only says what has to be fixed.
   func tryExchange(live: String, keptAs: String, replacement: String) throws(Failure) {
     // Everybody who wants to connect waits meanwhile, or is refused.
     try session.query("SELECT pg_catalog.set_config('lock_timeout', $1, false)", [Self.lockTimeout])
@@ -146,7 +146,7 @@ extension DatabaseSwap {
       failure.nextStep = "end what connects to it, or is on it"
     case "55P03": return databaseLocked(live)
     case "42501": failure.nextStep = "use the role that owns both databases, or a superuser, in database.url"
-    default: failure.nextStep = "mend what the server says"
+    default: failure.nextStep = "fix what the server says"
     }
     return failure
   }

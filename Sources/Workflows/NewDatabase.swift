@@ -250,6 +250,16 @@ struct NewDatabase {
     }
   }
 
+  /// The same for a run that only wants them gone: a server that does not let it look is told of by what comes next.
+  static func sweepLeftovers(of target: ConnectionTarget, _ surroundings: Surroundings) {
+    do throws(Failure) {
+      let session = try surroundings.connector.maintenanceSession(of: target)
+      for name in try sweep(session, log: surroundings.log) {
+        surroundings.log.info("dropped \(name), left by a killed run")
+      }
+    } catch { surroundings.log.info("databases that killed runs left are not looked for: \(error.why)") }
+  }
+
   /// Drops what killed runs left, as far as this role may. One that cannot be dropped is no reason to restore nothing.
   ///
   /// - Returns: the names that were dropped.

@@ -49,8 +49,8 @@ package struct StatusReport: Sendable {
   package var freshness: Freshness
   /// Why the database is another one than that of the earlier backups.
   package var otherDatabase: Failure?
-  /// Snapshots that are held.
-  package var heldSnapshots: Set<String>
+  /// Backups without a hold, whether it was released or there never was one. A hold that has come to its end is none of these.
+  package var releasedSnapshots: Set<String>
 
   package var openDeploy: DeployRecord? { deploys.first(where: \.isUnfinished) }
 }
@@ -69,10 +69,13 @@ package enum RollbackProof: Sendable, Equatable {
     let restored = backups.filter {
       $0.isLike(snapshot) && $0.manifest.digests.schema == snapshot.manifest.digests.schema
     }
-    .flatMap(\.verifications).filter { $0.restored?.server == snapshot.manifest.source.systemIdentifier }
-    .max { $0.at < $1.at }
-    if let restored, let seconds = restored.restored?.seconds {
-      self = .restore(at: restored.at, seconds: seconds)
+    .flatMap { backup in backup.verifications.map { (verification: $0, bytes: backup.manifest.rawBytes) } }
+    .filter { $0.verification.restored?.server == snapshot.manifest.source.systemIdentifier }
+    .max { $0.verification.at < $1.verification.at }
+    if let (restored, bytes) = restored, let seconds = restored.restored?.seconds {
+      // Another backup of the schema may be of another size.
+      let scale = Double(snapshot.manifest.rawBytes + 1) / Double(bytes + 1)
+      self = .restore(at: restored.at, seconds: seconds * max(1, scale))
     } else if let trial = snapshot.manifest.wayBack {
       self = .schema(at: trial.at)
     } else {
@@ -110,16 +113,11 @@ package struct ReadStatus {
       now: surroundings.now(), holdFor: policy.migrations.holdFor,
       freshness: Freshness(
         taken: own.map(\.manifest.createdAt), now: surroundings.now(), maxAge: policy.backup.maxAge),
-      heldSnapshots: Set(
-        listing.backups.filter { $0.hold?.stands(at: surroundings.now()) ?? false }.map(\.id)))
+      releasedSnapshots: Set(listing.backups.filter { $0.hold == nil }.map(\.id)))
     if let repository, report.openDeploy != nil {
       report.worker = PolicyLock.holder(of: .deploy, policy: policy.name, in: repository)
     }
     report.lastDeploy = deploys.last(in: listing, live: nil, now: surroundings.now())
-    if let snapshot = good.first(where: { $0.id == report.lastDeploy.snapshot }) {
-      report.proof = RollbackProof(of: snapshot, among: good)
-      report.secondsBack = report.proof?.seconds ?? snapshot.manifest.restoreSeconds
-    }
     do throws(Failure) { try lookAtServer(own, listing, &report) } catch {
       try surroundings.cancellation.check()
       report.serverProblem = error

@@ -29,13 +29,15 @@ package struct RestoreBackup {
     package var tables: TableSelection?
     /// What its own rows, or the server, did not allow to be restored.
     package var shortfalls: [Shortfall]
+    /// The whole content was compared, and is equal.
+    package var isWhole: Bool
   }
 
   /// Restores a backup into a new database.
   ///
   /// - Parameter tables: names; none: the whole backup.
   /// - Throws: `backup_damaged`, `database_exists`, `restore_needs`, `newer_source`, `no_such_table`, `table_needs`, `child_failed`,
-  ///   `restored_differs`; in every case nothing that it made exists afterwards.
+  ///   `restored_differs`; but for `not_renamed` nothing that it made exists afterwards.
   package func run(
     _ backup: Backup, tables: [String] = [], into name: String, proof: RestoreProof, analyze: Bool,
     accepts: SchemaAcceptance = .refuses
@@ -72,6 +74,7 @@ package struct RestoreBackup {
 
     let suffix = String(backup.id.suffix(6)) + String(UInt16.random(in: 0x1000...0xFFFF), radix: 16)
     var shortfalls: [Shortfall] = []
+    var isWhole = false
     do throws(Failure) {
       let database = try NewDatabase(
         name, like: backup.manifest.source.properties, suffix: suffix, session: maintenance)
@@ -79,22 +82,23 @@ package struct RestoreBackup {
         backup: backup, target: target.database(database.temporaryName), toolbox: toolbox, surroundings: surroundings,
         tables: chosen)
       let result = try work.fill(isTolerant: true)
-      try work.prove(proof, analyze: analyze, after: result, accepts: accepts)
+      isWhole = try work.prove(proof, analyze: analyze, after: result, accepts: accepts)
       shortfalls = result.shortfalls
       try surroundings.cancellation.check()
       try database.publish(surroundings.cancellation)
     } catch {
       if error.code == NewDatabase.notRenamed { throw error }
-      throw NewDatabase.dropped(NewDatabase.name(name, suffix: suffix), of: target, after: error, log: surroundings.log)
+      let cause = chosen == nil ? error : error.ofSingleTables
+      throw NewDatabase.dropped(NewDatabase.name(name, suffix: suffix), of: target, after: cause, log: surroundings.log)
     }
     let seconds = ((ContinuousClock.now - start).seconds * 1000).rounded() / 1000
-    if proof == .digest, chosen == nil, shortfalls.isEmpty {
+    if isWhole, chosen == nil {
       try VerifyBackup(surroundings: surroundings)
         .record(restored: verified.backup, seconds: seconds, on: maintenance)
     }
     return Outcome(
       backup: verified.backup, database: name, seconds: seconds, proof: proof,
-      tables: chosen?.selection, shortfalls: shortfalls)
+      tables: chosen?.selection, shortfalls: shortfalls, isWhole: isWhole)
   }
 
   // MARK: Before
@@ -126,5 +130,17 @@ package struct RestoreBackup {
 
   private func requiredMajor(_ backup: Backup, _ facts: ServerFacts) -> Int {
     max(facts.major, backup.manifest.dumpMajor)
+  }
+}
+
+extension Failure {
+  /// What the tables' own checks and functions read may not have been asked for.
+  fileprivate var ofSingleTables: Failure {
+    guard let state = server?.sqlState, ["42P01", "42883", "3F000"].contains(state) else { return self }
+    var failure = self
+    failure.nextStep =
+      "a check or a function of the tables needs more than was asked for: add what the server names by --table, "
+      + "or restore the whole backup: holdfast restore ID --into NAME"
+    return failure
   }
 }

@@ -46,7 +46,7 @@ struct RestoreEnding {
     var shortfalls: [Shortfall] = []
     for statement in statements {
       guard let failure = try dump.run(statement) else { continue }
-      guard isTolerant else { throw failure }
+      guard isTolerant else { throw failure.ofUnrestorableObject }
       shortfalls.append(Shortfall(statement: statement, replacements: [], why: failure.why))
     }
     return shortfalls

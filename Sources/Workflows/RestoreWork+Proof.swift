@@ -10,29 +10,39 @@ extension RestoreWork {
   /// - Parameters:
   ///   - result: what the restore could not bring back.
   ///   - accepts: a schema that differs in its wording.
+  /// - Returns: whether the whole content was compared, and is equal.
   /// - Throws: `restored_differs`.
+  @discardableResult
   func prove(
     _ proof: RestoreProof, analyze: Bool, after result: RestoreResult, accepts: SchemaAcceptance = .refuses
-  ) throws(Failure) {
-    guard proof != .none || analyze else { return }
+  ) throws(Failure) -> Bool {
+    guard proof != .none || analyze else { return false }
     step("prove the database")
-    _ = try surroundings.phase(
+    let compared = try surroundings.phase(
       proof == .none ? "analyze" : "compare", total: proof == .digest ? dataBytes : nil,
-      summary: { $0.joined(separator: "; ") }
-    ) { () throws(Failure) in
+      summary: { $0.words.joined(separator: "; ") }
+    ) { () throws(Failure) -> (words: [String], isWhole: Bool) in
       let statistics = try statistics()
       let portions = analyze ? try statistics.portions() : []
       let tasks = (proof == .none ? [] : [Task.compare(proof)]) + portions.map(Task.run)
       let done = try inParallel(tasks, threads: surroundings.cores, cancellation: surroundings.cancellation) {
         (task) throws(Failure) -> Done in
         switch task {
-        case .compare(.rows): .compared("rows per table are equal (\(counted(try compareRows(), "table")))")
+        case .compare(.rows): .compared(.inPart("rows per table are equal (\(counted(try compareRows(), "table")))"))
         case .compare: .compared(try compareDigests(result, accepts))
         case .run(let portion): .analyzed(failures: try statistics.run(portion))
         }
       }
       return summary(done, proof, analyze: analyze)
     }
+    return compared.value.isWhole
+  }
+
+  /// What a comparison has shown, in words.
+  enum Compared: Sendable {
+    case whole(String)
+    /// Something was not compared, or was accepted.
+    case inPart(String)
   }
 
   private func statistics() throws(Failure) -> StatisticsUpdate {
@@ -48,23 +58,29 @@ extension RestoreWork {
   }
 
   private enum Done: Sendable {
-    case compared(String)
+    case compared(Compared)
     case analyzed(failures: [String])
   }
 
-  private func summary(_ done: [Done], _ proof: RestoreProof, analyze: Bool) -> [String] {
+  private func summary(
+    _ done: [Done], _ proof: RestoreProof, analyze: Bool
+  ) -> (words: [String], isWhole: Bool) {
     var parts: [String] = []
+    var isWhole = false
     var failures: [String] = []
     for part in done {
       switch part {
-      case .compared(let text): parts.append(text)
+      case .compared(.whole(let text)):
+        parts.append(text)
+        isWhole = true
+      case .compared(.inPart(let text)): parts.append(text)
       case .analyzed(let more): failures += more
       }
     }
     for failure in failures { surroundings.log.warning("not analyzed, the rows are whole: \(failure)") }
-    guard analyze else { return parts }
+    guard analyze else { return (parts, isWhole) }
     let all = proof == .none ? "statistics are up to date" : "analyzed"
-    return parts + [failures.isEmpty ? all : "analyzed in part"]
+    return (parts + [failures.isEmpty ? all : "analyzed in part"], isWhole)
   }
 
   private func serverMajor() throws(Failure) -> Int {
@@ -72,7 +88,7 @@ extension RestoreWork {
   }
 
   private func compareRows() throws(Failure) -> Int {
-    let pool = SessionPool(surroundings.connector, target, purpose: "restore")
+    let pool = SessionPool(surroundings.connector, target, purpose: "restore", settings: "SET row_security = off")
     let largestFirst = expected.tables.sorted { $0.rows > $1.rows }
     let problems = try inParallel(largestFirst, threads: surroundings.cores, cancellation: surroundings.cancellation) {
       (table) throws(Failure) in
@@ -93,7 +109,7 @@ extension RestoreWork {
   }
 
   /// Dumps the new database through the scanner and compares every digest with the manifest's.
-  private func compareDigests(_ result: RestoreResult, _ accepts: SchemaAcceptance) throws(Failure) -> String {
+  private func compareDigests(_ result: RestoreResult, _ accepts: SchemaAcceptance) throws(Failure) -> Compared {
     var found = try content(leavingOut: manifest.excludeQualified ?? manifest.excludeTableData)
     var problems = try contentProblems(found.digest)
     if !problems.isEmpty, !manifest.excludeTableData.isEmpty {
@@ -104,11 +120,12 @@ extension RestoreWork {
     }
     try refuse(problems)
     if let unlike = try schemaWriters() {
-      return "rows, sequences and large objects equal the backup's; the schema's text is not compared between \(unlike)"
+      return .inPart(
+        "rows, sequences and large objects equal the backup's; the schema's text is not compared between \(unlike)")
     }
     // Under which settings a partitioned table is made depends on what was dumped before it: of some tables only the statements count.
     if tables == nil, result.shortfalls.isEmpty, found.digest.schema == expected.schema {
-      return "every digest equals the backup's"
+      return .whole("every digest equals the backup's")
     }
     return try SchemaProof(
       backup: backup, target: target, toolbox: toolbox, surroundings: surroundings, tables: tables, result: result,

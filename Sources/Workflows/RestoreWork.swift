@@ -43,11 +43,13 @@ struct RestoreWork {
 
   /// Fills a database that is to take the place of the live one, and proves it.
   ///
+  /// - Returns: whether the whole content was compared, and is equal.
   /// - Throws: `unrestorable_object`, `restored_differs`, unless that is accepted.
-  func fillAndProve(_ accepts: SchemaAcceptance) throws(Failure) {
+  @discardableResult
+  func fillAndProve(_ accepts: SchemaAcceptance) throws(Failure) -> Bool {
     let result = try fill(isTolerant: accepts.isTolerant)
-    try prove(.digest, analyze: true, after: result, accepts: accepts)
-    guard let first = result.shortfalls.first else { return }
+    let isWhole = try prove(.digest, analyze: true, after: result, accepts: accepts)
+    guard let first = result.shortfalls.first else { return isWhole }
     let lines = result.shortfalls.map(\.sentence)
     switch accepts {
     case .accepts: for line in lines { surroundings.log.warning("accepted: \(line)") }
@@ -58,6 +60,7 @@ struct RestoreWork {
         nextStep: "fix what the server names; or go on without it: the same command with --accept-schema-text",
         details: Array(lines.dropFirst()))
     }
+    return false
   }
 
   /// - Parameter isTolerant: what cannot be restored is left out and named; else it ends the restore.

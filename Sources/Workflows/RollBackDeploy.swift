@@ -136,17 +136,6 @@ package struct RollBackDeploy {
 
   // MARK: Beside
 
-  /// What is lost, as counted before the fence.
-  private struct Counted {
-    /// As the live database alone tells.
-    var raw: [TableWrites]
-    /// With what the restored one tells, too.
-    var completed: [TableWrites]
-    var isComplete: Bool
-    /// The server's counters of writes when the count began; nil: it was not made by itself.
-    var activity: Manifest.Activity?
-  }
-
   /// Verifies the backup, restores it beside the live database, proves it and reconciles its history.
   ///
   /// - Returns: what was written to the live database since.
@@ -164,8 +153,7 @@ package struct RollBackDeploy {
     defer { count?.abandon() }
     do throws(Failure) {
       let start = ContinuousClock.now
-      try restoreBeside(plan, verified.backup, toolbox)
-      if case .refuses = accepts {
+      if try restoreBeside(plan, verified.backup, toolbox) {
         try VerifyBackup(surroundings: surroundings)
           .record(restored: verified.backup, seconds: rounded(ContinuousClock.now - start), on: maintenance)
       }
@@ -223,17 +211,18 @@ package struct RollBackDeploy {
     try surroundings.cancellation.check()
   }
 
-  private func restoreBeside(_ plan: RollbackPlan, _ backup: Backup, _ toolbox: Toolbox) throws(Failure) {
+  private func restoreBeside(_ plan: RollbackPlan, _ backup: Backup, _ toolbox: Toolbox) throws(Failure) -> Bool {
     let database = try NewDatabase(
       plan.database, temporaryName: plan.temporary, like: plan.properties, session: maintenance)
     let work = try RestoreWork(
       backup: backup, target: target.database(plan.temporary), toolbox: toolbox, surroundings: surroundings)
-    try work.fillAndProve(accepts)
+    let isWhole = try work.fillAndProve(accepts)
     if plan.liveExists { try reconcileHistory(plan) }
     try surroundings.cancellation.check()
     try maintenance.query("BEGIN")
     try database.giveProperties()
     try maintenance.query("COMMIT")
+    return isWhole
   }
 
   private func givenUp(_ plan: RollbackPlan, _ journal: DeployJournal, _ cause: Failure) -> Failure {
@@ -261,7 +250,7 @@ package struct RollBackDeploy {
 
   /// Carries over the rows of undone migrations, in the state in which Prisma applies them again.
   ///
-  /// A row that is not carried over is a migration that pends: no reason not to go back.
+  /// A row that is not carried over is a migration that is pending: no reason not to go back.
   private func reconcileHistory(_ plan: RollbackPlan) throws(Failure) {
     let restored = try HistoryTable(
       try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback"), schema: target.schema)
@@ -276,65 +265,7 @@ package struct RollBackDeploy {
     } catch {
       try surroundings.cancellation.check()
       surroundings.log.warning(
-        "the history of \(target.database) could not be carried over (\(error.why)): what was undone pends again")
-    }
-  }
-
-  /// The exact count of what is lost, next to the restore; nil where the plan has it, or nobody can tell.
-  private func exactCount(_ plan: RollbackPlan) -> WriteCount? {
-    guard plan.liveExists, plan.unreadable == nil, !plan.countedAll else { return nil }
-    let (target, manifest, writers) = (target, plan.backup.manifest, plan.writers)
-    return WriteCount(surroundings) { (surroundings) throws(Failure) in
-      try LostWrites(live: target, manifest: manifest, migrations: writers, surroundings: surroundings)
-    }
-  }
-
-  /// Fills in what needs the restored database. A restored database is not thrown away for a number.
-  private func completeWrites(_ plan: RollbackPlan, _ count: WriteCount?) throws(Failure) -> Counted {
-    var counted = Counted(raw: plan.lostWrites, completed: plan.lostWrites, isComplete: plan.countedAll)
-    guard plan.liveExists else { return counted }
-    do throws(Failure) {
-      if let found = try count?.found() {
-        counted = Counted(
-          raw: found.writes, completed: found.writes, isComplete: found.isComplete, activity: found.activity)
-      }
-      let restored = SessionPool(surroundings.connector, target.database(plan.temporary), purpose: "rollback")
-      let lost = try LostWrites(
-        live: target, manifest: plan.backup.manifest, migrations: plan.writers, surroundings: surroundings)
-      counted.completed = try lost.completed(counted.raw, restored: restored)
-    } catch {
-      try surroundings.cancellation.check()
-      surroundings.log.warning("what is lost could not be compared with the backup: \(error.why)")
-      counted.isComplete = false
-    }
-    return counted
-  }
-
-  /// Adds what was written until the fence: in the kept database nobody writes any more. Only what was written to since is counted again.
-  private func atTheFence(_ plan: RollbackPlan, _ counted: Counted) -> (writes: [TableWrites], isComplete: Bool) {
-    guard plan.liveExists, counted.isComplete else { return (counted.completed, counted.isComplete) }
-    do throws(Failure) {
-      let kept = try LostWrites(
-        live: target.database(plan.keptAs), manifest: plan.backup.manifest, moment: plan.copy?.snapshot,
-        migrations: plan.writers, surroundings: surroundings)
-      if let before = counted.activity, let growth = before.growth(to: try kept.activity()) {
-        let written = Set(growth.filter { $0.value > 0 }.keys)
-        let (raw, isComplete) = try kept.count(only: written)
-        let others = { (writes: [TableWrites]) in writes.filter { !written.contains($0.key) } }
-        let mine = { (writes: [TableWrites]) in writes.filter { written.contains($0.key) } }
-        let advanced = LostWrites.advanced(mine(counted.completed), from: mine(counted.raw), to: raw)
-        return (others(counted.completed) + advanced, isComplete)
-      }
-      let (raw, isComplete) = try kept.count(within: plan.copy == nil ? nil : RollbackPlanner.secondsToCount)
-      return (LostWrites.advanced(counted.completed, from: counted.raw, to: raw), isComplete)
-    } catch {
-      // The rollback itself is done.
-      guard surroundings.cancellation.signal == nil else {
-        surroundings.log.warning("the rollback is done; what was written until its end was not counted: it was to stop")
-        return (counted.completed, false)
-      }
-      surroundings.log.warning("what was written until the end could not be counted: \(error.why)")
-      return (counted.completed, false)
+        "the history of \(target.database) could not be carried over (\(error.why)): what was undone is pending again")
     }
   }
 

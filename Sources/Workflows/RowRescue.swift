@@ -9,18 +9,25 @@ struct RowRescue {
   let dump: DumpSession
   let isTolerant: Bool
 
-  /// Loads the rows of a table in a transaction of its own.
-  typealias Load = (CopyTarget, Session) throws(Failure) -> Void
+  /// Rows that are loaded at once. Those of some partitions come in several pieces of their root's.
+  struct Piece: Sendable, Equatable {
+    var table: CopyTarget
+    /// Its place among all pieces of the dump.
+    var place: Int
+  }
 
-  /// - Returns: the tables that still fail, with the first error of each.
+  /// Loads a piece in a transaction of its own.
+  typealias Load = (Piece, Session) throws(Failure) -> Void
+
+  /// - Returns: the pieces that still fail, with the first error of each.
   /// - Throws: what is no error of a statement.
-  func retry(_ tables: [CopyTarget], _ load: Load) throws(Failure) -> [(table: CopyTarget, failure: Failure)] {
-    var failed: [(table: CopyTarget, failure: Failure)] = []
-    for table in tables { if let failure = try outcome(table, load) { failed.append((table, failure)) } }
+  func retry(_ pieces: [Piece], _ load: Load) throws(Failure) -> [(piece: Piece, failure: Failure)] {
+    var failed: [(piece: Piece, failure: Failure)] = []
+    for piece in pieces { if let failure = try outcome(piece, load) { failed.append((piece, failure)) } }
     for path in dump.paths.candidates where !failed.isEmpty {
-      var left: [(table: CopyTarget, failure: Failure)] = []
+      var left: [(piece: Piece, failure: Failure)] = []
       for one in failed {
-        let isLoaded = try dump.under(path) { () throws(Failure) in try outcome(one.table, load) == nil }
+        let isLoaded = try dump.under(path) { () throws(Failure) in try outcome(one.piece, load) == nil }
         if !isLoaded { left.append(one) }
       }
       failed = left
@@ -32,35 +39,35 @@ struct RowRescue {
   ///
   /// - Throws: the first error, unless a restore goes on with what there is.
   func relax(
-    _ failed: [(table: CopyTarget, failure: Failure)], _ load: Load
+    _ failed: [(piece: Piece, failure: Failure)], _ load: Load
   ) throws(Failure) -> [Shortfall] {
     guard let first = failed.first else { return [] }
-    guard isTolerant else { throw first.failure }
+    guard isTolerant else { throw first.failure.ofUnrestorableObject }
     var shortfalls: [Shortfall] = []
-    for one in failed { shortfalls += try relax(one.table, one.failure, load) }
+    for one in failed { shortfalls += try relax(one.piece, one.failure, load) }
     return shortfalls
   }
 
-  private func relax(_ table: CopyTarget, _ first: Failure, _ load: Load) throws(Failure) -> [Shortfall] {
+  private func relax(_ piece: Piece, _ first: Failure, _ load: Load) throws(Failure) -> [Shortfall] {
     var (failure, checks): (Failure, [BrokenCheck]) = (first, [])
     while true {
       guard let check = try BrokenCheck(failure, dump.session) else { throw failure }
       checks.append(check)
       try dump.session.query(check.drop)
-      guard let next = try outcome(table, load) else { break }
+      guard let next = try outcome(piece, load) else { break }
       failure = next
     }
     for check in checks { try dump.session.query(check.addAgain) }
     return checks.map { check in
       Shortfall(
-        statement: Array(check.addAgain.replacing(" NOT VALID", with: "").utf8),
+        statement: Array(check.definition.utf8),
         replacements: [Array(check.drop.utf8), Array(check.addAgain.utf8)], why: check.why)
     }
   }
 
-  private func outcome(_ table: CopyTarget, _ load: Load) throws(Failure) -> Failure? {
+  private func outcome(_ piece: Piece, _ load: Load) throws(Failure) -> Failure? {
     do throws(Failure) {
-      try load(table, dump.session)
+      try load(piece, dump.session)
       return nil
     } catch {
       guard error.isOfStatement else { throw error }
@@ -74,6 +81,8 @@ struct RowRescue {
 private struct BrokenCheck {
   /// `ALTER TABLE t DROP CONSTRAINT c`
   let drop: String
+  /// As it was.
+  let definition: String
   /// The same check, NOT VALID.
   let addAgain: String
   let why: String
@@ -107,7 +116,10 @@ private struct BrokenCheck {
     }
     guard rows.count == 1, let subject = rows[0][0], let definition = rows[0][1] else { return nil }
     drop = "ALTER \(subject) DROP CONSTRAINT \(quoteIdentifier(constraint))"
-    addAgain = "ALTER \(subject) ADD CONSTRAINT \(quoteIdentifier(constraint)) \(definition) NOT VALID"
+    // It may have been so already: rows that are loaded are looked at all the same.
+    let ending = definition.hasSuffix(" NOT VALID") ? "" : " NOT VALID"
+    self.definition = "ALTER \(subject) ADD CONSTRAINT \(quoteIdentifier(constraint)) \(definition)"
+    addAgain = self.definition + ending
     why = failure.why
   }
 }

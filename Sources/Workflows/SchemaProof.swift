@@ -25,19 +25,21 @@ struct SchemaProof {
   let accepts: SchemaAcceptance
 
   /// - Parameter found: the statements of the restored database.
-  /// - Returns: how they are equal, in words.
+  /// - Returns: how they are equal, in words; and whether the whole schema is.
   /// - Throws: `restored_differs`.
-  func compare(_ found: [SchemaStatement]) throws(Failure) -> String {
+  func compare(_ found: [SchemaStatement]) throws(Failure) -> RestoreWork.Compared {
     let restored = comparable(found)
     let differences = SchemaDifference.between(comparable(try backedUp()), restored).filter { !isKnown($0) }
     // A missing statement may be missing in every database that is made of the backup.
     try refuse(differences.filter { !$0.isWording }, isWording: false)
-    guard !differences.isEmpty || !result.shortfalls.isEmpty else { return "every digest equals the backup's" }
+    guard !differences.isEmpty || !result.shortfalls.isEmpty else { return .whole("every digest equals the backup's") }
     let remade = SchemaDifference.between(try remade(), restored.filter(\.isDefinition))
     try refuse(remade, isWording: remade.allSatisfy(\.isWording))
+    let contents = "rows, sequences and large objects equal the backup's"
+    guard remade.isEmpty else { return .inPart("\(contents); the schema's wording was accepted") }
+    guard result.shortfalls.isEmpty else { return .inPart("\(contents); of the schema all but what is named") }
     let words = counted(differences.count, "statement")
-    return
-      "rows, sequences and large objects equal the backup's, and so does the schema; the server words \(words) in another way"
+    return .whole("\(contents), and so does the schema; the server words \(words) in another way")
   }
 
   /// Under which settings a partitioned table is made depends on what was dumped before it: of single tables only the statements count.

@@ -47,10 +47,11 @@ struct SchemaReplica {
     }
   }
 
+  /// Undone at once: it stays marked as a database that may go.
   private func publishTrial(_ database: NewDatabase, _ maintenance: Session) throws(Failure) {
     try maintenance.query("BEGIN")
     try database.giveProperties()
-    try maintenance.query("COMMIT")
+    try maintenance.query("ROLLBACK")
   }
 
   private func fill(

@@ -19,7 +19,6 @@ struct TextRestore {
       let load = TextLoad(dump, place, includes: includes)
       try read { (event) throws(Failure) in try load.take(event) }
       step("fill the tables again")
-      try load.replay.settle()
       var shortfalls = try rescue(load.failed, dump)
       try load.replay.settle()
       shortfalls += try load.replay.giveUp(isTolerant: place.isTolerant)
@@ -34,11 +33,11 @@ struct TextRestore {
   }
 
   /// Their rows are read once more.
-  private func rescue(_ failed: [CopyTarget], _ dump: DumpSession) throws(Failure) -> [Shortfall] {
+  private func rescue(_ failed: [RowRescue.Piece], _ dump: DumpSession) throws(Failure) -> [Shortfall] {
     guard !failed.isEmpty else { return [] }
     let rescue = RowRescue(dump: dump, isTolerant: place.isTolerant)
-    func load(_ table: CopyTarget, _ session: Session) throws(Failure) {
-      let rows = RowsOfTable(table, place, session)
+    func load(_ piece: RowRescue.Piece, _ session: Session) throws(Failure) {
+      let rows = RowsOfPiece(piece, place, session)
       try read { (event) throws(Failure) in try rows.take(event) }
     }
     return try rescue.relax(try rescue.retry(failed, load), load)
@@ -48,8 +47,9 @@ struct TextRestore {
 /// Runs a dump that passes. Used by one thread at a time.
 private final class TextLoad: @unchecked Sendable {
   let replay: DumpReplay
-  /// Tables whose rows could not be loaded.
-  private(set) var failed: [CopyTarget] = []
+  /// Rows that could not be loaded.
+  private(set) var failed: [RowRescue.Piece] = []
+  private var pieces = 0
   private let rows: RowLoading
   private let includes: (Int) -> Bool
   private var next = 0
@@ -64,32 +64,42 @@ private final class TextLoad: @unchecked Sendable {
     switch event {
     case .statement(let statement):
       defer { next += 1 }
+      let isRows = if case .rows = RestorePhase(statement) { true } else { false }
+      if isRows { pieces += 1 }
       guard includes(next) else { return }
-      guard case .rows(let target) = RestorePhase(statement) else { return try replay.take(statement) }
+      guard case .rows(let target) = RestorePhase(statement) else {
+        // Triggers, keys and indexes are made once all rows are there.
+        return try failed.isEmpty ? replay.take(statement) : replay.postpone(statement)
+      }
       // What failed before may be what the rows need.
-      try replay.settle()
-      if try rows.begin(target) != nil { failed.append(target) }
+      if failed.isEmpty { try replay.settle() }
+      if try rows.begin(target) != nil { failed.append(RowRescue.Piece(table: target, place: pieces)) }
     case .rows(let target, let bytes, let areLast):
-      if try rows.put(bytes, areLast: areLast) != nil { failed.append(target) }
+      if try rows.put(bytes, areLast: areLast) != nil {
+        failed.append(RowRescue.Piece(table: target, place: pieces))
+      }
     }
   }
 }
 
-/// Loads the rows of one table from a dump that passes, whatever else it has. Used by one thread at a time.
-private final class RowsOfTable: @unchecked Sendable {
-  private let table: CopyTarget
+/// Loads one piece of rows from a dump that passes, whatever else it has. Used by one thread at a time.
+private final class RowsOfPiece: @unchecked Sendable {
+  private let piece: RowRescue.Piece
   private let rows: RowLoading
+  private var pieces = 0
 
-  init(_ table: CopyTarget, _ place: RestorePlace, _ session: Session) {
-    self.table = table
+  init(_ piece: RowRescue.Piece, _ place: RestorePlace, _ session: Session) {
+    self.piece = piece
     rows = RowLoading(place, session)
   }
 
   func take(_ event: DumpEvent) throws(Failure) {
     switch event {
     case .statement(let statement):
-      guard case .rows(let target) = RestorePhase(statement), target == table else { return }
-      if let failure = try rows.begin(target) { throw failure }
+      guard case .rows(let target) = RestorePhase(statement) else { return }
+      pieces += 1
+      guard pieces == piece.place, let failure = try rows.begin(target) else { return }
+      throw failure
     case .rows(_, let bytes, let areLast):
       if let failure = try rows.put(bytes, areLast: areLast) { throw failure }
     }

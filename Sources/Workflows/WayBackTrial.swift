@@ -22,7 +22,7 @@ struct WayBackTrial {
   /// - Throws: `no_way_back` with the object that does not come back; what keeps the schema from being read.
   func run(_ live: Session) throws(Failure) -> Proof {
     try surroundings.phase(
-      "way back", summary: { "tried: \(counted($0.statements, "statement")) of the schema restored, compared, dropped" }
+      "way back", summary: { "tried: \(counted($0.statements, "statement")) restored and compared" }
     ) { () throws(Failure) in try attempt(live) }.value
   }
 
@@ -34,6 +34,7 @@ struct WayBackTrial {
     let toolbox = try surroundings.toolbox(forMajor: facts.major, demanded: tools)
     let schema = try SchemaDump(target: target, toolbox: toolbox, surroundings: surroundings)
       .read(encoding: properties.dumpEncoding, settings: RestorePlace.quietSettings(facts))
+    NewDatabase.sweepLeftovers(of: target, surroundings)
     step("try the way back")
     let made = try restored(
       schema.statements, properties, toolbox, largeObjects: try ownersOfLargeObjects(live))
@@ -53,7 +54,10 @@ struct WayBackTrial {
         .make(statements, like: properties, changes: largeObjects, publish: true)
     } catch {
       try surroundings.cancellation.check()
-      throw noWayBack(error)
+      // A server without a free connection, or without room, says nothing of the way back.
+      let isRefusal = error.isOfStatement || [.noPermission, .configuration].contains(error.exit)
+      let isClosed = ["login_refused", "wrong_password", "no_such_database", "database_closed"].contains(error.code)
+      throw isRefusal || isClosed ? noWayBack(error) : error
     }
   }
 

@@ -28,7 +28,7 @@ import Testing
       lastGood: Backup(manifest: manifest, path: "/x", hold: nil, verifications: []), damaged: 0, unreadable: 0,
       backups: 1, storedBytes: 0, freeBytes: 0, deploys: [], hasRepository: true, kept: [], now: now,
       holdFor: .seconds(14 * 86_400), freshness: Freshness(taken: [now], now: now, maxAge: nil),
-      heldSnapshots: ["snapshot"])
+      releasedSnapshots: [])
     change(&report)
     return report
   }
@@ -68,7 +68,7 @@ import Testing
     #expect(
       try Self.report {
         $0.deploys = [failed]
-        $0.heldSnapshots = []
+        $0.releasedSnapshots = ["snapshot"]
       }.attention.isEmpty)
     let good = try Self.deploy([.began, .snapshotTaken, .applied, .finished], at: Self.now + 60)
     #expect(try Self.report { $0.deploys = [good, failed] }.attention.isEmpty)

@@ -60,7 +60,7 @@ import Testing
       try bench.migration(Self.names[1], "SELECT 1/0;")
       #expect(try bench.run("deploy").exit == 1)
       let run = try bench.run("rollback", "--confirm", bench.database)
-      #expect(run.stdout.contains("next: mend \(Self.names[1]), then: holdfast deploy"), "\(run.stdout)")
+      #expect(run.stdout.contains("next: fix \(Self.names[1]), then: holdfast deploy"), "\(run.stdout)")
     }
   }
 

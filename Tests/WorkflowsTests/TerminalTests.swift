@@ -11,7 +11,7 @@ import Testing
       try bench.deploy("20240201000000_more", "CREATE TABLE more (a int);")
       let terminal = try Terminal()
       let first = try terminal.start(bench.command(["rollback"]))
-      try waitUntil("it asks") { terminal.shows("to go on: ") }
+      try waitUntil("it asks") { terminal.shows("to continue: ") }
       let (exit, seconds) = try first.end(bySending: SIGINT)
       #expect(exit.code == 130)
       #expect(seconds < 2)
