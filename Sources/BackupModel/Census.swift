@@ -50,6 +50,7 @@ package enum CensusKind: String, Sendable, CaseIterable {
   // Notes.
   case foreignRows = "foreign_rows"
   case materializedRows = "materialized_rows"
+  case generatedValues = "generated_values"
   case extensionOwner = "extension_owner"
   case replicationSlot = "replication_slot"
   case rolePasswords = "role_passwords"
@@ -57,7 +58,7 @@ package enum CensusKind: String, Sendable, CaseIterable {
   /// Whether a backup without it is incomplete.
   package var isLoss: Bool {
     switch self {
-    case .foreignRows, .materializedRows, .extensionOwner, .replicationSlot, .rolePasswords: false
+    case .foreignRows, .materializedRows, .generatedValues, .extensionOwner, .replicationSlot, .rolePasswords: false
     default: true
     }
   }
@@ -89,6 +90,7 @@ package enum CensusKind: String, Sendable, CaseIterable {
     case .securityLabel: "security label of database"
     case .foreignRows: "rows of foreign table"
     case .materializedRows: "rows of materialized view"
+    case .generatedValues: "values of generated column"
     case .extensionOwner: "owner of extension"
     case .replicationSlot: "logical replication slot"
     case .rolePasswords: "passwords of"

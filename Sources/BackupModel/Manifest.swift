@@ -40,6 +40,8 @@ package struct Manifest: Sendable, Equatable, Codable {
   package var wayBack: WayBack?
   /// What was written to the tables before the snapshot, by the server's statistics; nil in backups of an older version.
   package var activity: Activity?
+  /// Which functions and operators its definitions use, other than built-in ones; nil in backups of an older version.
+  package var uses: CountedDigest?
   package var timings: [Timing]
   /// Whether everything was saved that the catalogs had; nil in backups of versions that did not look.
   package var complete: Bool?
@@ -77,6 +79,7 @@ package struct Manifest: Sendable, Equatable, Codable {
     migrations = nil
     wayBack = nil
     activity = nil
+    uses = nil
     self.timings = timings
     complete = nil
     missing = nil

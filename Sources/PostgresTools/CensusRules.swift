@@ -46,7 +46,7 @@ extension CensusReader {
   private static func rules(excluded: String, subscriptions: Bool) -> [Rule] {
     (subscriptions ? [subscription] : []) + [userMapping, sequence(excluded), rowSecurity]
       + [extensionRows, extensionObjects, unloggedRows(excluded), systemSchema, securityLabel]
-      + [foreignRows, materializedRows, extensionOwner, replicationSlot]
+      + [foreignRows, materializedRows, generatedValues(excluded), extensionOwner, replicationSlot]
   }
 
   private static let name = "pg_catalog.format('%I.%I', n.nspname, c.relname)"
@@ -169,6 +169,26 @@ extension CensusReader {
   }
 
   // MARK: What no dump carries
+
+  /// An immutable function may have been replaced since, or read tables against its promise.
+  private static func generatedValues(_ excluded: String) -> Rule {
+    Rule(
+      kind: .generatedValues,
+      sql: """
+        SELECT pg_catalog.format('%I.%I.%I', n.nspname, c.relname, a.attname), pg_catalog.min(p.oid::pg_catalog.regprocedure::text)
+        FROM \(relations)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attgenerated = 's'
+        JOIN pg_catalog.pg_attrdef e ON e.adrelid = c.oid AND e.adnum = a.attnum
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = e.oid
+          AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid
+        WHERE c.relkind IN ('r', 'p') AND \(isUsers) AND c.oid <> ALL (\(excluded)) AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_depend m WHERE m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND m.objid = p.oid
+            AND m.deptype = 'e')
+        GROUP BY 1
+        """,
+      why: "a restore computes them anew with function {}: they differ where it, or what it reads, has changed since")
+  }
 
   private static func unloggedRows(_ excluded: String) -> Rule {
     Rule(

@@ -32,6 +32,8 @@ struct ArchiveSections: Sendable {
   /// Runs every statement of the selection once more: what was done already is told by the server.
   private func replay(_ selection: [String]) throws(Failure) -> [Shortfall] {
     try place.pool.with { (session) throws(Failure) in
+      // A server that is gone says nothing of the statements either.
+      try session.query("SELECT")
       let replay = DumpReplay(DumpSession(session: session, paths: place.paths), isRepeated: true)
       for statement in try statements(selection) { try replay.take(statement) }
       try replay.settle()

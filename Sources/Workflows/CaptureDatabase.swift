@@ -12,6 +12,8 @@ struct CapturedDump {
   /// Nil when the database has none.
   var history: [HistoryRow]?
   var activity: Manifest.Activity?
+  /// Of its definitions.
+  var uses: CountedDigest
   var oid: UInt32
   var databaseBytes: UInt64
   var globals: StoredFile?
@@ -139,6 +141,7 @@ struct CaptureDatabase {
     let history = try source.history()
     // A standby counts what is written to itself: nothing.
     let activity = source.facts.standby ? nil : try reader.activity()
+    let uses = try ResolvedUses(source.session).digest
     let patterns = policy.backup.excludeTableData
     let excluded = patterns.isEmpty ? nil : try ExcludedRows(source.session, patterns: patterns)
     if let failure = try excluded?.unfillableViews().joined { throw failure }
@@ -155,7 +158,7 @@ struct CaptureDatabase {
     let census = try TakeCensus(session: source.session, policy: policy, facts: source.facts, excluded: excluded)
       .run(archive, properties)
     return CapturedDump(
-      snapshot: snapshot.snapshot, properties: properties, history: history, activity: activity, oid: 0,
+      snapshot: snapshot.snapshot, properties: properties, history: history, activity: activity, uses: uses, oid: 0,
       databaseBytes: 0, globals: nil,
       archive: archive, needs: needs, census: census, excluded: excluded?.matches.flatMap(\.qualified))
   }

@@ -36,6 +36,7 @@ struct ManifestWriter {
     manifest.deploy = binding?.deploy
     manifest.wayBack = wayBack
     manifest.activity = captured.activity
+    manifest.uses = captured.uses
     manifest.repository = place.repository
     manifest.newDatabase = place.isNewDatabase
     if captured.history != nil || binding != nil {

@@ -185,14 +185,19 @@ struct NewDatabase {
     }
   }
 
-  /// Waits until nothing is being made under a name: the server goes on with the CREATE DATABASE of a client that was killed.
+  /// Ends whoever still makes a database under a name: the server goes on with the CREATE DATABASE of a client that was killed, and
+  /// begins one that it has received. The session of such a client has the name's lock until then.
   static func endMaking(of name: String, session: Session) throws(Failure) {
     for _ in 0..<200 {
       let makers = try session.query(
         """
-        SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-        WHERE state = 'active' AND pid <> pg_catalog.pg_backend_pid() AND pg_catalog.strpos(query, $1) = 1
-        """, ["CREATE DATABASE \(quoteIdentifier(name)) "])
+        SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity a
+        WHERE pid <> pg_catalog.pg_backend_pid() AND (
+          (state = 'active' AND pg_catalog.strpos(query, $1) = 1) OR (usename = session_user AND EXISTS (
+            SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.classid = \(lockClass)
+              AND l.database = a.datid AND a.datname = pg_catalog.current_database()
+              AND l.objid::bigint = pg_catalog.hashtext($2)::bigint & 4294967295)))
+        """, ["CREATE DATABASE \(quoteIdentifier(name)) ", name])
       if makers.isEmpty { return }
       usleep(50_000)
     }

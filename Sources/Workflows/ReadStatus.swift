@@ -122,6 +122,10 @@ package struct ReadStatus {
       try surroundings.cancellation.check()
       report.serverProblem = error
     }
+    if let snapshot = good.first(where: { $0.id == report.lastDeploy.snapshot }) {
+      report.proof = RollbackProof(of: snapshot, among: good)
+      report.secondsBack = report.proof?.seconds ?? snapshot.manifest.restoreSeconds
+    }
     report.lacks = (report.lastGood?.manifest.missing ?? []).beyond(policy.backup.acceptMissing)
     return report
   }

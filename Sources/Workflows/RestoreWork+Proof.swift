@@ -43,6 +43,12 @@ extension RestoreWork {
     case whole(String)
     /// Something was not compared, or was accepted.
     case inPart(String)
+
+    var text: String {
+      switch self {
+      case .whole(let text), .inPart(let text): text
+      }
+    }
   }
 
   private func statistics() throws(Failure) -> StatisticsUpdate {
@@ -124,13 +130,18 @@ extension RestoreWork {
         "rows, sequences and large objects equal the backup's; the schema's text is not compared between \(unlike)")
     }
     // Under which settings a partitioned table is made depends on what was dumped before it: of some tables only the statements count.
-    if tables == nil, result.shortfalls.isEmpty, found.digest.schema == expected.schema {
-      return .whole("every digest equals the backup's")
-    }
-    return try SchemaProof(
+    let proof = SchemaProof(
       backup: backup, target: target, toolbox: toolbox, surroundings: surroundings, tables: tables, result: result,
-      accepts: accepts
-    ).compare(found.statements)
+      accepts: accepts)
+    return try proof.compareUses(
+      found.digest.schema == expected.schema && tables == nil && result.shortfalls.isEmpty
+        ? .whole("every digest equals the backup's\(computedAnew)") : proof.compare(found.statements))
+  }
+
+  /// A dump has no values of generated columns.
+  private var computedAnew: String {
+    let isNoted = manifest.notes?.contains { $0.kind == CensusKind.generatedValues.rawValue } ?? false
+    return isNoted ? "; generated columns were computed anew" : ""
   }
 
   private func contentProblems(_ found: DatabaseDigest) throws(Failure) -> [Problem] {

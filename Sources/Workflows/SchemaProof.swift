@@ -42,6 +42,27 @@ struct SchemaProof {
     return .whole("\(contents), and so does the schema; the server words \(words) in another way")
   }
 
+  /// Compares which functions and operators the definitions use: their text does not tell all of them.
+  ///
+  /// - Parameter compared: what else was compared.
+  /// - Throws: `restored_differs`.
+  func compareUses(_ compared: RestoreWork.Compared) throws(Failure) -> RestoreWork.Compared {
+    guard tables == nil, result.shortfalls.isEmpty, let expected = backup.manifest.uses else { return compared }
+    let found = try ResolvedUses(try surroundings.connector.connect(target, purpose: "restore")).digest
+    guard found != expected else { return compared }
+    let line =
+      "its definitions use other functions or operators than the backup's: "
+      + "\(found.count) uses, and \(expected.count) in the backup"
+    guard try isAccepted([line]) else {
+      throw Failure(
+        "restored_differs", exit: .dataDamaged, what: "restore of \(backup.id)",
+        why: "the texts of the schemas are equal, but \(line)",
+        nextStep: "\(ResolvedUses.remedy); where both give the same results: the same command with --accept-schema-text"
+      )
+    }
+    return .inPart("\(compared.text); other functions or operators were accepted")
+  }
+
   /// Under which settings a partitioned table is made depends on what was dumped before it: of single tables only the statements count.
   private func comparable(_ statements: [SchemaStatement]) -> [SchemaStatement] {
     tables == nil ? statements : statements.map { SchemaStatement($0.bytes) }
@@ -81,15 +102,7 @@ struct SchemaProof {
   private func refuse(_ differences: [SchemaDifference], isWording: Bool) throws(Failure) {
     guard let first = differences.first else { return }
     let lines = differences.prefix(Self.mostShown).flatMap(\.lines)
-    if isWording {
-      switch accepts {
-      case .refuses: break
-      case .accepts:
-        for line in lines { surroundings.log.warning("accepted, the schema differs in words: \(line)") }
-        return
-      case .asks(let ask): if try ask(lines) { return }
-      }
-    }
+    if isWording, try isAccepted(lines) { return }
     let subject = first.expected ?? first.found
     throw Failure(
       "restored_differs", exit: .dataDamaged, what: "restore of \(backup.id)",
@@ -100,6 +113,16 @@ struct SchemaProof {
         ? "compare both texts; where they mean the same: the same command with --accept-schema-text"
         : "holdfast verify \(backup.id) --level archive tells whether the backup or the restore is at fault",
       details: subject == nil ? [] : lines)
+  }
+
+  private func isAccepted(_ differences: [String]) throws(Failure) -> Bool {
+    switch accepts {
+    case .refuses: return false
+    case .accepts:
+      for line in differences { surroundings.log.warning("accepted, the schema differs in words: \(line)") }
+      return true
+    case .asks(let ask): return try ask(differences)
+    }
   }
 
   private static let mostShown = 10
@@ -113,6 +136,18 @@ extension SchemaStatement {
       "COMMENT ON EXTENSION plpgsql IS 'PL/pgSQL procedural language'",
     ].contains { bytes.elementsEqual($0.utf8) }
   }
+}
+
+extension ResolvedUses {
+  var digest: CountedDigest {
+    var sum = MultisetHash()
+    for line in lines { Array(line.utf8).withUnsafeBytes { sum.insert($0) } }
+    return CountedDigest(sum)
+  }
+
+  /// What keeps a definition from meaning another operator once it is restored.
+  static let remedy =
+    "write the comparison with an operator (=, IN) instead of IS DISTINCT FROM, NULLIF, CASE x WHEN or USING"
 }
 
 extension [UInt8] {

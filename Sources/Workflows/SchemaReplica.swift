@@ -19,6 +19,7 @@ struct SchemaReplica {
     var statements: [SchemaStatement]
     /// What could not be made, and why.
     var failed: [(statement: [UInt8], failure: Failure)]
+    var uses: ResolvedUses
   }
 
   /// Makes a database, runs the statements in it, and dumps that.
@@ -77,7 +78,7 @@ struct SchemaReplica {
     }
     let found = try SchemaDump(target: target, toolbox: toolbox, surroundings: surroundings)
       .read(encoding: properties.dumpEncoding, settings: quiet)
-    return Made(statements: found.definitions, failed: failed)
+    return Made(statements: found.definitions, failed: failed, uses: try ResolvedUses(session))
   }
 
   private static func isMade(_ statement: [UInt8]) -> Bool {

@@ -32,14 +32,18 @@ struct WayBackTrial {
     let facts = try reader.facts()
     let properties = try reader.properties()
     let toolbox = try surroundings.toolbox(forMajor: facts.major, demanded: tools)
+    let before = try ResolvedUses(live)
     let schema = try SchemaDump(target: target, toolbox: toolbox, surroundings: surroundings)
       .read(encoding: properties.dumpEncoding, settings: RestorePlace.quietSettings(facts))
+    // Before and after the dump: what others change meanwhile is in one of them only.
+    let uses = [before, try ResolvedUses(live)]
     NewDatabase.sweepLeftovers(of: target, surroundings)
     step("try the way back")
     let made = try restored(
       schema.statements, properties, toolbox, largeObjects: try ownersOfLargeObjects(live))
     try refuse(made.failed)
     try refuse(SchemaDifference.between(schema.definitions, made.statements))
+    try refuse(uses: uses, made.uses)
     let record = Manifest.WayBack(
       at: surroundings.now(), seconds: ((ContinuousClock.now - start).seconds * 1000).rounded() / 1000)
     return Proof(
@@ -96,6 +100,18 @@ struct WayBackTrial {
         + (first.lines.first ?? "unknown"),
       nextStep: "let a role that may restore it (a superuser, or the owners' member) deploy; "
         + "or change what the statement names", details: real.prefix(20).flatMap(\.lines))
+  }
+
+  private func refuse(uses live: [ResolvedUses], _ made: ResolvedUses) throws(Failure) {
+    let lost = live.reduce(Set(live.first?.lines ?? [])) { $0.intersection($1.lines) }.subtracting(made.lines)
+    let new = live.reduce(Set(made.lines)) { $0.subtracting($1.lines) }
+    guard let first = lost.union(new).sorted().first else { return }
+    throw Failure(
+      "no_way_back", exit: .configuration, what: "way back of \(target.database)",
+      why: "after a restore the server would use other functions or operators than now: "
+        + (lost.contains(first) ? "now \(first)" : "then \(first)"),
+      nextStep: "\(ResolvedUses.remedy); or keep a copy of the database: migrations.standby_copy: cloned",
+      details: lost.sorted().prefix(10).map { "now: \($0)" } + new.sorted().prefix(10).map { "restored: \($0)" })
   }
 
   private func noWayBack(_ cause: Failure) -> Failure {

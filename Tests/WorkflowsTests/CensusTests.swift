@@ -146,6 +146,24 @@ import Testing
     }
   }
 
+  @Test func `values that a restore computes anew are noted, and not called equal`() throws {
+    let sql = """
+      CREATE FUNCTION tax(n numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT n * 0.19';
+      CREATE TABLE sum (a int, b int GENERATED ALWAYS AS (a + 1) STORED);
+      CREATE TABLE invoice (net numeric, tax numeric GENERATED ALWAYS AS (public.tax(net)) STORED); INSERT INTO invoice VALUES (100);
+      CREATE OR REPLACE FUNCTION tax(n numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT n * 0.21'
+      """
+    try Workbench.with(sql: sql) { bench in
+      let (id, copy) = (try bench.backUp(), bench.newDatabaseName())
+      let notes = try bench.manifest(id).notes?.filter { $0.kind == "generated_values" }
+      #expect(notes?.map(\.name) == ["public.invoice.tax"])
+      #expect(try bench.holdfast("show", id).stdout.contains("values of generated column public.invoice.tax"))
+      let run = try bench.holdfast("restore", id, "--into", copy)
+      #expect(run.exit == 0 && run.stderr.contains("generated columns were computed anew"), "\(run.stderr)")
+      #expect(try bench.cluster.psql("SELECT tax FROM invoice", database: copy) == "21.00")
+    }
+  }
+
   @Test func `an extension of another owner is noted`() throws {
     try Workbench.with(sql: "CREATE EXTENSION hstore") { bench in
       let role = try bench.makeReader()

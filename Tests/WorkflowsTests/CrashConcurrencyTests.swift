@@ -38,7 +38,7 @@ import Testing
     try CrashBench.with { crash in
       try crash.writePolicy(name: "other")
       for _ in 0..<5 {
-        let both = [try crash.start("backup", "app"), try crash.start("backup", "other")]
+        let both = try ["app", "other"].map { try crash.start("backup", $0, "--create-repository") }
         for backup in both {
           let end = try backup.end()
           #expect(end.code == 0, "\(end.standardError)")

@@ -41,6 +41,41 @@ import Testing
     }
   }
 
+  /// Where SQL has no place for an operator's schema, a restore finds another one.
+  private static let looksUpAgain = [
+    "CREATE VIEW v AS SELECT email IS DISTINCT FROM other AS d FROM t",
+    "CREATE VIEW v AS SELECT NULLIF(email, other) FROM t",
+    "CREATE VIEW v AS SELECT CASE email WHEN other THEN 1 END FROM t",
+    "CREATE VIEW v AS SELECT t.n FROM t JOIN u USING (email)",
+    "CREATE INDEX i ON t (n) WHERE email IS DISTINCT FROM other",
+    "ALTER TABLE t ADD CHECK (NULLIF(email, 'x') IS NOT NULL)",
+    "CREATE POLICY p ON t USING (email IS NOT DISTINCT FROM other)",
+    "ALTER TABLE t ADD same boolean GENERATED ALWAYS AS (email IS NOT DISTINCT FROM other) STORED",
+    "CREATE FUNCTION f() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM t JOIN u USING (email); END",
+  ]
+
+  @Test(arguments: looksUpAgain) func `a definition that a restore gives another operator is not called equal`(
+    sql: String
+  ) throws {
+    let tables = """
+      CREATE EXTENSION citext; CREATE TABLE t (email citext, other citext, n int); CREATE TABLE u (email citext);
+      CREATE VIEW named AS SELECT n FROM t WHERE email = other OR email IN (SELECT email FROM u)
+      """
+    try Workbench.with(sql: tables, policy: "migrations: {directory: ../migrations}") { bench in
+      #expect(try bench.holdfast("check", "--deep").exit == 0)
+      let copies = [bench.newDatabaseName("fine"), bench.newDatabaseName("other"), bench.newDatabaseName("accepted")]
+      #expect(try bench.holdfast("restore", try bench.backUp(), "--into", copies[0]).exit == 0)
+      try bench.cluster.psql(sql, database: bench.database)
+      let check = try bench.holdfast("check", "--deep", "--json")
+      #expect(check.exit == 2 && check.stdout.contains("citext"), "\(check.stdout)")
+      let id = try bench.backUp()
+      let run = try bench.holdfast("restore", id, "--into", copies[1], "--json")
+      #expect(run.exit == 65 && run.json.string("error", "code") == "restored_differs", "\(run.stdout)\(run.stderr)")
+      #expect(!(try bench.cluster.databases().contains(copies[1])))
+      #expect(try bench.holdfast("restore", id, "--into", copies[2], "--accept-schema-text").exit == 0)
+    }
+  }
+
   /// Damage done to the restored database before the comparison; whether it only changes how an object is defined.
   private static let damages = [
     ("DROP INDEX i", false), ("ALTER TABLE t DROP CONSTRAINT sane", true),
