@@ -44,11 +44,14 @@ import Testing
       let run = try bench.confirmed(ending)
       #expect(run.exit == 0, "\(moment), \(open): \(run.stdout)")
       #expect(try bench.seen() == (ending == "resume" ? .after : .before), "\(moment), \(open)")
+      try bench.expectNothingLeft("\(moment)")
     }
+    if try bench.seen() != .after {
+      let again = try bench.run("deploy", "--json")
+      #expect(again.exit == 0, "\(moment): \(again.stdout)")
+    }
+    // The database of a trial that was killed before anything began goes with the next deploy.
     try bench.expectNothingLeft("\(moment)")
-    guard try bench.seen() != .after else { return }
-    let again = try bench.run("deploy", "--json")
-    #expect(again.exit == 0, "\(moment): \(again.stdout)")
   }
 
   /// Afterwards the command has taken its effect, by itself or once more.
