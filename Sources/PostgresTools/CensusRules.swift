@@ -187,7 +187,7 @@ extension CensusReader {
             AND m.deptype = 'e')
         GROUP BY 1
         """,
-      why: "a restore computes them anew with function {}: they differ where it, or what it reads, has changed since")
+      why: "a restore computes them again with function {}: they differ where it, or what it reads, has changed since")
   }
 
   private static func unloggedRows(_ excluded: String) -> Rule {

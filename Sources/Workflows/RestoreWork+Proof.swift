@@ -44,6 +44,13 @@ extension RestoreWork {
     /// Something was not compared, or was accepted.
     case inPart(String)
 
+    func adding(_ more: String) -> Self {
+      switch self {
+      case .whole(let text): .whole(text + more)
+      case .inPart(let text): .inPart(text + more)
+      }
+    }
+
     var text: String {
       switch self {
       case .whole(let text), .inPart(let text): text
@@ -129,19 +136,18 @@ extension RestoreWork {
       return .inPart(
         "rows, sequences and large objects equal the backup's; the schema's text is not compared between \(unlike)")
     }
-    // Under which settings a partitioned table is made depends on what was dumped before it: of some tables only the statements count.
     let proof = SchemaProof(
       backup: backup, target: target, toolbox: toolbox, surroundings: surroundings, tables: tables, result: result,
       accepts: accepts)
-    return try proof.compareUses(
-      found.digest.schema == expected.schema && tables == nil && result.shortfalls.isEmpty
-        ? .whole("every digest equals the backup's\(computedAnew)") : proof.compare(found.statements))
+    let isEqual = found.digest.schema == expected.schema && tables == nil && result.shortfalls.isEmpty
+    let compared = isEqual ? .whole("every digest equals the backup's") : try proof.compare(found.statements)
+    return try proof.compareUses(compared.adding(computedAgain))
   }
 
   /// A dump has no values of generated columns.
-  private var computedAnew: String {
+  private var computedAgain: String {
     let isNoted = manifest.notes?.contains { $0.kind == CensusKind.generatedValues.rawValue } ?? false
-    return isNoted ? "; generated columns were computed anew" : ""
+    return isNoted ? "; generated columns were computed again" : ""
   }
 
   private func contentProblems(_ found: DatabaseDigest) throws(Failure) -> [Problem] {
@@ -190,7 +196,7 @@ extension RestoreWork {
     return source == server ? nil : "servers \(source) and \(server)"
   }
 
-  /// The manifest's digests, with those of tables whose columns came back in another order computed anew for that order.
+  /// The manifest's digests, with those of tables whose columns came back in another order computed again for that order.
   private func expectedDigests(in found: DatabaseDigest) throws(Failure) -> DatabaseDigest {
     var expected = expected
     let columns = Dictionary(found.tables.map { ($0.key, $0.columns) }) { first, _ in first }
