@@ -28,12 +28,16 @@ struct BackupSource {
       "\(policy.name) (\(policy.environment)): \(target.database) on \(target.endpoint)\(kind) · PostgreSQL \(facts.version)"
   }
 
+  func checkPrivileges() throws(Failure) { try PrivilegeAudit(session).check(backupOf: policy.name) }
+}
+
+extension PrivilegeAudit {
   /// - Throws: `missing_privileges`, all of them at once.
-  func checkPrivileges() throws(Failure) {
-    let findings = try PrivilegeAudit(session).findings()
+  func check(backupOf policy: String) throws(Failure) {
+    let findings = try findings()
     guard let first = findings.first else { return }
     throw Failure(
-      "missing_privileges", exit: .noPermission, what: "backup of \(policy.name)",
+      "missing_privileges", exit: .noPermission, what: "backup of \(policy)",
       why: findings.count == 1 ? first.problem : "\(findings.count) privileges are missing",
       nextStep: findings.count == 1 ? first.fix : "holdfast check shows them; run as an owner: the statements above",
       details: findings.count == 1 ? [] : findings.map { "\($0.problem): \($0.fix)" })

@@ -324,7 +324,13 @@ package struct CheckPolicy {
     if let need = needs.toCreate { add("role \(role) may not create databases: it can back up, but not restore", need) }
     guard deploys else { return findings }
     if let need = needs.toRename { add("role \(role) does not own \(database)", need) }
-    for need in try WayBack.unrestorable(session) { add("role \(role) lacks a privilege \(need.problem)", need) }
+    for need in try WayBack.unrestorable(session) {
+      findings.append(
+        CheckFinding(
+          kind: .warning,
+          text: "role \(role) seems to lack a privilege \(need.problem): holdfast check --deep tries what a rollback does",
+          fix: need.fix))
+    }
     let others = try WayBack.unstoppable(session)
     if !others.isEmpty {
       findings.append(

@@ -90,7 +90,8 @@ package struct DeployMigrations {
 
   /// - Returns: nil where the copy that the policy wants is the only way back.
   private func triedWayBack(_ books: DeployBooks) throws(Failure) -> WayBackTrial.Proof? {
-    try WayBack(target: books.target, surroundings: surroundings).check(books.session)
+    try WayBack(target: books.target, surroundings: surroundings).check()
+    try PrivilegeAudit(books.session).check(backupOf: policy.name)
     do throws(Failure) {
       return try WayBackTrial(target: books.target, tools: policy.tools, surroundings: surroundings).run(books.session)
     } catch {

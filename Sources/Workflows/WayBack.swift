@@ -7,14 +7,13 @@ struct WayBack {
   let target: ConnectionTarget
   let surroundings: Surroundings
 
-  /// What a trial would stumble over first, each with the statement that gives it. What else it takes, only the trial tells.
+  /// What makes a trial pointless, each with the statement that gives it. What else it takes, only the trial tells.
   ///
-  /// - Parameter live: on the database that is deployed to.
   /// - Throws: `no_way_back`, with every privilege that is missing; what keeps the role from the maintenance database.
-  func check(_ live: Session) throws(Failure) {
+  func check() throws(Failure) {
     let session = try surroundings.connector.maintenanceSession(of: target, renames: true)
     let needs = try Self.needs(of: target.database, session)
-    let missing = (needs.missing + (try Self.unrestorable(live))).map { "\($0.problem): \($0.fix)" }
+    let missing = needs.missing.map { "\($0.problem): \($0.fix)" }
     guard let first = missing.first else { return }
     throw Failure(
       "no_way_back", exit: .noPermission, what: "deploy to \(target.database)",
@@ -68,7 +67,8 @@ struct WayBack {
     return needs
   }
 
-  /// What a restore would give to roles that the session's may not give anything to.
+  /// What a restore would give to roles that the session's may not give anything to: a reading of the catalogs, which explains a trial that
+  /// failed and warns where none was made. It decides nothing.
   static func unrestorable(_ live: Session) throws(Failure) -> [MissingPrivilege] {
     let facts = try ServerReader(live).facts()
     guard !facts.superuser else { return [] }

@@ -21,9 +21,16 @@ struct WayBackTrial {
   /// - Parameter live: a session on the live database.
   /// - Throws: `no_way_back` with the object that does not come back; what keeps the schema from being read.
   func run(_ live: Session) throws(Failure) -> Proof {
-    try surroundings.phase(
-      "way back", summary: { "tried: \(counted($0.statements, "statement")) restored and compared" }
-    ) { () throws(Failure) in try attempt(live) }.value
+    do throws(Failure) {
+      return try surroundings.phase(
+        "way back", summary: { "tried: \(counted($0.statements, "statement")) restored and compared" }
+      ) { () throws(Failure) in try attempt(live) }.value
+    } catch {
+      guard error.exit == .noPermission else { throw error }
+      var failure = error
+      failure.details += try WayBack.unrestorable(live).map { "the role lacks a privilege \($0.problem): \($0.fix)" }
+      throw failure
+    }
   }
 
   private func attempt(_ live: Session) throws(Failure) -> Proof {

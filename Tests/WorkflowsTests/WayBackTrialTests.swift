@@ -20,10 +20,13 @@ import Testing
       "CREATE FUNCTION quiet() RETURNS int LANGUAGE sql SET log_min_messages = 'panic' AS 'SELECT 1'; ALTER FUNCTION quiet() OWNER TO ROLE_",
       "quiet"
     ),
-    ("SELECT lo_create(4711)", "LARGE OBJECT"),
+    ("SELECT lo_create(4711); GRANT SELECT ON LARGE OBJECT 4711 TO ROLE_", "LARGE OBJECT"),
     ("ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO PUBLIC", "DEFAULT PRIVILEGES"),
     ("ALTER DATABASE \"DATABASE_\" SET log_min_messages = 'warning'", "log_min_messages"),
-    ("CREATE SCHEMA elsewhere CREATE TABLE of_another (a int)", "objects of postgres"),
+    (
+      "CREATE SCHEMA elsewhere CREATE TABLE of_another (a int); GRANT USAGE ON SCHEMA elsewhere TO ROLE_; "
+        + "GRANT SELECT ON elsewhere.of_another TO ROLE_", "elsewhere"
+    ),
     ("GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() TO ROLE_", "pg_ls_waldir"),
     (
       "CREATE FOREIGN DATA WRAPPER f; CREATE SERVER remote FOREIGN DATA WRAPPER f; GRANT USAGE ON FOREIGN SERVER remote TO ROLE_",
@@ -47,6 +50,17 @@ import Testing
       let check = try bench.holdfast("check", "--deep", "--json")
       #expect(check.exit == 2)
       #expect(check.stdout.contains(named), "\(check.stdout)")
+    }
+  }
+
+  @Test func `a role that cannot read everything is told so before the way back is tried`() throws {
+    try withOwner("way_reader") { bench, _ in
+      try bench.cluster.psql("CREATE SCHEMA elsewhere CREATE TABLE unread (a int)", database: bench.database)
+      let deploy = try bench.holdfast("deploy", "--json")
+      #expect(deploy.exit == 77, "\(deploy.stdout)\(deploy.stderr)")
+      #expect(deploy.json.string("error", "code") == "missing_privileges")
+      #expect(deploy.stdout.contains("elsewhere"), "\(deploy.stdout)")
+      try nothingDone(bench)
     }
   }
 
