@@ -51,6 +51,7 @@ package enum CensusKind: String, Sendable, CaseIterable {
   case foreignRows = "foreign_rows"
   case materializedRows = "materialized_rows"
   case generatedValues = "generated_values"
+  case triggerState = "trigger_state"
   case extensionOwner = "extension_owner"
   case replicationSlot = "replication_slot"
   case rolePasswords = "role_passwords"
@@ -58,7 +59,7 @@ package enum CensusKind: String, Sendable, CaseIterable {
   /// Whether a backup without it is incomplete.
   package var isLoss: Bool {
     switch self {
-    case .foreignRows, .materializedRows, .generatedValues, .extensionOwner, .replicationSlot, .rolePasswords: false
+    case .foreignRows, .materializedRows, .generatedValues, .triggerState, .extensionOwner, .replicationSlot, .rolePasswords: false
     default: true
     }
   }
@@ -91,6 +92,7 @@ package enum CensusKind: String, Sendable, CaseIterable {
     case .foreignRows: "rows of foreign table"
     case .materializedRows: "rows of materialized view"
     case .generatedValues: "values of generated column"
+    case .triggerState: "disabled state of"
     case .extensionOwner: "owner of extension"
     case .replicationSlot: "logical replication slot"
     case .rolePasswords: "passwords of"

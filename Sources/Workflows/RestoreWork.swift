@@ -70,7 +70,7 @@ struct RestoreWork {
     PublicSchema(dumpedBy: manifest.dumpMajor, server: facts.major).prepare(session)
     let place = try RestorePlace(backup, target, surroundings: surroundings, isTolerant: isTolerant)
     step("fill the database")
-    return try surroundings.phase(
+    let result = try surroundings.phase(
       "restore", total: dataBytes, summary: { _ in counted(expected.tables.count, "table") }
     ) { () throws(Failure) in
       if let tables { return try tables.fill(place) }
@@ -81,6 +81,13 @@ struct RestoreWork {
       }
       return try fillFromDirectory(place, facts)
     }.value
+    try tellVersions(session)
+    return result
+  }
+
+  /// Another version of an extension may answer in another way, whatever a comparison of the content says.
+  private func tellVersions(_ session: Session) throws(Failure) {
+    for line in try InstalledExtensions(session).unlike(manifest.needs.extensions) { surroundings.log.warning(line) }
   }
 
   private func fillFromDirectory(_ place: RestorePlace, _ facts: ServerFacts) throws(Failure) -> RestoreResult {

@@ -20,6 +20,7 @@ struct SchemaReplica {
     /// What could not be made, and why.
     var failed: [(statement: [UInt8], failure: Failure)]
     var uses: ResolvedUses
+    var extensions: InstalledExtensions
   }
 
   /// Makes a database, runs the statements in it, and dumps that.
@@ -78,7 +79,9 @@ struct SchemaReplica {
     }
     let found = try SchemaDump(target: target, toolbox: toolbox, surroundings: surroundings)
       .read(encoding: properties.dumpEncoding, settings: quiet)
-    return Made(statements: found.definitions, failed: failed, uses: try ResolvedUses(session))
+    return Made(
+      statements: found.definitions, failed: failed, uses: try ResolvedUses(session),
+      extensions: try InstalledExtensions(session))
   }
 
   private static func isMade(_ statement: [UInt8]) -> Bool {

@@ -16,15 +16,19 @@ struct WayBackTrial {
     /// The schema that it was tried with.
     var definitions: CountedDigest
     var statements: Int
+    /// What is another after a rollback without being lost: a sentence each.
+    var notes: [String]
   }
 
   /// - Parameter live: a session on the live database.
   /// - Throws: `no_way_back` with the object that does not come back; what keeps the schema from being read.
   func run(_ live: Session) throws(Failure) -> Proof {
     do throws(Failure) {
-      return try surroundings.phase(
+      let proof = try surroundings.phase(
         "way back", summary: { "tried: \(counted($0.statements, "statement")) restored and compared" }
       ) { () throws(Failure) in try attempt(live) }.value
+      for note in proof.notes { surroundings.log.warning("after a rollback, \(note)") }
+      return proof
     } catch {
       guard error.exit == .noPermission else { throw error }
       var failure = error
@@ -54,7 +58,8 @@ struct WayBackTrial {
     let record = Manifest.WayBack(
       at: surroundings.now(), seconds: ((ContinuousClock.now - start).seconds * 1000).rounded() / 1000)
     return Proof(
-      record: record, definitions: SchemaStatement.digest(schema.definitions), statements: schema.definitions.count)
+      record: record, definitions: SchemaStatement.digest(schema.definitions), statements: schema.definitions.count,
+      notes: try InstalledExtensions(live).changes(to: made.extensions))
   }
 
   private func restored(

@@ -164,6 +164,21 @@ import Testing
     }
   }
 
+  @Test func `foreign keys whose triggers are disabled are noted, and come back enabled`() throws {
+    let sql = """
+      CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (a int CONSTRAINT fk REFERENCES parent);
+      INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1); ALTER TABLE child DISABLE TRIGGER ALL
+      """
+    try Workbench.with(sql: sql) { bench in
+      let id = try bench.backUp()
+      let notes = try bench.manifest(id).notes?.filter { $0.kind == "trigger_state" }
+      #expect(notes?.map(\.name) == ["foreign key fk on public.child"])
+      #expect(try bench.manifest(id).complete == true)
+      try bench.cluster.psql("ALTER TABLE child ENABLE TRIGGER ALL", database: bench.database)
+      #expect(try bench.manifest(bench.backUp()).notes?.contains { $0.kind == "trigger_state" } == false)
+    }
+  }
+
   @Test func `an extension of another owner is noted`() throws {
     try Workbench.with(sql: "CREATE EXTENSION hstore") { bench in
       let role = try bench.makeReader()

@@ -64,6 +64,22 @@ import Testing
     }
   }
 
+  @Test func `what a rollback changes in extensions is told, and refuses nothing`() throws {
+    try withOwner("way_extension") { bench, owner in
+      for statement in [
+        "CREATE EXTENSION pg_trgm VERSION '1.3'", "CREATE EXTENSION hstore", "CREATE SCHEMA more AUTHORIZATION \(owner)",
+        "CREATE FUNCTION more.added() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "ALTER EXTENSION hstore ADD FUNCTION more.added()",
+      ] { try bench.cluster.psql(statement, database: bench.database) }
+      let deploy = try bench.holdfast("deploy")
+      #expect(deploy.exit == 0, "\(deploy.stderr)")
+      #expect(deploy.stderr.contains("extension \"pg_trgm\": version 1."), "\(deploy.stderr)")
+      #expect(deploy.stderr.contains("function more.added(): it was added to extension \"hstore\""), "\(deploy.stderr)")
+      let restore = try bench.holdfast("restore", "latest", "--into", bench.newDatabaseName())
+      #expect(restore.exit == 0 && restore.stderr.contains("it was 1.3"), "\(restore.stderr)")
+    }
+  }
+
   @Test func `a database that nobody may connect to by the new name is found`() throws {
     let cluster = try TestCluster()
     defer { cluster.stop() }
