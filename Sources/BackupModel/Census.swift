@@ -59,7 +59,9 @@ package enum CensusKind: String, Sendable, CaseIterable {
   /// Whether a backup without it is incomplete.
   package var isLoss: Bool {
     switch self {
-    case .foreignRows, .materializedRows, .generatedValues, .triggerState, .extensionOwner, .replicationSlot, .rolePasswords: false
+    case .foreignRows, .materializedRows, .generatedValues, .triggerState, .extensionOwner, .replicationSlot,
+      .rolePasswords:
+      false
     default: true
     }
   }

@@ -73,7 +73,10 @@ struct RestoreCommand {
       json: [
         "backup": .string(outcome.backup.id), "database": .string(outcome.database),
         "seconds": .number(outcome.seconds),
-        "verification": ["level": .string(outcome.proof.rawValue), "ok": outcome.proof == .none ? .null : .bool(true)],
+        "verification": [
+          "level": .string(outcome.proof.rawValue),
+          "ok": outcome.proof == .none ? .null : .bool(!outcome.shortfalls.contains(where: \.isOfRows)),
+        ],
         "kept_as": .null,
       ],
       text: text(outcome), failure: shortfall(outcome))
@@ -88,6 +91,8 @@ struct RestoreCommand {
     let proof =
       switch outcome.proof {
       case .none: "It was not compared with the backup."
+      case _ where outcome.shortfalls.contains(where: \.isOfRows):
+        "It lacks rows of the backup; what is there was compared."
       case .rows: "Verified: as many rows per table as the backup."
       case .digest where !outcome.shortfalls.isEmpty: "Its rows are the backup's, but its schema is not whole."
       case .digest where !outcome.isWhole: "Verified: its rows, sequences and large objects are the backup's."
@@ -102,7 +107,9 @@ struct RestoreCommand {
     guard let first = outcome.shortfalls.first else { return nil }
     return Failure(
       "unrestorable_object", exit: .failed, what: "restore into \(outcome.database)", why: first.sentence,
-      nextStep: "the rows are there: fix what the server names, then add what is missing by hand",
+      nextStep: outcome.shortfalls.contains(where: \.isOfRows)
+        ? "holdfast export \(outcome.backup.id) has the rows: fix what the server names, then load them by hand"
+        : "the rows are there: fix what the server names, then add what is missing by hand",
       details: outcome.shortfalls.dropFirst().map(\.sentence))
   }
 

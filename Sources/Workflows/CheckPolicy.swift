@@ -328,7 +328,8 @@ package struct CheckPolicy {
       findings.append(
         CheckFinding(
           kind: .warning,
-          text: "role \(role) seems to lack a privilege \(need.problem): holdfast check --deep tries what a rollback does",
+          text:
+            "role \(role) seems to lack a privilege \(need.problem): holdfast check --deep tries what a rollback does",
           fix: need.fix))
     }
     let others = try WayBack.unstoppable(session)

@@ -47,4 +47,7 @@ struct RestoreResult: Sendable {
   var shortfalls: [Shortfall] = []
   /// Statements of materialized views that are empty.
   var unfilled: [[UInt8]] = []
+
+  /// Keys of tables that lack rows.
+  var leftOut: Set<[[UInt8]]> { Set(shortfalls.compactMap { $0.table?.key }) }
 }

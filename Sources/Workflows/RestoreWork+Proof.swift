@@ -28,7 +28,8 @@ extension RestoreWork {
       let done = try inParallel(tasks, threads: surroundings.cores, cancellation: surroundings.cancellation) {
         (task) throws(Failure) -> Done in
         switch task {
-        case .compare(.rows): .compared(.inPart("rows per table are equal (\(counted(try compareRows(), "table")))"))
+        case .compare(.rows):
+          .compared(.inPart("rows per table are equal (\(counted(try compareRows(after: result), "table")))"))
         case .compare: .compared(try compareDigests(result, accepts))
         case .run(let portion): .analyzed(failures: try statistics.run(portion))
         }
@@ -100,15 +101,15 @@ extension RestoreWork {
     try surroundings.connector.connect(target, purpose: "restore").serverVersion / 10_000
   }
 
-  private func compareRows() throws(Failure) -> Int {
+  private func compareRows(after result: RestoreResult) throws(Failure) -> Int {
     let pool = SessionPool(surroundings.connector, target, purpose: "restore", settings: "SET row_security = off")
-    let largestFirst = expected.tables.sorted { $0.rows > $1.rows }
+    let largestFirst = expected.tables.filter { !result.leftOut.contains($0.key) }.sorted { $0.rows > $1.rows }
     let problems = try inParallel(largestFirst, threads: surroundings.cores, cancellation: surroundings.cancellation) {
       (table) throws(Failure) in
       try pool.with { (session) throws(Failure) in try Self.difference(in: table, session) }
     }
     try refuse(problems.compactMap { $0 })
-    return expected.tables.count
+    return largestFirst.count
   }
 
   private static func difference(in table: TableDigest, _ session: Session) throws(Failure) -> Problem? {
@@ -124,12 +125,12 @@ extension RestoreWork {
   /// Dumps the new database through the scanner and compares every digest with the manifest's.
   private func compareDigests(_ result: RestoreResult, _ accepts: SchemaAcceptance) throws(Failure) -> Compared {
     var found = try content(leavingOut: manifest.excludeQualified ?? manifest.excludeTableData)
-    var problems = try contentProblems(found.digest)
+    var problems = try contentProblems(found.digest, result)
     if !problems.isEmpty, !manifest.excludeTableData.isEmpty {
       // Of a table that is partitioned by a hash, rows may have come into a partition that was left out. Of sequences that were left out
       // it is only known that they were.
       found.digest.tables = try content(leavingOut: []).digest.tables(with: expected)
-      problems = try contentProblems(found.digest)
+      problems = try contentProblems(found.digest, result)
     }
     try refuse(problems)
     if let unlike = try schemaWriters() {
@@ -150,11 +151,13 @@ extension RestoreWork {
     return isNoted ? "; generated columns were computed again" : ""
   }
 
-  private func contentProblems(_ found: DatabaseDigest) throws(Failure) -> [Problem] {
-    var found = found
+  private func contentProblems(_ found: DatabaseDigest, _ result: RestoreResult) throws(Failure) -> [Problem] {
+    var (found, expected) = (found, try expectedDigests(in: found))
     // It is compared by its statements.
     found.schema = expected.schema
-    return try expectedDigests(in: found).differences(from: found)
+    found.tables.removeAll { result.leftOut.contains($0.key) }
+    expected.tables.removeAll { result.leftOut.contains($0.key) }
+    return expected.differences(from: found)
   }
 
   private typealias Content = (digest: DatabaseDigest, statements: [SchemaStatement])

@@ -44,13 +44,20 @@ struct RestoreWork {
   /// Fills a database that is to take the place of the live one, and proves it.
   ///
   /// - Returns: whether the whole content was compared, and is equal.
-  /// - Throws: `unrestorable_object`, `restored_differs`, unless that is accepted.
+  /// - Throws: `unrestorable_object`, `restored_differs`, unless that is accepted. Rows that are left out are never accepted.
   @discardableResult
   func fillAndProve(_ accepts: SchemaAcceptance) throws(Failure) -> Bool {
     let result = try fill(isTolerant: accepts.isTolerant)
     let isWhole = try prove(.digest, analyze: true, after: result, accepts: accepts)
-    guard let first = result.shortfalls.first else { return isWhole }
+    guard let first = result.shortfalls.first(where: \.isOfRows) ?? result.shortfalls.first else { return isWhole }
     let lines = result.shortfalls.map(\.sentence)
+    guard !first.isOfRows else {
+      throw Failure(
+        "unrestorable_object", exit: .dataDamaged, what: "restore of \(backup.id)", why: first.sentence,
+        nextStep:
+          "fix what the server names; everything else is restored by: holdfast restore \(backup.id) --into NAME",
+        details: lines.filter { $0 != first.sentence })
+    }
     switch accepts {
     case .accepts: for line in lines { surroundings.log.warning("accepted: \(line)") }
     case .asks(let ask) where try ask(lines): break

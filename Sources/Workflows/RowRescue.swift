@@ -35,7 +35,8 @@ struct RowRescue {
     return failed
   }
 
-  /// Loads the rows without the checks that they break, and adds those again without a look at the rows.
+  /// Loads the rows without the checks that they break, and adds those again without a look at the rows. Rows that fail for another reason
+  /// (a generated column's function has changed, or a partition key's) are left out.
   ///
   /// - Throws: the first error, unless a restore goes on with what there is.
   func relax(
@@ -50,19 +51,26 @@ struct RowRescue {
 
   private func relax(_ piece: Piece, _ first: Failure, _ load: Load) throws(Failure) -> [Shortfall] {
     var (failure, checks): (Failure, [BrokenCheck]) = (first, [])
+    var lost: [Shortfall] = []
     while true {
-      guard let check = try BrokenCheck(failure, dump.session) else { throw failure }
+      guard let check = try BrokenCheck(failure, dump.session) else {
+        lost = [
+          Shortfall(statement: piece.table.copyStatement, replacements: [], why: failure.reason, table: piece.table)
+        ]
+        break
+      }
       checks.append(check)
       try dump.session.query(check.drop)
       guard let next = try outcome(piece, load) else { break }
       failure = next
     }
     for check in checks { try dump.session.query(check.addAgain) }
-    return checks.map { check in
-      Shortfall(
-        statement: Array(check.definition.utf8),
-        replacements: [Array(check.drop.utf8), Array(check.addAgain.utf8)], why: check.why)
-    }
+    return lost
+      + checks.map { check in
+        Shortfall(
+          statement: Array(check.definition.utf8),
+          replacements: [Array(check.drop.utf8), Array(check.addAgain.utf8)], why: check.why)
+      }
   }
 
   private func outcome(_ piece: Piece, _ load: Load) throws(Failure) -> Failure? {
@@ -75,6 +83,11 @@ struct RowRescue {
       return error
     }
   }
+}
+
+extension CopyTarget {
+  /// As a dump has it.
+  fileprivate var copyStatement: [UInt8] { Array("COPY ".utf8) + source + Array(" FROM stdin".utf8) }
 }
 
 /// A check that rows of a backup break: it was added without a look at them, or its function has changed since.

@@ -35,7 +35,7 @@ struct SchemaProof {
     guard !differences.isEmpty || !result.shortfalls.isEmpty else { return .whole("every digest equals the backup's") }
     let remade = SchemaDifference.between(try remade(), restored.filter(\.isDefinition))
     try refuse(remade, isWording: remade.allSatisfy(\.isWording))
-    let contents = "rows, sequences and large objects equal the backup's"
+    let contents = "\(result.leftOut.isEmpty ? "" : "all other ")rows, sequences and large objects equal the backup's"
     guard remade.isEmpty else { return .inPart("\(contents); the schema's wording was accepted") }
     guard result.shortfalls.isEmpty else { return .inPart("\(contents); of the schema all but what is named") }
     let words = counted(differences.count, "statement")

@@ -1,3 +1,4 @@
+import BackupModel
 import Diagnostics
 import StreamPipeline
 
@@ -9,9 +10,16 @@ package struct Shortfall: Sendable, Equatable {
   let replacements: [[UInt8]]
   /// The server's reason.
   let why: String
+  /// The statement loads rows into it, all or a part of the table's.
+  var table: CopyTarget? = nil
+
+  package var isOfRows: Bool { table != nil }
 
   /// For people, on one line.
   package var sentence: String {
+    if let table {
+      return "rows of \(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name)): left out: \(why)"
+    }
     let object = DumpedStatement.line(of: statement)
     return "\(object): \(replacements.isEmpty ? "left out" : "added as NOT VALID"): \(why)"
   }

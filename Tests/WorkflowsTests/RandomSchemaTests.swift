@@ -21,6 +21,24 @@ import Testing
     }
   }
 
+  @Test(arguments: 0..<count) func `a random schema is rolled back and undone`(number: Int) throws {
+    let schema = RandomSchema(seed: UInt64(number) &* 0xC2B2_AE35 &+ 5)
+    try DeployBench.with(sql: schema.sql) { deploy in
+      let bench = deploy.bench
+      try deploy.writePolicy(more: "backup: {format: \(Self.formats[number % 3]), globals: false}")
+      let before = try fixedPoint(of: bench.database, bench)
+      try deploy.migration("20250101000000_second", "CREATE TABLE added (id int); ALTER TABLE t0 ADD COLUMN more int;")
+      #expect(try deploy.run("deploy").exit == 0, "seed \(number)")
+      let after = try fixedPoint(of: bench.database, bench)
+      let back = try deploy.confirmed("rollback")
+      #expect(back.exit == 0, "seed \(number): \(back.stderr)")
+      #expect(try fixedPoint(of: bench.database, bench) == before, "seed \(number)")
+      let undo = try deploy.confirmed("undo")
+      #expect(undo.exit == 0, "seed \(number): \(undo.stderr)")
+      #expect(try fixedPoint(of: bench.database, bench) == after && before != after, "seed \(number)")
+    }
+  }
+
   @Test(arguments: 0..<count) func `a single damage is found`(number: Int) throws {
     var schema = RandomSchema(seed: UInt64(number) &* 0x85EB_CA6B &+ 3)
     let damage = schema.damage()
@@ -44,9 +62,10 @@ import Testing
     let (cluster, tools) = (bench.cluster, bench.cluster.binaries)
     let server = "-h '\(cluster.socket)' -p \(cluster.port) -U postgres"
     let made = try shell(
-      "'\(tools)/pg_dump' \(server) '\(name)' | '\(tools)/psql' -Xq \(server) -d '\(trip)' >/dev/null && '\(tools)/pg_dump' \(server) '\(trip)'",
+      "'\(tools)/pg_dump' -T _prisma_migrations \(server) '\(name)' | '\(tools)/psql' -Xq \(server) -d '\(trip)' >/dev/null && '\(tools)/pg_dump' \(server) '\(trip)'",
       in: bench.folder)
     #expect(made.exit == 0, "\(made.stderr)")
+    try bench.cluster.psql("DROP DATABASE \(trip)")
     return made.stdout.split(separator: "\n").filter { !$0.hasPrefix("\\") && !$0.hasPrefix("--") }
   }
 }

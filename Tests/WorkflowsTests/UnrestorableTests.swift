@@ -130,6 +130,46 @@ import Testing
     }
   }
 
+  /// Rows that their own table no longer takes.
+  private static let refused = [
+    """
+    CREATE FUNCTION f(a int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN a; END $$;
+    CREATE TABLE c (a int PRIMARY KEY, b int GENERATED ALWAYS AS (f(a)) STORED); INSERT INTO c VALUES (1), (2);
+    CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN 1 / (a - 2); END $$
+    """,
+    """
+    CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a';
+    CREATE TABLE c (a int) PARTITION BY RANGE (f(a)); CREATE TABLE c1 PARTITION OF c FOR VALUES FROM (0) TO (10);
+    INSERT INTO c VALUES (1), (2); CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a + 100'
+    """,
+  ]
+
+  @Test(arguments: refused, formats)
+  func `rows that their table no longer takes are named, and everything else is there`(sql: String, format: String)
+    throws
+  {
+    let more = "; CREATE TABLE other (a int PRIMARY KEY, b text); INSERT INTO other VALUES (1, 'x')"
+    try Workbench.with(sql: sql + more, policy: "backup: {format: \(format)}") { bench in
+      let (copy, id) = (bench.newDatabaseName(), try bench.backUp())
+      for options in [[], ["--verify", "rows"]] {
+        let run = try ProgramRun(["restore", id, "--into", copy, "--json", "--policies", bench.policies] + options)
+        #expect(run.exit == 1, "\(run.stdout)\(run.stderr)")
+        #expect(run.json.string("not_restored", 0)?.hasPrefix("rows of \"public\".\"c") == true, "\(run.stdout)")
+        #expect(run.json.value(["verification", "ok"]) as? Bool == false)
+        let rows = "SELECT (SELECT count(*) FROM c) || ' ' || (SELECT b FROM other WHERE a = 1)"
+        #expect(try bench.cluster.psql(rows, database: copy) == "0 x")
+        try bench.cluster.psql("DROP DATABASE \"\(copy)\"")
+      }
+      // Not by any acceptance of words.
+      let swap = try bench.holdfast(
+        "restore", id, "--swap", "--confirm", bench.database, "--accept-schema-text", "--json")
+      #expect(swap.exit == 65 || swap.exit == 1, "\(swap.stdout)")
+      #expect(swap.json.string("error", "code") == "unrestorable_object")
+      #expect(try bench.cluster.psql("SELECT count(*) FROM c", database: bench.database) == "2")
+      #expect(try bench.cluster.databases().filter { $0.hasPrefix(bench.database) } == [bench.database])
+    }
+  }
+
   @Test func `a swap with what cannot be restored has to be accepted`() throws {
     try Workbench.with(sql: Self.broken[0].0) { bench in
       let id = try bench.backUp()

@@ -67,7 +67,8 @@ import Testing
   @Test func `what a rollback changes in extensions is told, and refuses nothing`() throws {
     try withOwner("way_extension") { bench, owner in
       for statement in [
-        "CREATE EXTENSION pg_trgm VERSION '1.3'", "CREATE EXTENSION hstore", "CREATE SCHEMA more AUTHORIZATION \(owner)",
+        "CREATE EXTENSION pg_trgm VERSION '1.3'", "CREATE EXTENSION hstore",
+        "CREATE SCHEMA more AUTHORIZATION \(owner)",
         "CREATE FUNCTION more.added() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "ALTER EXTENSION hstore ADD FUNCTION more.added()",
       ] { try bench.cluster.psql(statement, database: bench.database) }
