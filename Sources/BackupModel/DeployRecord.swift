@@ -114,6 +114,12 @@ package struct DeployRecord: Sendable, Equatable {
     package var identity: String?
     /// Nil: it holds what the snapshot's backup holds.
     package var snapshot: String?
+
+    package init(name: String, isWhole: Bool = false, identity: String? = nil) {
+      self.name = name
+      self.isWhole = isWhole
+      self.identity = identity
+    }
   }
 
   /// A rollback as far as it got.
@@ -127,6 +133,8 @@ package struct DeployRecord: Sendable, Equatable {
     /// The database that is restored beside; nil when only the history is resolved.
     package var temporaryName: String? { temporary.isEmpty ? nil : temporary }
     package var restored = false
+    /// What the restored database was known by when it was whole, as that of a standby copy; nil in journals of an older version.
+    package var restoredIdentity: String?
     package var keptAs: String?
     /// The database that is, or was, about to get the live name: its oid, which stays its own whatever it is called.
     package var replacement: String?
@@ -204,7 +212,9 @@ package struct DeployRecord: Sendable, Equatable {
       rollback = Rollback(
         backup: event.backup ?? "", holds: event.holds, database: database, temporary: event.temporary ?? "",
         undoes: event.migrations ?? [], live: event.identity, at: event.moment)
-    case .restored: rollback?.restored = true
+    case .restored:
+      rollback?.restored = true
+      rollback?.restoredIdentity = event.identity
     case .swapping:
       rollback?.keptAs = event.keptAs
       rollback?.replacement = event.identity

@@ -56,12 +56,20 @@ struct InterruptedRollback {
       return rollback.keptAs
     }
     try refuseAnother()
-    // From the beginning: a database that is whole already is restored again, which costs time and risks nothing.
-    let plan = try work.plan(again: record)
-    // A standby copy that nobody has opened yet is still what was proven.
-    if plan.copy == nil { try drop(temporary) }
+    var plan = try work.plan(again: record)
+    // A standby copy that nobody has opened yet is still what was proven, and so is what was restored whole.
+    if plan.copy == nil {
+      plan.copy = try restoredWhole(temporary)
+      if plan.copy == nil { try drop(temporary) } else { plan.temporary = temporary }
+    }
     let outcome = try work.execute(plan, holding: live)
     return plan.liveExists ? outcome.plan.keptAs : nil
+  }
+
+  private func restoredWhole(_ name: String) throws(Failure) -> DeployRecord.StandbyCopy? {
+    guard rollback.restored, let identity = rollback.restoredIdentity else { return nil }
+    let copy = DeployRecord.StandbyCopy(name: name, isWhole: true, identity: identity)
+    return try work.standby.isUntouched(copy) ? copy : nil
   }
 
   /// - Throws: `another_database`: somebody has put one in the place of that which was to be replaced.

@@ -152,13 +152,12 @@ package struct RollBackDeploy {
     let count = exactCount(plan)
     defer { count?.abandon() }
     do throws(Failure) {
-      let start = ContinuousClock.now
-      if try restoreBeside(plan, verified.backup, toolbox) {
-        try VerifyBackup(surroundings: surroundings)
-          .record(restored: verified.backup, seconds: rounded(ContinuousClock.now - start), on: maintenance)
-      }
-      try journal.append(DeployEvent(.restored, at: surroundings.now()))
+      let database = try restoreBeside(plan, verified.backup, toolbox)
       let writes = try completeWrites(plan, count)
+      try surroundings.cancellation.check()
+      try standby.seal(database)
+      try journal.append(
+        DeployEvent(.restored, at: surroundings.now(), identity: try standby.identity(plan.temporary)))
       try readyToSwap(plan)
       return writes
     } catch { throw givenUp(plan, journal, error) }
@@ -189,18 +188,21 @@ package struct RollBackDeploy {
         try reconcileHistory(plan)
         try givePropertiesOfLive(plan)
       }
-      try journal.append(DeployEvent(.restored, at: surroundings.now()))
+      try standby.close(plan.temporary)
+      try journal.append(
+        DeployEvent(.restored, at: surroundings.now(), identity: try standby.identity(plan.temporary)))
       try readyToSwap(plan)
       return Counted(raw: plan.lostWrites, completed: plan.lostWrites, isComplete: plan.countedAll)
     } catch { throw givenUp(plan, journal, error) }
   }
 
-  /// A standby copy has the snapshot's properties.
+  /// A copy has the properties of the snapshot, or those that an interrupted rollback gave it.
   private func givePropertiesOfLive(_ plan: RollbackPlan) throws(Failure) {
-    guard plan.propertyDifferences.contains(where: \.keepsLive) else { return }
+    let own = try ServerReader(maintenance).properties(of: plan.temporary)
+    guard own != plan.properties else { return }
     let name = SQLFragment(identifier: plan.temporary)
     try maintenance.query("BEGIN")
-    for statement in plan.properties.statements(replacing: plan.backup.manifest.source.properties, name: name) {
+    for statement in plan.properties.statements(replacing: own, name: name) {
       try maintenance.query(statement)
     }
     try maintenance.query("COMMIT")
@@ -211,18 +213,20 @@ package struct RollBackDeploy {
     try surroundings.cancellation.check()
   }
 
-  private func restoreBeside(_ plan: RollbackPlan, _ backup: Backup, _ toolbox: Toolbox) throws(Failure) -> Bool {
+  private func restoreBeside(
+    _ plan: RollbackPlan, _ backup: Backup, _ toolbox: Toolbox
+  ) throws(Failure) -> NewDatabase {
+    let start = ContinuousClock.now
     let database = try NewDatabase(
       plan.database, temporaryName: plan.temporary, like: plan.properties, session: maintenance)
     let work = try RestoreWork(
       backup: backup, target: target.database(plan.temporary), toolbox: toolbox, surroundings: surroundings)
-    let isWhole = try work.fillAndProve(accepts)
+    if try work.fillAndProve(accepts) {
+      try VerifyBackup(surroundings: surroundings)
+        .record(restored: backup, seconds: rounded(ContinuousClock.now - start), on: maintenance)
+    }
     if plan.liveExists { try reconcileHistory(plan) }
-    try surroundings.cancellation.check()
-    try maintenance.query("BEGIN")
-    try database.giveProperties()
-    try maintenance.query("COMMIT")
-    return isWhole
+    return database
   }
 
   private func givenUp(_ plan: RollbackPlan, _ journal: DeployJournal, _ cause: Failure) -> Failure {
@@ -244,7 +248,7 @@ package struct RollBackDeploy {
     return failure
   }
 
-  private var standby: StandbyDatabase {
+  var standby: StandbyDatabase {
     StandbyDatabase(target: target, maintenance: maintenance, surroundings: surroundings)
   }
 

@@ -60,8 +60,13 @@ struct StandbyDatabase {
 
   private func finish(_ database: NewDatabase) throws(Failure) {
     try surroundings.cancellation.check()
+    try visit(database.temporaryName)
+    try seal(database)
+  }
+
+  /// Gives a restored database its properties, and closes it: until it is opened nobody can change what was proven.
+  func seal(_ database: NewDatabase) throws(Failure) {
     let name = database.temporaryName
-    try visit(name)
     try maintenance.query("BEGIN")
     try database.giveProperties()
     try close(name)

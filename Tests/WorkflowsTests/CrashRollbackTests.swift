@@ -38,6 +38,34 @@ import Testing
     }
   }
 
+  @Test func `what was restored whole is not restored again by resume, unless somebody was in it`() throws {
+    try withDeploy { bench in
+      let whole = CrashPoint(lines: 1, isWritten: true)
+      for isOpened in [false, true] {
+        try bench.killing("rollback", at: [whole]) { _ in
+          let copy = try #require(try bench.databases().first { $0.contains("__restore_") })
+          let oid = try bench.maintain("SELECT oid FROM pg_database WHERE datname = '\(copy)'")
+          let door = "SELECT datallowconn FROM pg_database WHERE datname = '\(copy)'"
+          #expect(try bench.maintain(door) == "f")
+          if isOpened {
+            for allows in ["true", "false"] {
+              if allows == "false" {
+                try bench.cluster.psql("INSERT INTO customers (name) VALUES ('forged')", database: copy)
+              }
+              try bench.maintain("ALTER DATABASE \"\(copy)\" ALLOW_CONNECTIONS \(allows)")
+            }
+          }
+          #expect(try bench.confirmed("resume").exit == 0)
+          let live = try bench.maintain("SELECT oid FROM pg_database WHERE datname = '\(bench.database)'")
+          #expect((live == oid) == !isOpened)
+          try expectRolledBack(bench, "opened: \(isOpened)")
+          #expect(try bench.confirmed("undo").exit == 0)
+          bench.dropCopies()
+        }
+      }
+    }
+  }
+
   @Test func `a killed rollback that is abandoned leaves what was before`() throws {
     try withDeploy { bench in
       try bench.killing("rollback", at: CrashPoint.before(CrashPoint.rollbackLines)) { point in
