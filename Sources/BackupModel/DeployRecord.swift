@@ -155,7 +155,8 @@ package struct DeployRecord: Sendable, Equatable {
   }
 
   private mutating func take(_ event: DeployEvent) {
-    for name in [event.keptAs, event.step == .undoing ? event.temporary : nil].compactMap({ $0 })
+    let isExchange = event.step == .undoing || event.step == .swapping
+    for name in [event.keptAs, isExchange ? event.temporary : nil].compactMap({ $0 })
     where !keptNames.contains(name) {
       keptNames.append(name)
       keptSince[name] = event.moment

@@ -22,7 +22,7 @@ extension CommandContext {
   }
 
   /// What was done is done: an audit line that cannot be written is a warning, not a failure.
-  private func note(_ policy: Policy, outcome: String, subject: String?) {
+  func note(_ policy: Policy, outcome: String, subject: String?) {
     do throws(Failure) {
       let target = try ConnectionURL.parse(policy.databaseURL)
       let repository = try Repository.open(policy.repository)

@@ -28,6 +28,7 @@ struct InitCommand {
         environment: context.invocation.value("environment") ?? "development", databaseURLVariable: found.variable,
         repository: Self.repository, repositoryID: repository.id, migrations: migrationsPath(prisma)))
     let policy = try context.policiesFolder.load(name, reader: readerKnowing(found))
+    context.note(policy, outcome: "done", subject: name)
 
     let check = try CheckCommand(context: context).check(policy)
     // What does not work now is not to be pasted.

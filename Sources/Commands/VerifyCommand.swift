@@ -23,6 +23,7 @@ struct VerifyCommand {
     let outcome = try VerifyBackup(surroundings: context.surroundings)
       .examine(backup, level: level, tools: policy.tools)
     let good = listing.newestGood(insteadOf: backup)
+    noteDamage([outcome], [policy])
     return CommandResult(
       json: json(outcome), text: outcome.verification.ok ? goodText(outcome) : "",
       failure: outcome.damage(insteadUse: good))
@@ -55,6 +56,7 @@ struct VerifyCommand {
       }
     }
     let broken = listing.broken.filter(\.isDamaged)
+    noteDamage(outcomes, policies)
     return CommandResult(
       json: [
         "ok": .bool(outcomes.allSatisfy(\.verification.ok) && broken.isEmpty && unread.isEmpty && unusable.isEmpty),
@@ -64,6 +66,14 @@ struct VerifyCommand {
       ],
       text: outcomes.map { $0.verification.ok ? goodText($0) : "\($0.backup.id) is DAMAGED.\n" }.joined(),
       failure: ([failure(outcomes, broken, unread) ?? failure(unread)].compactMap { $0 } + unusable).joined)
+  }
+
+  /// A backup that is damaged is not used any more: that is a change, and has its audit line.
+  private func noteDamage(_ outcomes: [VerifyBackup.Outcome], _ policies: [Policy]) {
+    for outcome in outcomes where !outcome.verification.ok {
+      guard let policy = policies.first(where: { $0.name == outcome.backup.manifest.policy }) else { continue }
+      context.note(policy, outcome: "backup_damaged", subject: outcome.backup.id)
+    }
   }
 
   /// Nothing is known of those.

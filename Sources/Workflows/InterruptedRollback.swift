@@ -97,6 +97,10 @@ struct InterruptedRollback {
     }
     // Clients may have written to it since.
     let name = try work.freeName("__undone_\(record.id.suffix(6))")
+    // So that status knows the name, wherever this run ends.
+    try journal.append(
+      DeployEvent(
+        .swapping, at: now, temporary: name, identity: rollback.replacement, keptAs: kept))
     try work.swap.exchange(live: rollback.database, keptAs: name, replacement: kept)
     try journal.append(DeployEvent(.abandoned, at: now, keptAs: name))
   }

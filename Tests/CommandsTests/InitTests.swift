@@ -20,6 +20,8 @@ import Testing
       #expect(run.exit == 0, "\(run.stdout)\(run.stderr)")
       #expect(run.stdout.contains("DATABASE_URL comes from \(origin): database \(bench.database)"))
       #expect(run.stdout.contains("prisma/migrations"))
+      let audit = try String(contentsOfFile: "\(project)/backups/audit.jsonl", encoding: .utf8)
+      #expect(audit.contains("\"command\":\"init\""), "\(audit)")
       try runNextCommands(run, bench, project, environment)
     }
   }

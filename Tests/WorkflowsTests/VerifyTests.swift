@@ -161,6 +161,8 @@ import Workflows
       let run = try files.bench.holdfast("verify", files.id)
       #expect(run.exit == 65 && run.stderr.contains(why), "\(run.stderr)")
       #expect(try state(files.bench, files.id) == "damaged")
+      let audit = try String(contentsOfFile: "\(files.bench.repository)/audit.jsonl", encoding: .utf8)
+      #expect(audit.split(separator: "\n").last?.contains("\"outcome\":\"backup_damaged\"") == true, "\(audit)")
     }
   }
 
