@@ -7,8 +7,8 @@ import Foundation
 ///
 /// Every session is named `holdfast <purpose>` on the server, so that an administrator can tell it.
 package final class Session: @unchecked Sendable {
-  private let connection: OpaquePointer
-  private let lock = NSRecursiveLock()
+  let connection: OpaquePointer
+  let lock = NSRecursiveLock()
   private let cancellation: Cancellation
   private let notices: Unmanaged<NoticeBox>
   package let target: ConnectionTarget
@@ -115,7 +115,7 @@ package final class Session: @unchecked Sendable {
     return try body()
   }
 
-  private var stopSignal: Int32? { cancellation.signal ?? alsoHears?.signal }
+  var stopSignal: Int32? { cancellation.signal ?? alsoHears?.signal }
 
   private func outcome(_ send: () -> Bool) -> Result<[[String?]], ServerError> {
     lock.withLock {
@@ -137,7 +137,7 @@ package final class Session: @unchecked Sendable {
     (bytes.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { PQsendQuery(connection, $0.baseAddress) } == 1
   }
 
-  private func send(_ sql: String, _ parameters: [String?]) -> Bool {
+  func send(_ sql: String, _ parameters: [String?]) -> Bool {
     // The simple protocol unless there are parameters: some statements (CREATE DATABASE) need it to be alone, all allow it.
     if parameters.isEmpty { return PQsendQuery(connection, sql) == 1 }
     let values = parameters.map { $0.flatMap { strdup($0) } }
@@ -228,7 +228,7 @@ package final class Session: @unchecked Sendable {
   }
 
   /// Waits until a result can be read without blocking.
-  private func waitForResult() -> Bool {
+  func waitForResult() -> Bool {
     var giveUp: ContinuousClock.Instant?
     while PQisBusy(connection) == 1 {
       guard waitForInput(&giveUp) else { return false }
@@ -250,7 +250,7 @@ package final class Session: @unchecked Sendable {
 
   /// Waits a moment for something from the server. When the run is to stop it cancels the statement, and does not wait
   /// longer than some seconds for a server that no longer answers.
-  private func waitForInput(_ giveUp: inout ContinuousClock.Instant?) -> Bool {
+  func waitForInput(_ giveUp: inout ContinuousClock.Instant?) -> Bool {
     if stopSignal != nil, giveUp == nil {
       giveUp = .now + .seconds(1)
       cancelStatement()
@@ -262,7 +262,7 @@ package final class Session: @unchecked Sendable {
   }
 
   /// On a thread of its own: PQcancel connects, and waits for the server without a limit.
-  private func cancelStatement() {
+  func cancelStatement() {
     nonisolated(unsafe) let handle = PQgetCancel(connection)
     let started = startThread {
       var message = [CChar](repeating: 0, count: 256)
@@ -294,7 +294,7 @@ package final class Session: @unchecked Sendable {
     }
   }
 
-  private func lost() -> ServerError {
+  func lost() -> ServerError {
     ServerError(
       sqlState: nil, message: String(cString: PQerrorMessage(connection)), detail: nil, hint: nil,
       stopped: stopSignal, endpoint: target.endpoint)
