@@ -16,7 +16,7 @@ extension Row {
 /// truncated or rewritten.
 struct LostWrites {
   /// On the live database.
-  private let live: SessionPool
+  private let live: TableReads
   private let surroundings: Surroundings
   private let manifest: Manifest
   /// In a database that was restored since, every row is newer than the snapshot, and only its content tells.
@@ -38,8 +38,7 @@ struct LostWrites {
     surroundings: Surroundings
   ) throws(Failure) {
     // Whoever holds a table, perhaps the very session that a rollback is to end, is not waited for.
-    live = SessionPool(
-      surroundings.connector, target, purpose: "rollback", settings: "SET lock_timeout = '2s'; SET row_security = off")
+    live = TableReads(surroundings.connector, target)
     self.surroundings = surroundings
     self.manifest = manifest
     self.migrations = migrations
@@ -47,7 +46,7 @@ struct LostWrites {
     let rows = manifest.digests.tables.map { (QualifiedName(schema: $0.schema, name: $0.name), $0.rows) }
     tableRows = Dictionary(rows) { first, _ in first }
     rowsBefore = moment == nil ? tableRows : nil
-    isTheSame = try live.with { (session) throws(Failure) in
+    isTheSame = try live.ours.with { (session) throws(Failure) in
       let reader = ServerReader(session)
       let (oid, server) = (try reader.database().oid, try reader.facts().systemIdentifier)
       return oid == manifest.source.oid && server == manifest.source.systemIdentifier
@@ -84,12 +83,12 @@ struct LostWrites {
 
   /// Whether the server counts writes at all.
   func countsWrites() throws(Failure) -> Bool {
-    try query("SHOW track_counts").first?.first == "on"
+    try live.ours.with { (session) throws(Failure) in try session.query("SHOW track_counts") }.first?.first == "on"
   }
 
   /// What the server has counted per table so far; compared later, it tells which tables were written to since.
   func activity() throws(Failure) -> Manifest.Activity {
-    try live.with { (session) throws(Failure) in try ServerReader(session).activity() }
+    try live.ours.with { (session) throws(Failure) in try ServerReader(session).activity() }
   }
 
   /// Rows written per table since the backup, by the server's own counters; nil: they tell nothing of that time.
@@ -122,25 +121,20 @@ struct LostWrites {
     case unknown
   }
 
-  private func count(_ table: Table, until deadline: ContinuousClock.Instant?) throws(Failure) -> Count {
-    try live.with { (session) throws(Failure) in
-      if let deadline {
-        let left = (deadline - .now).milliseconds
-        guard left > 0 else { return .unknown }
-        try session.query("SET statement_timeout = \(left)")
-      }
-      switch session.attempt(countSQL("\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"), parameters) {
-      case .success(let rows): return try writes(to: table, Row(rows.first)).map { .writes($0) } ?? .none
-      case .failure(let error):
-        try surroundings.cancellation.check()
-        surroundings.log.info("writes to \(table.schema).\(table.name) are not counted: \(error.message)")
-        return .unknown
-      }
+  private func count(_ table: LiveTable, until deadline: ContinuousClock.Instant?) throws(Failure) -> Count {
+    let left = deadline.map { Int(($0 - .now).milliseconds) }
+    if let left, left <= 0 { return .unknown }
+    switch try live.query(countSQL(table.qualifiedName), columns: 4, of: table, within: left) {
+    case .success(let rows): return try writes(to: table, Row(rows.first)).map { .writes($0) } ?? .none
+    case .failure(let error):
+      try surroundings.cancellation.check()
+      surroundings.log.info("writes to \(table.schema).\(table.name) are not counted: \(error.message)")
+      return .unknown
     }
   }
 
   /// - Returns: nil when there were none.
-  private func writes(to table: Table, _ row: Row) throws(Failure) -> TableWrites? {
+  private func writes(to table: LiveTable, _ row: Row) throws(Failure) -> TableWrites? {
     let (total, changed, perhaps) = try (row.number(0), row.number(1), row.number(2))
     let byMigrations = try row.number(3)
     var deleted: UInt64?
@@ -159,43 +153,23 @@ struct LostWrites {
     return writes.isSomething ? writes : nil
   }
 
-  private struct Table: Sendable {
-    var schema: String
-    var name: String
-    var key: QualifiedName { QualifiedName(schema: schema, name: name) }
-  }
-
-  private func tables() throws(Failure) -> [Table] {
-    try query(
+  private func tables() throws(Failure) -> [LiveTable] {
+    try live.tables(
       """
-      SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
         AND c.relname <> '_prisma_migrations'
-      ORDER BY c.relpages DESC, 1, 2
-      """
-    ).map { (values) throws(Failure) in
-      let row = try Row(values)
-      return Table(schema: try row.text(0), name: try row.text(1))
-    }
+      """)
   }
 
-  private func query(_ sql: String, _ parameters: [String?] = []) throws(Failure) -> [[String?]] {
-    try live.with { (session) throws(Failure) in try session.query(sql, parameters) }
-  }
-
-  private func attempt(
-    _ sql: String, _ parameters: [String?] = []
-  ) throws(Failure) -> Result<[[String?]], ServerError> {
-    try live.with { (session) throws(Failure) in session.attempt(sql, parameters) }
-  }
-
-  /// When each row was written, and whether the snapshot `$1` holds that: `old`, `new`, or `perhaps`.
+  /// When each row was written, and whether the snapshot holds that: `old`, `new`, or `perhaps`.
   ///
   /// xmin has 32 bits; the snapshot's numbers have 64. A number above the current one is of the epoch before. A snapshot names the
   /// transactions that were open beside it, but not their savepoints, whose numbers are greater.
   private func judged(_ table: String) -> String {
-    let isNew = isTheSame ? "NOT pg_catalog.pg_visible_in_snapshot(at, $1::pg_catalog.pg_snapshot)" : "false"
-    let isInDoubt = isTheSame ? "at > pg_catalog.pg_snapshot_xmin($1::pg_catalog.pg_snapshot)" : "$1 <> ''"
+    let moment = "\(quoteLiteral(moment))::pg_catalog.pg_snapshot"
+    let isNew = isTheSame ? "NOT pg_catalog.pg_visible_in_snapshot(at, \(moment))" : "false"
+    let isInDoubt = isTheSame ? "at > pg_catalog.pg_snapshot_xmin(\(moment))" : "true"
+    let migrations = quoteLiteral("{\(migrations.joined(separator: ","))}")
     // A transaction is judged once, whatever it wrote.
     return """
       WITH now AS (
@@ -208,7 +182,7 @@ struct LostWrites {
           END AS at
         FROM writer, now, LATERAL (SELECT writer.id::text::bigint AS id) AS x
       ), judged AS (
-        SELECT id, rows, CASE WHEN id::text = ANY ($2::text[]) THEN 'migration' WHEN \(isNew) THEN 'new' WHEN \(isInDoubt) THEN 'perhaps' ELSE 'old' END AS age
+        SELECT id, rows, CASE WHEN id::text = ANY (\(migrations)::text[]) THEN 'migration' WHEN \(isNew) THEN 'new' WHEN \(isInDoubt) THEN 'perhaps' ELSE 'old' END AS age
         FROM dated
       )
       """
@@ -223,31 +197,25 @@ struct LostWrites {
       """
   }
 
-  private var parameters: [String?] { [moment, "{\(migrations.joined(separator: ","))}"] }
-
   // MARK: Rows in doubt
 
   /// Settles which of the rows in doubt the restored table has: by their content.
-  private func settled(_ write: TableWrites, _ restored: Session) throws(Failure) -> TableWrites {
+  private func settled(_ write: TableWrites, _ restored: TableReads) throws(Failure) -> TableWrites {
     guard write.perhaps > 0 else { return write }
-    let name = write.qualifiedName
-    let found = restored.attempt(
-      """
-      SELECT pg_catalog.string_agg('t.' || pg_catalog.quote_ident(attname), ', ' ORDER BY attnum) FROM pg_catalog.pg_attribute
-      WHERE attrelid = pg_catalog.to_regclass($1) AND attnum > 0 AND NOT attisdropped
-      """, [name])
-    guard case .success(let columns) = found else { return write }
-    guard let list = columns.first?.first ?? nil else { return Self.allNew(write) }
-    guard rows(write) <= Self.mostKeys else { return write }
+    guard let table = try restored.table(write.key), let list = try restored.columns(of: table) else {
+      return Self.allNew(write)
+    }
+    guard rows(write) <= Self.mostKeys, let own = try live.table(write.key) else { return write }
     let content = "pg_catalog.md5(ROW(\(list))::text)"
-    let live = try attempt(
+    let found = try live.query(
       """
-      \(judged(name)) SELECT \(content), judged.age FROM ONLY \(name) AS t JOIN judged ON judged.id = t.xmin
-      WHERE judged.age NOT IN ('new', 'migration') LIMIT \(Self.mostKeys + 1)
-      """, parameters)
+      \(judged(write.qualifiedName)) SELECT \(content), judged.age FROM ONLY \(write.qualifiedName) AS t
+      JOIN judged ON judged.id = t.xmin WHERE judged.age NOT IN ('new', 'migration') LIMIT \(Self.mostKeys + 1)
+      """, columns: 2, of: own)
     // A table that has other columns now cannot be compared.
-    guard case .success(let judged) = live, judged.count <= Self.mostKeys,
-      case .success(let before) = restored.attempt("SELECT \(content) FROM ONLY \(name) AS t")
+    guard case .success(let judged) = found, judged.count <= Self.mostKeys,
+      case .success(let before) = try restored.query(
+        "SELECT \(content) FROM ONLY \(write.qualifiedName) AS t", columns: 1, of: table)
     else { return write }
     var left = Dictionary(before.map { ($0.first ?? nil, 1) }, uniquingKeysWith: +)
     for row in judged where row.last == "old" { left[row.first ?? nil, default: 0] -= 1 }
@@ -272,53 +240,44 @@ struct LostWrites {
   // MARK: Deletions
 
   /// Fills in what needs the restored database: deletions, by primary key, and the rows in doubt.
-  func completed(_ writes: [TableWrites], restored: SessionPool) throws(Failure) -> [TableWrites] {
-    try inParallel(writes, threads: surroundings.cores, cancellation: surroundings.cancellation) {
-      (write) throws(Failure) in
-      try restored.with { (session) throws(Failure) in try completed(write, session) }
+  func completed(_ writes: [TableWrites], restored target: ConnectionTarget) throws(Failure) -> [TableWrites] {
+    let restored = TableReads(surroundings.connector, target)
+    return try inParallel(writes, threads: surroundings.cores, cancellation: surroundings.cancellation) {
+      (write) throws(Failure) in try completed(write, restored)
     }.filter(\.isSomething)
   }
 
-  private func completed(_ write: TableWrites, _ restored: Session) throws(Failure) -> TableWrites {
+  private func completed(_ write: TableWrites, _ restored: TableReads) throws(Failure) -> TableWrites {
     var complete = try settled(write, restored)
-    guard write.deleted == nil, complete.deleted == nil else { return complete }
-    if let key = try primaryKey(write) {
-      complete.deleted = try deletions(write, key, restored)
+    guard write.deleted == nil, complete.deleted == nil, let table = try live.table(write.key) else { return complete }
+    if let key = try live.primaryKey(of: table) {
+      complete.deleted = try deletions(table, key, restored)
     } else if complete.changed + complete.perhaps + complete.byMigrations == 0 {
-      complete.deleted = try missing(write)
+      complete.deleted = try missing(table)
     }
     return complete
   }
 
   /// Rows that a table without changed ones has lost; nil for one that the backup does not have by this name.
-  private func missing(_ table: TableWrites) throws(Failure) -> UInt64? {
-    guard let before = tableRows[table.key] else { return nil }
-    let count = try query("SELECT pg_catalog.count(*) FROM ONLY \(table.qualifiedName)")
+  private func missing(_ table: LiveTable) throws(Failure) -> UInt64? {
+    guard let before = tableRows[table.key],
+      case .success(let count) = try live.query(
+        "SELECT pg_catalog.count(*) FROM ONLY \(table.qualifiedName)", columns: 1, of: table)
+    else { return nil }
     let now = try Row(count.first).number(0)
     return before > now ? before - now : 0
-  }
-
-  private func primaryKey(_ table: TableWrites) throws(Failure) -> String? {
-    let columns = try query(
-      """
-      SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.pg_index i
-      JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-      WHERE i.indrelid = $1::pg_catalog.regclass AND i.indisprimary ORDER BY a.attnum
-      """, [table.qualifiedName]
-    ).compactMap { $0.first ?? nil }
-    return columns.isEmpty ? nil : columns.joined(separator: ", ")
   }
 
   /// Above this many rows the keys would take too much memory; then the deletions are left unknown.
   private static let mostKeys: UInt64 = 500_000
 
   /// Keys of the restored table that the live one lacks.
-  private func deletions(_ table: TableWrites, _ key: String, _ restored: Session) throws(Failure) -> UInt64? {
-    guard rows(table) <= Self.mostKeys else { return nil }
+  private func deletions(_ table: LiveTable, _ key: String, _ restored: TableReads) throws(Failure) -> UInt64? {
+    guard tableRows[table.key] ?? 0 <= Self.mostKeys, let other = try restored.table(table.key) else { return nil }
     // The live table may have grown beyond measure since.
     let keys = "SELECT pg_catalog.md5(ROW(\(key))::text) FROM ONLY \(table.qualifiedName) LIMIT \(Self.mostKeys + 1)"
-    guard case .success(let after) = try attempt(keys), after.count <= Self.mostKeys,
-      case .success(let before) = restored.attempt(keys)
+    guard case .success(let after) = try live.query(keys, columns: 1, of: table), after.count <= Self.mostKeys,
+      case .success(let before) = try restored.query(keys, columns: 1, of: other)
     else { return nil }
     let kept = Set(after.compactMap { $0.first ?? nil })
     return UInt64(before.compactMap { $0.first ?? nil }.count { !kept.contains($0) })

@@ -102,24 +102,30 @@ extension RestoreWork {
   }
 
   private func compareRows(after result: RestoreResult) throws(Failure) -> Int {
-    let pool = SessionPool(surroundings.connector, target, purpose: "restore", settings: "SET row_security = off")
+    let reads = TableReads(surroundings.connector, target, purpose: "restore")
     let largestFirst = expected.tables.filter { !result.leftOut.contains($0.key) }.sorted { $0.rows > $1.rows }
     let problems = try inParallel(largestFirst, threads: surroundings.cores, cancellation: surroundings.cancellation) {
       (table) throws(Failure) in
-      try pool.with { (session) throws(Failure) in try Self.difference(in: table, session) }
+      try Self.difference(in: table, reads)
     }
     try refuse(problems.compactMap { $0 })
     return largestFirst.count
   }
 
-  private static func difference(in table: TableDigest, _ session: Session) throws(Failure) -> Problem? {
-    let name = "\(quoteIdentifier(table.schema)).\(quoteIdentifier(table.name))"
-    let kind = try session.query("SELECT relkind FROM pg_catalog.pg_class WHERE oid = $1::pg_catalog.regclass", [name])
+  private static func difference(in table: TableDigest, _ reads: TableReads) throws(Failure) -> Problem? {
+    guard let found = try reads.table(QualifiedName(schema: table.schema, name: table.name)) else {
+      return Problem(table: table.qualifiedName, problem: "is missing (\(table.rows) rows expected)")
+    }
     // Some partitions are dumped, and counted, as rows of their root.
-    let only = kind.first?.first == "p" ? "" : "ONLY "
-    let count = try Row(try session.query("SELECT pg_catalog.count(*) FROM \(only)\(name)").first).text(0)
-    guard UInt64(count) != table.rows else { return nil }
-    return Problem(table: table.qualifiedName, problem: "has \(count) rows instead of \(table.rows)")
+    let only = found.isPartitioned ? "" : "ONLY "
+    switch try reads.query("SELECT pg_catalog.count(*) FROM \(only)\(found.qualifiedName)", columns: 1, of: found) {
+    case .success(let rows):
+      let count = try Row(rows.first).text(0)
+      guard UInt64(count) != table.rows else { return nil }
+      return Problem(table: table.qualifiedName, problem: "has \(count) rows instead of \(table.rows)")
+    case .failure(let error):
+      return Problem(table: table.qualifiedName, problem: "cannot be counted with its owner's rights: \(error.message)")
+    }
   }
 
   /// Dumps the new database through the scanner and compares every digest with the manifest's.

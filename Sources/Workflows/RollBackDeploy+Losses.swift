@@ -34,10 +34,9 @@ extension RollBackDeploy {
         counted = Counted(
           raw: found.writes, completed: found.writes, isComplete: found.isComplete, activity: found.activity)
       }
-      let restored = SessionPool(surroundings.connector, target.database(plan.temporary), purpose: "rollback")
       let lost = try LostWrites(
         live: target, manifest: plan.backup.manifest, migrations: plan.writers, surroundings: surroundings)
-      counted.completed = try lost.completed(counted.raw, restored: restored)
+      counted.completed = try lost.completed(counted.raw, restored: target.database(plan.temporary))
     } catch {
       try surroundings.cancellation.check()
       surroundings.log.warning("what is lost could not be compared with the backup: \(error.why)")

@@ -1,0 +1,55 @@
+import Diagnostics
+import PostgresTools
+
+extension HistoryTable {
+  /// A trigger, a rule, or a function behind an index, a check or a default runs with the rights of whoever writes. Only a superuser's, or
+  /// those of the session's own role, are let run.
+  ///
+  /// - Throws: `foreign_code`.
+  package func refuseForeignCode() throws(Failure) {
+    try look()
+    guard exists else { return }
+    let rows = try session.query(Self.foreignCode, [schema])
+    guard let found = rows.first else { return }
+    let row = try Row(found)
+    let (object, owner, role) = (try row.text(0), try row.text(1), try row.text(2))
+    throw Failure(
+      "foreign_code", exit: .configuration, what: "history of \(session.target.database)",
+      why: "\(object) on \(name) belongs to \(owner), and would run with the rights of \(role)",
+      nextStep: "let \(owner) deploy (its own role in database.url), or drop that object")
+  }
+
+  private static let foreignCode = """
+    WITH history AS (
+      SELECT c.oid, c.relowner, c.relrowsecurity FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relname = '_prisma_migrations' AND c.relkind = 'r'
+    ), code (what, owner) AS (
+      SELECT 'trigger ' || pg_catalog.quote_ident(t.tgname), p.proowner FROM history h
+      JOIN pg_catalog.pg_trigger t ON t.tgrelid = h.oid AND NOT t.tgisinternal JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+      UNION ALL SELECT 'rule ' || pg_catalog.quote_ident(r.rulename), h.relowner FROM history h
+      JOIN pg_catalog.pg_rewrite r ON r.ev_class = h.oid
+      UNION ALL SELECT 'policy ' || pg_catalog.quote_ident(p.polname), h.relowner FROM history h
+      JOIN pg_catalog.pg_policy p ON p.polrelid = h.oid WHERE h.relrowsecurity
+      UNION ALL SELECT CASE WHEN f.oid IS NOT NULL THEN 'function ' || f.oid::pg_catalog.regprocedure::text
+        WHEN o.oid IS NOT NULL THEN 'operator ' || o.oid::pg_catalog.regoperator::text
+        ELSE 'type ' || y.oid::pg_catalog.regtype::text END, COALESCE(f.proowner, o.oprowner, y.typowner)
+      FROM history h JOIN (
+        SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS class, indexrelid AS id, indrelid AS relation
+        FROM pg_catalog.pg_index
+        UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, oid, conrelid FROM pg_catalog.pg_constraint
+        UNION ALL SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, oid, adrelid FROM pg_catalog.pg_attrdef
+        UNION ALL SELECT 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, oid, stxrelid FROM pg_catalog.pg_statistic_ext
+        UNION ALL SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, oid, oid FROM pg_catalog.pg_class
+      ) part ON part.relation = h.oid
+      JOIN pg_catalog.pg_depend d ON d.classid = part.class AND d.objid = part.id
+      LEFT JOIN pg_catalog.pg_proc f ON d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.oid = d.refobjid
+      LEFT JOIN pg_catalog.pg_operator o ON d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass
+        AND o.oid = d.refobjid
+      LEFT JOIN pg_catalog.pg_type y ON d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND y.oid = d.refobjid
+    )
+    SELECT code.what, pg_catalog.quote_ident(r.rolname), pg_catalog.quote_ident(current_user) FROM code
+    JOIN pg_catalog.pg_roles r ON r.oid = code.owner
+    WHERE NOT r.rolsuper AND r.rolname <> current_user ORDER BY 1 LIMIT 1
+    """
+}

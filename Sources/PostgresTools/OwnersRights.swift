@@ -1,0 +1,99 @@
+import BackupModel
+import Diagnostics
+import Foundation
+
+/// Reads tables of others with their owners' rights.
+///
+/// Whoever owns a table decides what runs when it is read by a query: functions behind its indexes and statistics, for one, are called by the
+/// planner. In a session of ours they would have our rights. Here they run in a function that belongs to the table's owner (SECURITY
+/// DEFINER), from which no statement leads back to us, within a transaction that is always rolled back, in a session that is used for this
+/// owner only and for nothing else.
+package final class OwnersRights: @unchecked Sendable {
+  private let connector: Connector
+  private let target: ConnectionTarget
+  private let purpose: String
+  /// SQL that each session begins with.
+  private let settings: String
+  private let lock = NSLock()
+  // Guarded by `lock`: sessions that nobody uses, by owner.
+  private var idle: [String: [Session]] = [:]
+
+  package init(_ connector: Connector, _ target: ConnectionTarget, purpose: String, settings: String) {
+    self.connector = connector
+    self.target = target
+    self.purpose = purpose
+    self.settings = settings
+  }
+
+  /// - Parameters:
+  ///   - sql: one query of `columns` columns, without a name for them.
+  ///   - milliseconds: how long it may take; nil: as long as it takes.
+  /// - Returns: its rows, as text.
+  /// - Throws: what keeps the session from being made.
+  package func query(
+    _ sql: String, columns: Int, as owner: String, within milliseconds: Int? = nil
+  ) throws(Failure) -> Result<[[String?]], ServerError> {
+    let session: Session
+    switch try take(owner) {
+    case .success(let fenced): session = fenced
+    case .failure(let error): return .failure(error)
+    }
+    let names = (1...columns).map { "c\($0)" }
+    let array = names.map { "q.\($0)::pg_catalog.text" }.joined(separator: ", ")
+    let inner = "SELECT ARRAY[\(array)] FROM (\(sql)) AS q (\(names.joined(separator: ", ")))"
+    _ = session.attempt("SET LOCAL statement_timeout = \(milliseconds ?? 0)")
+    let outer = (1...columns).map { "t.r[\($0)]" }.joined(separator: ", ")
+    let outcome = session.attempt("SELECT \(outer) FROM \(Self.function)($1) AS t (r)", [inner])
+    // What it has set, locked or left in its own transaction goes with that.
+    if case .success = session.attempt("ROLLBACK TO SAVEPOINT holdfast_fence") {
+      lock.withLock { idle[owner, default: []].append(session) }
+    }
+    return outcome
+  }
+
+  private static let function = "pg_temp.holdfast_read"
+
+  private func take(_ owner: String) throws(Failure) -> Result<Session, ServerError> {
+    if let session = lock.withLock({ idle[owner]?.popLast() }) { return .success(session) }
+    let session = try connector.connect(target, purpose: purpose)
+    try session.query(settings)
+    // Checked, a body would be read with our rights.
+    let begin = session.attempt(
+      """
+      BEGIN;
+      SET LOCAL check_function_bodies = off;
+      CREATE FUNCTION \(Self.function)(pg_catalog.text) RETURNS SETOF pg_catalog.text[] LANGUAGE plpgsql SECURITY DEFINER
+        SET search_path = '' SET row_security = off
+        AS 'BEGIN RETURN QUERY EXECUTE $1; END';
+      ALTER FUNCTION \(Self.function)(pg_catalog.text) OWNER TO \(quoteIdentifier(owner));
+      SAVEPOINT holdfast_fence
+      """)
+    if case .failure(let error) = begin { return .failure(error) }
+    return .success(session)
+  }
+}
+
+extension OwnersRights {
+  /// SQL: whose rights a table is read with; NULL: ours. A table of our own that somebody else's function or operator is behind is read by
+  /// nobody: that is the empty name.
+  ///
+  /// - Parameter table: the alias of a row of `pg_class`.
+  package static func reader(of table: String) -> String {
+    """
+    CASE WHEN pg_catalog.pg_get_userbyid(\(table).relowner) <> current_user
+      THEN pg_catalog.pg_get_userbyid(\(table).relowner)::pg_catalog.text
+    WHEN EXISTS (
+      SELECT FROM pg_catalog.pg_depend d
+      LEFT JOIN pg_catalog.pg_proc f ON d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.oid = d.refobjid
+      LEFT JOIN pg_catalog.pg_operator o ON d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oid = d.refobjid
+      LEFT JOIN pg_catalog.pg_type y ON d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND y.oid = d.refobjid
+      JOIN pg_catalog.pg_roles r ON r.oid = COALESCE(f.proowner, o.oprowner, y.typowner)
+      WHERE NOT r.rolsuper AND r.oid <> \(table).relowner AND (
+        d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid IN
+          (SELECT i.indexrelid FROM pg_catalog.pg_index i WHERE i.indrelid = \(table).oid)
+        OR d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass AND d.objid IN
+          (SELECT s.oid FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid = \(table).oid)))
+      THEN '' END
+    """
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A database whose owner is not trusted: whatever runs there for a superuser, or for the role of the backups, runs nothing of the owner's.
+@Suite struct TenantTests {
+  /// Everything that a query of a table may call. What runs says in the server's log as whom, also where its transaction is undone.
+  private static let traps = """
+    CREATE FUNCTION seen() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+      RAISE LOG 'trap runs as <%>', current_user; RETURN 0; END $$;
+    CREATE FUNCTION trap(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM public.seen(); RETURN $1; END $$;
+    CREATE FUNCTION trap(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM public.seen(); RETURN true; END $$;
+    CREATE TABLE t (id int PRIMARY KEY, note text, more int); INSERT INTO t SELECT n, 'x', n FROM generate_series(1, 50) n;
+    CREATE INDEX ON t (trap(more)); CREATE INDEX ON t (id) WHERE trap(note); CREATE STATISTICS on_t ON trap(more), id FROM t;
+    CREATE TABLE child () INHERITS (t); INSERT INTO child VALUES (1000, 'y', 1); CREATE INDEX ON child (trap(more));
+    CREATE TABLE guarded (a int); INSERT INTO guarded VALUES (1);
+    CREATE POLICY p ON guarded USING (trap('x')); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+    """
+
+  private static let historyTraps = """
+    CREATE INDEX ON _prisma_migrations (trap(applied_steps_count)); CREATE INDEX ON _prisma_migrations (id) WHERE trap(id);
+    CREATE STATISTICS on_history ON trap(applied_steps_count), id FROM _prisma_migrations;
+    """
+
+  private func withTenant(_ body: (_ deploy: DeployBench, _ sightings: () throws -> Set<String>) throws -> Void) throws
+  {
+    let cluster = try TestCluster(settings: [
+      "logging_collector=on", "log_directory=log", "log_filename=server.log", "log_statement=none",
+    ])
+    defer { cluster.stop() }
+    try cluster.psql(
+      "CREATE ROLE tenant LOGIN CREATEDB; CREATE ROLE reader LOGIN BYPASSRLS; GRANT pg_read_all_data TO reader")
+    try DeployBench.with(cluster: cluster, sql: "") { deploy in
+      try cluster.psql("ALTER DATABASE \(deploy.database) OWNER TO tenant")
+      try cluster.psql("ALTER SCHEMA public OWNER TO tenant", database: deploy.database)
+      try cluster.psql("ALTER TABLE _prisma_migrations OWNER TO tenant", database: deploy.database)
+      try cluster.psql(Self.traps, database: deploy.database, user: "tenant")
+      try body(deploy) {
+        let log = try String(contentsOfFile: "\(cluster.folder)/d/log/server.log", encoding: .utf8)
+        // The function's own text is in the log, too.
+        return Set(log.matches(of: /trap runs as <([^>%]+)>/).map { String($0.1) })
+      }
+    }
+  }
+
+  @Test func `no command that reads runs a function of the owner's with another's rights`() throws {
+    try withTenant { deploy, sightings in
+      let first = try sightings()
+      #expect(first == ["tenant"], "the traps work: \(first)")
+      for (user, commands) in [
+        (
+          "postgres",
+          [
+            ["check"], ["backup", "--json"], ["status"], ["migrations"], ["rollback", "--plan", "--to", "latest"],
+            ["verify"], ["restore", "latest", "--into", "\(deploy.database)_rows", "--verify", "rows"],
+            ["restore", "latest", "--into", "\(deploy.database)_whole"], ["list"], ["show", "latest"],
+          ]
+        ),
+        ("reader", [["check"], ["backup"], ["status"], ["migrations"]]),
+      ] {
+        try deploy.writePolicy(url: deploy.cluster.url(deploy.database, user: user))
+        if user == "postgres" {
+          try deploy.cluster.psql(Self.historyTraps, database: deploy.database, user: "tenant")
+        }
+        for command in commands {
+          let words = command + (command.first == "backup" ? ["--create-repository"] : [])
+          let run = try ProgramRun(running: deploy.command(words), within: 120)
+          #expect(run.exit == 0 || run.exit == 2, "\(user): \(command): \(run.stdout)\(run.stderr)")
+          #expect(try sightings() == ["tenant"], "\(user): \(command)")
+        }
+      }
+    }
+  }
+
+  @Test func `what a rollback loses is counted with the owner's rights`() throws {
+    try withTenant { deploy, sightings in
+      #expect(try deploy.run("backup", "--create-repository").exit == 0)
+      try deploy.cluster.psql(
+        "INSERT INTO t VALUES (100, 'new', 1), (101, 'new', 1); DELETE FROM t WHERE id < 4; DELETE FROM child",
+        database: deploy.database, user: "tenant")
+      let plan = try deploy.run("rollback", "--plan", "--to", "latest", "--json")
+      let writes = plan.json.array("lost_writes") as? [[String: Any]] ?? []
+      #expect(
+        writes.contains { $0["name"] as? String == "t" && $0["inserted_or_updated"] as? Int == 2 }, "\(plan.stdout)")
+      let back = try deploy.confirmed("rollback", "--to", "latest")
+      #expect(back.exit == 0, "\(back.stdout)\(back.stderr)")
+      #expect(back.stdout.contains("\"deleted\":3"), "\(back.stdout)")
+      #expect(try sightings() == ["tenant"])
+    }
+  }
+
+  @Test(arguments: [
+    "CREATE INDEX ON _prisma_migrations (trap(applied_steps_count))",
+    "CREATE FUNCTION hook() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM public.seen(); RETURN NEW; END $$; "
+      + "CREATE TRIGGER hook BEFORE INSERT ON _prisma_migrations FOR EACH ROW EXECUTE FUNCTION hook()",
+    "CREATE RULE note AS ON INSERT TO _prisma_migrations DO ALSO SELECT public.seen()",
+    "ALTER TABLE _prisma_migrations ADD CONSTRAINT c CHECK (trap(checksum))",
+    "ALTER TABLE _prisma_migrations ALTER applied_steps_count SET DEFAULT seen()",
+    "ALTER TABLE _prisma_migrations ADD COLUMN more int DEFAULT seen()",
+  ])
+  func `nothing is written to a history behind which somebody else's code is`(trap: String) throws {
+    try withTenant { deploy, sightings in
+      try deploy.cluster.psql(trap, database: deploy.database, user: "tenant")
+      try deploy.migration("20240201000000_more", "CREATE TABLE public.more (a int);")
+      let run = try deploy.run("deploy", "--json", "--create-repository")
+      #expect(run.exit == 78, "\(run.stdout)")
+      #expect(run.json.string("error", "code") == "foreign_code")
+      #expect(try sightings() == ["tenant"])
+      #expect(try deploy.psql("SELECT to_regclass('more') IS NULL") == "t")
+      // As the owner it is the owner's own affair.
+      try deploy.writePolicy(url: deploy.cluster.url(deploy.database, user: "tenant"))
+      let own = try deploy.run("deploy", "--json", "--create-repository")
+      #expect(own.exit == 0, "\(own.stdout)\(own.stderr)")
+      #expect(try sightings() == ["tenant"])
+    }
+  }
+}
