@@ -61,6 +61,16 @@ package final class Session: @unchecked Sendable {
     guard process == "\(announcedProcess)" else { return }
     QuietLogins.shared.learn(from: connection, target.parameters)
     try query("SELECT pg_catalog.set_config('search_path', '', false)")
+    // The database's owner may have made everybody who connects another role; what the role itself, or the connection, asks for stays.
+    try query(
+      """
+      SELECT pg_catalog.set_config('role', 'none', false) FROM pg_catalog.pg_database b
+      WHERE b.datname = current_database() AND current_user <> session_user AND $1 = 'f'
+        AND EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c
+          WHERE s.setdatabase = b.oid AND s.setrole = 0 AND c LIKE 'role=%')
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c, pg_catalog.pg_roles r
+          WHERE r.rolname = session_user AND s.setrole = r.oid AND s.setdatabase IN (0, b.oid) AND c LIKE 'role=%')
+      """, [target.parameters["options"]?.contains("role") == true ? "t" : "f"])
     try query(
       """
       SELECT pg_catalog.set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '1s'

@@ -72,6 +72,19 @@ import Testing
     }
   }
 
+  @Test func `a database that makes everybody its owner is worked on as the role of the connection`() throws {
+    try withTenant { deploy, sightings in
+      try deploy.cluster.psql("ALTER DATABASE \(deploy.database) SET role = 'tenant'", user: "tenant")
+      #expect(try deploy.psql("SELECT current_user") == "tenant", "the setting works")
+      let check = try deploy.run("check")
+      #expect(check.exit == 0 && !check.stdout.contains("may not"), "\(check.stdout)")
+      #expect(try deploy.run("backup", "--create-repository").exit == 0)
+      let manifest = try deploy.run("show", "latest", "--json")
+      #expect(!manifest.stdout.contains("role_passwords"), "the globals are a superuser's: \(manifest.stdout)")
+      #expect(try sightings() == ["tenant"])
+    }
+  }
+
   @Test func `what a rollback loses is counted with the owner's rights`() throws {
     try withTenant { deploy, sightings in
       #expect(try deploy.run("backup", "--create-repository").exit == 0)
