@@ -30,7 +30,8 @@ package struct Manifest: Sendable, Equatable, Codable {
   package var excludeQualified: [String]?
   /// Deploy that the backup belongs to.
   package var deploy: String?
-  /// Whether the policy was told that it is of a new database, or had none before; nil: by a version that did not ask.
+  /// Whether it is of the policy's database: that of the backups before, the first, or one that was accepted as new; nil: by a version that
+  /// did not ask.
   package var newDatabase: Bool?
   /// Id of the repository that it was written into; nil: by a version that did not note it.
   package var repository: String?

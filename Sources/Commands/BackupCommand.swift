@@ -36,6 +36,6 @@ struct BackupCommand {
 
   private func lack(_ manifest: Manifest) -> String {
     manifest.excludeTableData.isEmpty
-      ? "" : " It has no rows of \(oneLine(manifest.excludeTableData.joined(separator: ", "))), as the policy says."
+      ? "" : " The rows \(manifest.lackText ?? "") were left out."
   }
 }

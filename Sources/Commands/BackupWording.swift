@@ -39,10 +39,10 @@ extension Backup {
 }
 
 extension Manifest {
-  /// `of public.sessions, audit.log_*: …`; nil when every row was saved.
+  /// `of tables that match exclude_table_data (public.sessions, audit.log_*)`; nil when every row was saved.
   var lackText: String? {
     excludeTableData.isEmpty
-      ? nil : "of \(oneLine(excludeTableData.joined(separator: ", "))): the backup was taken without them"
+      ? nil : "of tables that match exclude_table_data (\(oneLine(excludeTableData.joined(separator: ", "))))"
   }
 }
 

@@ -171,7 +171,8 @@ struct StatusScreen {
       row(
         "space",
         "\(sizeText(report.storedBytes)) in \(counted(report.backups, "backup"))\(retention), "
-          + "\(sizeText(report.freeBytes)) free"))
+          + "\(sizeText(report.freeBytes)) free"
+          + (report.attention.contains(.noRoom) ? ": too little for one more backup -> make room there" : "")))
     return rows
   }
 }

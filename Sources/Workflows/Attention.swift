@@ -12,6 +12,8 @@ package enum Attention: String, Sendable, CaseIterable {
   /// The newest good one lacks something that the policy does not accept.
   case incompleteBackup = "incomplete_backup"
   case unreadableBackups = "unreadable_backups"
+  /// Less is free than the newest good backup takes.
+  case noRoom = "no_room"
   case otherRepository = "other_repository"
   case otherDatabase = "other_database"
   case server
@@ -39,6 +41,7 @@ extension StatusReport {
     case .damagedBackups: damaged > 0
     case .incompleteBackup: !lacks.isEmpty
     case .unreadableBackups: unreadable > 0
+    case .noRoom: lastGood.map { freeBytes < $0.manifest.storedBytes } ?? false
     case .otherRepository: otherRepository != nil
     case .otherDatabase: otherDatabase != nil
     case .server: serverProblem != nil

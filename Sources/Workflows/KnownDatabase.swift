@@ -5,7 +5,7 @@ import PostgresTools
 
 /// Whether a policy's database is the one of its earlier backups: a `DATABASE_URL` that was left over from elsewhere names another.
 struct KnownDatabase {
-  /// What the policy was last known to be of: the newest backup that may be of another database than those before, else the oldest.
+  /// The newest backup that is of the policy's database, else the oldest.
   private let known: Backup?
   private let policy: String
 

@@ -14,7 +14,7 @@ struct ManifestWriter {
   /// Where it is written, and whether the policy is of a new database from here on.
   struct Place {
     var repository: String?
-    var isNewDatabase: Bool
+    var isKnownDatabase: Bool
   }
 
   func write(
@@ -38,7 +38,7 @@ struct ManifestWriter {
     manifest.activity = captured.activity
     manifest.uses = captured.uses
     manifest.repository = place.repository
-    manifest.newDatabase = place.isNewDatabase
+    manifest.newDatabase = place.isKnownDatabase
     if captured.history != nil || binding != nil {
       manifest.migrations = try Manifest.Migrations(captured.history ?? [], folder: binding?.folder)
     }

@@ -24,12 +24,14 @@ extension DatabaseSwap {
     let liveExists = try exists(live)
     let exchange = renaming(live: liveExists ? live : nil, keptAs: keptAs, replacement: replacement, as: live)
     var closed: Set<String> = []
+    // What was closed before stays so: nobody has been in it, and `resume` need not restore it again.
+    let wasShut = try isShut(replacement)
     do throws(Failure) {
       for attempt in 1... {
         for name in liveExists ? [replacement, live] : [replacement] {
           try closeFence(name)
           // Not before: who kept it from closing would keep it from being opened, too.
-          closed.insert(name)
+          if name != replacement || !wasShut { closed.insert(name) }
           try endSessions(on: name)
         }
         step("exchange the names")
@@ -42,6 +44,11 @@ extension DatabaseSwap {
       if error.code == "connection_lost" { return try settleAnew(error, live, keptAs, replacement) }
       throw opened(closed.sorted(), after: error)
     }
+  }
+
+  private func isShut(_ name: String) throws(Failure) -> Bool {
+    try session.query("SELECT FROM pg_catalog.pg_database WHERE datname = $1 AND NOT datallowconn", [name]).isEmpty
+      == false
   }
 
   private static let attempts = 4

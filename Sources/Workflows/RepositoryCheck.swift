@@ -71,6 +71,11 @@ struct RepositoryCheck {
   private func space(_ last: Manifest?) -> CheckFinding {
     let free = freeBytes(policy.repository)
     guard let last, last.storedBytes > 0 else {
+      guard free >= BackupRoom.besidesPerJob else {
+        return CheckFinding(
+          kind: .problem, text: "repository \(policy.repository): \(sizeText(free)) free: too little to take a backup",
+          fix: "make room there")
+      }
       return CheckFinding(kind: .fine, text: "repository \(policy.repository) is writable, \(sizeText(free)) free")
     }
     let room = BackupRoom(

@@ -53,6 +53,10 @@ package struct RestoreBackup {
     let target = self.target.at(maintenance)
     let facts = try ServerReader(maintenance).facts()
     try check(facts, for: backup)
+    let source = backup.manifest.source
+    if source.systemIdentifier != facts.systemIdentifier {
+      surroundings.log.warning("\(backup.id) is a backup of \(source.database) on another server, \(source.host)")
+    }
     let surroundings = try surroundings.limited(by: policy, on: maintenance)
     try NewDatabase.refuseExisting(name, maintenance)
     for left in try NewDatabase.sweep(maintenance, log: surroundings.log) {

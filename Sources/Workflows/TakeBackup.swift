@@ -55,11 +55,11 @@ package struct TakeBackup {
       surroundings.log.info("removed \(name), left by a killed run")
     }
 
-    let (source, partial, captured, started, isNew) = try capturePatiently(repository)
+    let (source, partial, captured, started, isKnown) = try capturePatiently(repository)
     let manifest = try ManifestWriter(policy: policy, source: source, partial: partial, surroundings: surroundings)
       .write(
         captured, reason: reason, started: started, binding: binding,
-        place: ManifestWriter.Place(repository: repository.id, isNewDatabase: isNew),
+        place: ManifestWriter.Place(repository: repository.id, isKnownDatabase: isKnown),
         wayBack: try wayBack(of: captured, source))
     tellMissing(captured.census)
     let mark = hold ? Hold(reason: reason, at: started, until: snapshotHoldEnd(started)) : nil
@@ -129,20 +129,22 @@ package struct TakeBackup {
 
     let conflicts = try RecoveryConflicts(source, surroundings)
     let listing = try repository.listing(of: policy.name)
-    let isNew = try isNewDatabase(source, KnownDatabase(listing, policy: policy.name))
+    let isKnown = try isKnownDatabase(source, KnownDatabase(listing, policy: policy.name))
     let last = listing.backups.first?.manifest
     let (id, started) = PartialBackup.makeID(after: last.map { ($0.id, $0.createdAt) }, now: surroundings.now)
     let partial = try PartialBackup(repository, policy: policy.name, id: id, format: policy.backup.format)
     let capture = CaptureDatabase(policy: policy, source: source, partial: partial, surroundings: surroundings)
     do throws(Failure) {
-      return (source, partial, try capture.run(expectedBytes: last?.rawBytes), started, isNew)
+      return (source, partial, try capture.run(expectedBytes: last?.rawBytes), started, isKnown)
     } catch { throw try conflicts.explained(error) }
   }
 
   /// - Throws: `other_database` for a snapshot, which a deploy relies on; for a backup that is a warning.
-  private func isNewDatabase(_ source: BackupSource, _ known: KnownDatabase) throws(Failure) -> Bool {
+  ///
+  /// - Returns: whether it is the policy's database, as far as anybody has said.
+  private func isKnownDatabase(_ source: BackupSource, _ known: KnownDatabase) throws(Failure) -> Bool {
     let change = known.change(to: source.target, systemIdentifier: source.facts.systemIdentifier)
-    guard let change, !acceptsNewDatabase else { return known.isFirst || change != nil }
+    guard let change, !acceptsNewDatabase else { return true }
     guard binding == nil else { throw change }
     surroundings.log.warning("\(change.why). \(change.nextStep)")
     return false

@@ -43,6 +43,7 @@ struct WayBackTrial {
     let facts = try reader.facts()
     let properties = try reader.properties()
     let toolbox = try surroundings.toolbox(forMajor: facts.major, demanded: tools)
+    try refuseLockedTables()
     let before = try ResolvedUses(live)
     let schema = try SchemaDump(target: target, toolbox: toolbox, surroundings: surroundings)
       .read(encoding: properties.dumpEncoding, settings: RestorePlace.quietSettings(facts))
@@ -60,6 +61,16 @@ struct WayBackTrial {
     return Proof(
       record: record, definitions: SchemaStatement.digest(schema.definitions), statements: schema.definitions.count,
       notes: try InstalledExtensions(live).changes(to: made.extensions))
+  }
+
+  /// pg_dump would only say that it has waited.
+  ///
+  /// - Throws: `table_locked`, `tables_change`.
+  private func refuseLockedTables() throws(Failure) {
+    let session = try surroundings.connector.connect(target, purpose: "way back")
+    let locks = TableLocks(session, waitingAtMost: .seconds(5), log: surroundings.log)
+    try locks.take()
+    locks.release()
   }
 
   private func restored(

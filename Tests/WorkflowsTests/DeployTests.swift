@@ -207,6 +207,13 @@ import Testing
       // Said once.
       try bench.deploy("20240301000000_later", "SELECT 1;")
       #expect(try !bench.run("backup", "--json").stdout.contains("database.url names"))
+      // And for good: also when the backup is gone with which it was said.
+      let backups = try bench.run("list", "--json").json.array("backups") as? [[String: Any]] ?? []
+      for backup in backups.dropFirst() where backup["database"] as? String == bench.database {
+        let id = try #require(backup["id"] as? String)
+        try FileManager.default.removeItem(atPath: bench.bench.path(of: id))
+      }
+      #expect(try bench.run("check").exit == 0)
       try bench.move(to: first)
       #expect(try bench.run("snapshot").exit == 78)
     }

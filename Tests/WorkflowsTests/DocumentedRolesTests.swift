@@ -117,6 +117,25 @@ import Testing
     }
   }
 
+  @Test func `what was restored is kept when sessions keep it from being swapped in`() throws {
+    try onShop { shop in
+      try shop.grant("Rollback, restore and undo", 0, without: "GRANT pg_signal_backend")
+      try shop.becomeOwner()
+      try shop.deploy.deploy("20240201000000_more", "CREATE TABLE more AS SELECT 1 AS a;")
+      try shop.sql("CREATE ROLE shop_app LOGIN; GRANT CONNECT ON DATABASE shop TO shop_app")
+      func oid(_ condition: String) throws -> String {
+        try shop.cluster.psql("SELECT oid FROM pg_database WHERE datname \(condition)")
+      }
+      var restored = ""
+      try shop.cluster.holding("SELECT 1", database: shop.database, user: shop.named("shop_app")) {
+        #expect(try shop.deploy.confirmed("rollback").exit != 0)
+        restored = try oid("LIKE '\(shop.database)\\_\\_restore\\_%'")
+      }
+      #expect(try shop.deploy.confirmed("resume").exit == 0)
+      #expect(try oid("= '\(shop.database)'") == restored && !restored.isEmpty)
+    }
+  }
+
   @Test func `a member of the owner goes back and restores as well`() throws {
     try onShop { shop in
       try shop.grant("Rollback, restore and undo", 0)

@@ -81,6 +81,18 @@ import Testing
     }
   }
 
+  @Test func `a table that somebody keeps locked is named`() throws {
+    try withOwner("way_locked") { bench, owner in
+      try bench.cluster.psql("CREATE SCHEMA s CREATE TABLE busy (a int)", database: bench.database, user: owner)
+      try bench.cluster.holding("LOCK TABLE s.busy", database: bench.database) {
+        let deploy = try bench.holdfast("deploy", "--json")
+        #expect(deploy.exit == 1 && deploy.json.string("error", "code") == "table_locked", "\(deploy.stdout)")
+        #expect(deploy.stdout.contains("s.busy"), "\(deploy.stdout)")
+      }
+      try nothingDone(bench)
+    }
+  }
+
   @Test func `a database that nobody may connect to by the new name is found`() throws {
     let cluster = try TestCluster()
     defer { cluster.stop() }
