@@ -42,7 +42,7 @@ package struct Manifest: Sendable, Equatable, Codable {
   /// What was written to the tables before the snapshot, by the server's statistics; nil in backups of an older version.
   package var activity: Activity?
   /// Which functions and operators its definitions use, other than built-in ones; nil in backups of an older version.
-  package var uses: CountedDigest?
+  package var resolvedUses: CountedDigest?
   package var timings: [Timing]
   /// Whether everything was saved that the catalogs had; nil in backups of versions that did not look.
   package var complete: Bool?
@@ -80,7 +80,7 @@ package struct Manifest: Sendable, Equatable, Codable {
     migrations = nil
     wayBack = nil
     activity = nil
-    uses = nil
+    resolvedUses = nil
     self.timings = timings
     complete = nil
     missing = nil

@@ -94,6 +94,7 @@ struct RestoreCommand {
       case _ where outcome.shortfalls.contains(where: \.isOfRows):
         "It lacks rows of the backup; what is there was compared."
       case .rows: "Verified: as many rows per table as the backup."
+      case .digest where outcome.tables != nil: "Verified: the rows of the tables are the backup's."
       case .digest where !outcome.shortfalls.isEmpty: "Its rows are the backup's, but its schema is not whole."
       case .digest where !outcome.isWhole: "Verified: its rows, sequences and large objects are the backup's."
       case .digest: "Verified: identical to the backup."

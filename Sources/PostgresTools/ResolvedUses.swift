@@ -1,40 +1,69 @@
 import Diagnostics
 
-/// Which functions and operators, other than built-in ones, the definitions of a database use.
+/// Which functions and operators, other than built-in ones, the definitions of a database use, how often, and how often they use parameters.
 ///
 /// A dump names an operator in most expressions, with its schema. In some SQL has no place for the name: `IS DISTINCT FROM`, `NULLIF`,
 /// `CASE x WHEN`, `JOIN USING`. There the server looks it up once more when the dump is restored, under another search path, and may find
-/// another one: for `citext` the comparison of `text`. The dumped text of the restored database is the same as before; its catalog is not.
+/// another one: for `citext` the comparison of `text`. Likewise a name in a function's body may be a parameter before, and a column after.
+/// The dumped text of the restored database is the same as before, or seems another wording of it; its catalog is not.
 package struct ResolvedUses: Sendable, Equatable {
-  /// `definition uses function or operator`, both as `pg_identify_object` has them; each once, in no order.
+  /// `definition uses function or operator N times`, both as `pg_identify_object` has them; each once, in no order.
   package var lines: [String]
 
   /// - Parameter session: of the database. What it sees of temporary objects is left out.
   package init(_ session: Session) throws(Failure) {
-    lines = try session.query(Self.sql).compactMap { $0.first ?? nil }
+    lines = try session.query(Self.sql(session.serverVersion)).compactMap { $0.first ?? nil }
   }
 
-  /// Objects of extensions are what their scripts make of them, in every version as that has them; below 16384 are the server's own.
-  private static let sql = """
-    SELECT DISTINCT site.type || ' ' || site.identity || ' uses ' || used.type || ' ' || used.identity
-    FROM pg_catalog.pg_depend d
-    LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid
-    LEFT JOIN pg_catalog.pg_constraint c ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND c.oid = d.objid
-    LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND a.oid = d.objid
-    LEFT JOIN pg_catalog.pg_policy p ON d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND p.oid = d.objid
-    LEFT JOIN pg_catalog.pg_trigger t ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND t.oid = d.objid
-    CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) site
-    CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.refclassid, d.refobjid, 0) used
-    WHERE d.deptype = 'n' AND d.objid >= 16384
-      AND d.refclassid IN ('pg_catalog.pg_operator'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass)
-      AND (COALESCE(r.oid, c.oid, a.oid, p.oid) IS NOT NULL OR (t.oid IS NOT NULL AND NOT t.tgisinternal)
-        OR d.classid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass,
-          'pg_catalog.pg_statistic_ext'::pg_catalog.regclass))
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype = 'e' AND (
-        (e.classid = d.classid AND e.objid = d.objid) OR (e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-          AND e.objid = COALESCE(r.ev_class, c.conrelid, a.adrelid, p.polrelid, t.tgrelid))))
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_class x WHERE x.relpersistence = 't' AND x.oid = COALESCE(r.ev_class, c.conrelid,
-        a.adrelid, t.tgrelid, CASE d.classid WHEN 'pg_catalog.pg_class'::pg_catalog.regclass THEN d.objid END))
-      AND site.identity IS NOT NULL AND used.identity IS NOT NULL
-    """
+  /// Read from the trees of the expressions: the catalog of dependencies has each object once, however often it is used. Objects of
+  /// extensions are what their scripts make of them, in every version as that has them; below 16384 are the server's own.
+  private static func sql(_ version: Int) -> String {
+    let catalog = "::pg_catalog.regclass"
+    let publications =
+      version < 150_000
+      ? "" : "UNION ALL SELECT 'pg_catalog.pg_publication_rel'\(catalog), oid, prrelid, prqual::text FROM pg_catalog.pg_publication_rel"
+    return """
+      WITH trees (class, id, relation, tree) AS (
+        SELECT 'pg_catalog.pg_rewrite'\(catalog), oid, ev_class, pg_catalog.concat(ev_qual::text, ev_action::text)
+        FROM pg_catalog.pg_rewrite
+        UNION ALL SELECT 'pg_catalog.pg_constraint'\(catalog), oid, conrelid, conbin::text FROM pg_catalog.pg_constraint
+        UNION ALL SELECT 'pg_catalog.pg_attrdef'\(catalog), oid, adrelid, adbin::text FROM pg_catalog.pg_attrdef
+        UNION ALL SELECT 'pg_catalog.pg_class'\(catalog), indexrelid, indrelid,
+          pg_catalog.concat(indexprs::text, indpred::text) FROM pg_catalog.pg_index
+        UNION ALL SELECT 'pg_catalog.pg_class'\(catalog), partrelid, partrelid, partexprs::text
+        FROM pg_catalog.pg_partitioned_table
+        UNION ALL SELECT 'pg_catalog.pg_policy'\(catalog), oid, polrelid, pg_catalog.concat(polqual::text, polwithcheck::text)
+        FROM pg_catalog.pg_policy
+        UNION ALL SELECT 'pg_catalog.pg_trigger'\(catalog), oid, tgrelid, tgqual::text FROM pg_catalog.pg_trigger
+        WHERE NOT tgisinternal
+        UNION ALL SELECT 'pg_catalog.pg_proc'\(catalog), oid, 0, pg_catalog.concat(prosqlbody::text, proargdefaults::text)
+        FROM pg_catalog.pg_proc
+        UNION ALL SELECT 'pg_catalog.pg_type'\(catalog), oid, 0, typdefaultbin::text FROM pg_catalog.pg_type
+        UNION ALL SELECT 'pg_catalog.pg_statistic_ext'\(catalog), oid, stxrelid, stxexprs::text
+        FROM pg_catalog.pg_statistic_ext
+        \(publications)
+      ), own AS (
+        SELECT t.* FROM trees t WHERE t.id >= 16384 AND t.tree <> ''
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype = 'e' AND (
+            (e.classid = t.class AND e.objid = t.id)
+            OR (e.classid = 'pg_catalog.pg_class'\(catalog) AND e.objid = t.relation)))
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_class x WHERE x.oid = t.relation AND x.relpersistence = 't')
+      ), uses AS (
+        SELECT t.class, t.id, m[1] AS kind, m[2]::pg_catalog.oid AS used, pg_catalog.count(*) AS times
+        FROM own t, pg_catalog.regexp_matches(t.tree, ':(opno|funcid|aggfnoid|winfnoid) ([0-9]+)', 'g') m
+        WHERE m[2]::bigint >= 16384 GROUP BY 1, 2, 3, 4
+      )
+      SELECT site.type || ' ' || site.identity || ' uses ' || used.type || ' ' || used.identity || ' ' || u.times || ' times'
+      FROM uses u CROSS JOIN LATERAL pg_catalog.pg_identify_object(u.class, u.id, 0) site
+      CROSS JOIN LATERAL pg_catalog.pg_identify_object(
+        CASE u.kind WHEN 'opno' THEN 'pg_catalog.pg_operator' ELSE 'pg_catalog.pg_proc' END\(catalog), u.used, 0) used
+      WHERE site.identity IS NOT NULL AND used.identity IS NOT NULL
+      UNION ALL
+      SELECT site.type || ' ' || site.identity || ' uses parameters ' || p.times || ' times'
+      FROM (SELECT t.id, pg_catalog.count(*) AS times FROM own t, pg_catalog.regexp_matches(t.tree, '\\{PARAM ', 'g') m
+        WHERE t.class = 'pg_catalog.pg_proc'\(catalog) GROUP BY 1) p
+      CROSS JOIN LATERAL pg_catalog.pg_identify_object('pg_catalog.pg_proc'\(catalog), p.id, 0) site
+      WHERE site.identity IS NOT NULL
+      """
+  }
 }

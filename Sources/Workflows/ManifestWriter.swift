@@ -36,7 +36,7 @@ struct ManifestWriter {
     manifest.deploy = binding?.deploy
     manifest.wayBack = wayBack
     manifest.activity = captured.activity
-    manifest.uses = captured.uses
+    manifest.resolvedUses = captured.uses
     manifest.repository = place.repository
     manifest.newDatabase = place.isKnownDatabase
     if captured.history != nil || binding != nil {

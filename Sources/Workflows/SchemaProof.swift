@@ -47,7 +47,7 @@ struct SchemaProof {
   /// - Parameter compared: what else was compared.
   /// - Throws: `restored_differs`.
   func compareUses(_ compared: RestoreWork.Compared) throws(Failure) -> RestoreWork.Compared {
-    guard tables == nil, result.shortfalls.isEmpty, let expected = backup.manifest.uses else { return compared }
+    guard tables == nil, result.shortfalls.isEmpty, let expected = backup.manifest.resolvedUses else { return compared }
     let found = try ResolvedUses(try surroundings.connector.connect(target, purpose: "restore")).digest
     guard found != expected else { return compared }
     let line =

@@ -52,6 +52,12 @@ import Testing
     "CREATE POLICY p ON t USING (email IS NOT DISTINCT FROM other)",
     "ALTER TABLE t ADD same boolean GENERATED ALWAYS AS (email IS NOT DISTINCT FROM other) STORED",
     "CREATE FUNCTION f() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM t JOIN u USING (email); END",
+    // The same operator is written in them too.
+    "CREATE VIEW masked AS SELECT email, t.n FROM t JOIN u USING (email) WHERE email = 'x'::citext",
+    "ALTER TABLE t ADD CHECK (email = email AND NULLIF(email, 'admin') IS NOT NULL)",
+    "CREATE DOMAIN d AS text DEFAULT NULLIF('A'::citext, 'a'::citext)::text",
+    // A parameter before, a column after.
+    "CREATE FUNCTION t(n int) RETURNS SETOF t STABLE BEGIN ATOMIC SELECT * FROM t WHERE t.n = $1; END",
   ]
 
   @Test(arguments: looksUpAgain) func `a definition that a restore gives another operator is not called equal`(
@@ -67,7 +73,7 @@ import Testing
       #expect(try bench.holdfast("restore", try bench.backUp(), "--into", copies[0]).exit == 0)
       try bench.cluster.psql(sql, database: bench.database)
       let check = try bench.holdfast("check", "--deep", "--json")
-      #expect(check.exit == 2 && check.stdout.contains("citext"), "\(check.stdout)")
+      #expect(check.exit == 2 && check.stdout.contains(" uses "), "\(check.stdout)")
       let id = try bench.backUp()
       let run = try bench.holdfast("restore", id, "--into", copies[1], "--json")
       #expect(run.exit == 65 && run.json.string("error", "code") == "restored_differs", "\(run.stdout)\(run.stderr)")
