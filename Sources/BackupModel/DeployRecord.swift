@@ -100,6 +100,10 @@ package struct DeployRecord: Sendable, Equatable {
   /// The snapshot kept as a database too.
   package private(set) var copy: StandbyCopy?
   package private(set) var rollback: Rollback?
+  /// Why the last try to roll it back failed, `code: reason`, where the content, the schema or a privilege was at fault; nil: it did not.
+  package private(set) var failedRollback: String?
+  /// Why a trial before it said that a restore would fail; a copy of the database is its only way back then.
+  package private(set) var restoreProblem: String?
   /// Names that rollbacks and their undoing have given to the databases they replaced.
   package private(set) var keptNames: [String] = []
   /// When each of them was replaced.
@@ -165,6 +169,7 @@ package struct DeployRecord: Sendable, Equatable {
     case .began:
       pending = event.migrations ?? []
       database = event.database ?? ""
+      restoreProblem = event.error
     case .snapshotTaken: backup = event.backup
     case .copying: copy = event.temporary.map { StandbyCopy(name: $0) }
     case .copied:
@@ -184,7 +189,9 @@ package struct DeployRecord: Sendable, Equatable {
       failedAtomically = event.atomic ?? false
       come(to: .failed)
     case .finished: come(to: failed == nil && event.error == nil ? .applied : .failed)
-    case .abandoned: abandon()
+    case .abandoned:
+      if state == .rollingBack { failedRollback = event.error.flatMap(Self.lasting) }
+      abandon()
     case .rollbackBegan, .restored, .swapping, .swapped, .rolledBack, .undoing, .undone: takeRollback(event)
     }
   }
@@ -192,6 +199,15 @@ package struct DeployRecord: Sendable, Equatable {
   private mutating func come(to end: State) {
     self.end = end
     state = end
+  }
+
+  /// - Returns: nil for a failure that says nothing of the next try.
+  private static func lasting(_ error: String) -> String? {
+    let codes = [
+      "restored_differs", "unrestorable_object", "server_error", "child_failed", "restore_needs", "row_type_order",
+      "no_way_back", "backup_damaged",
+    ]
+    return codes.contains { error.hasPrefix("\($0): ") } ? error : nil
   }
 
   /// Given up is whatever had begun last; what stood before it stands again.
@@ -222,7 +238,9 @@ package struct DeployRecord: Sendable, Equatable {
     case .swapped:
       rollback?.swapped = true
       rollback?.at = event.moment
-    case .rolledBack: state = .rolledBack
+    case .rolledBack:
+      state = .rolledBack
+      failedRollback = nil
     case .undoing:
       state = .undoing
       rollback?.temporary = event.temporary ?? ""

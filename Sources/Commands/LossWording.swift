@@ -10,7 +10,9 @@ extension RollbackPlan {
     }
     let lines = losses(uncounted: "deleted rows are counted after the restore")
     guard !countedAll else {
-      return lines.isEmpty ? ["no rows: nothing was written since"] : ["what was written since"] + lines
+      return lines.isEmpty
+        ? ["no rows: no table was written to since (large objects, sequences and definitions are not counted)"]
+        : ["what was written since"] + lines
     }
     return ["what was written since"] + lines + ["other tables: counted during the restore"]
   }

@@ -94,6 +94,12 @@ struct StatusScreen {
     if let lack = report.lacksForRollback {
       return "NOT POSSIBLE by this role: it lacks a privilege \(lack.problem)   -> \(lack.fix)"
     }
+    if let missing = report.missingForRollback {
+      return "NOT POSSIBLE on this server: \(missing.what)   -> \(missing.fix)"
+    }
+    if let failure = report.failedRollback {
+      return "NOT READY: \(oneLine(failure))   -> fix that, then: holdfast check --deep"
+    }
     switch report.lastDeploy {
     case .none: return nil
     case .snapshot(let backup):

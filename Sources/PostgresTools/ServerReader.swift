@@ -81,7 +81,8 @@ package struct ServerReader {
       localeProvider: try row.text(4), locale: row[5], icuRules: row[6], tablespace: try row.text(7),
       connectionLimit: Int(try row.text(8)) ?? -1, comment: row[9],
       privileges: try row.flag(10) ? nil : try privileges(of: name), settings: try settings(of: name),
-      isTemplate: try row.flag(11))
+      isTemplate: try row.flag(11)
+    ).withoutMarks
   }
 
   /// Privileges that were changed and changed back are as good as none.

@@ -47,6 +47,8 @@ extension SchemaStatement {
   package var isDefinition: Bool {
     let others = [
       "REFRESH MATERIALIZED VIEW ", "SELECT pg_catalog.lo_create(", "ALTER LARGE OBJECT ", "COMMENT ON LARGE OBJECT ",
+      // Around a privilege that somebody else has given on, perhaps on a large object.
+      "SET SESSION AUTHORIZATION ", "RESET SESSION AUTHORIZATION",
     ]
     if others.contains(where: { bytes.starts(with: $0.utf8) }) { return false }
     let privileges = ["GRANT ", "REVOKE ", "SECURITY LABEL "]

@@ -23,6 +23,10 @@ package enum Attention: String, Sendable, CaseIterable {
   case migrations
   /// The role lacks a privilege that a rollback needs.
   case rollbackPrivileges = "rollback_privileges"
+  /// The server lacks something that the snapshot needs, a role for one.
+  case rollbackNeeds = "rollback_needs"
+  /// The last try to roll the last deploy back failed.
+  case rollbackFailed = "rollback_failed"
   /// The last deploy may still be rolled back, and nothing is there to do it with.
   case noWayBack = "no_way_back"
 }
@@ -49,8 +53,16 @@ extension StatusReport {
     case .failedDeploy: failedDeploy != nil
     case .migrations: !(migrations?.isClean ?? true)
     case .rollbackPrivileges: lacksForRollback != nil
+    case .rollbackNeeds: missingForRollback != nil
+    case .rollbackFailed: failedRollback != nil
     case .noWayBack: lacksWayBack
     }
+  }
+
+  /// Why a rollback of the last deploy would fail, as far as that was seen; a copy that nobody has opened is still a way back.
+  package var failedRollback: String? {
+    guard case .stands(let deploy) = lastDeploy, !isCopied else { return nil }
+    return deploy.failedRollback ?? deploy.restoreProblem
   }
 
   /// The newest deploy, when it failed and is not settled: by a rollback, by a later deploy, by a history that is clean again, or by

@@ -22,8 +22,9 @@ struct DatabaseSwap {
 
   /// Nil: there is no such database any more.
   func name(ofOID oid: String) throws(Failure) -> String? {
-    try session.query("SELECT datname FROM pg_catalog.pg_database WHERE oid = $1::pg_catalog.oid", [oid])
-      .first?.first ?? nil
+    try session.query(
+      "SELECT datname FROM pg_catalog.pg_database WHERE oid = $1::pg_catalog.oid AND NOT datistemplate", [oid]
+    ).first?.first ?? nil
   }
 
   /// `app__before_3f9a7c`, or with a number behind it where that is taken.

@@ -82,22 +82,25 @@ package struct DeployMigrations {
     let id = DeployJournal.makeID(after: try turn.repository.deploys(of: policy.name), now: surroundings.now)
     let journal = try DeployJournal(turn.repository, policy: policy.name, id: id)
     try journal.append(
-      DeployEvent(.began, at: surroundings.now(), migrations: status.pending, database: books.target.database))
-    let snapshot = try provenSnapshot(id, turn, journal, wayBack)
+      DeployEvent(
+        .began, at: surroundings.now(), migrations: status.pending, database: books.target.database,
+        error: wayBack.problem))
+    let snapshot = try provenSnapshot(id, turn, journal, wayBack.proof)
 
     return try apply(status.pending, books, journal, snapshot: snapshot, after: [])
   }
 
-  /// - Returns: nil where the copy that the policy wants is the only way back.
-  private func triedWayBack(_ books: DeployBooks) throws(Failure) -> WayBackTrial.Proof? {
+  /// - Returns: no proof, but why there is none, where the copy that the policy wants is the only way back.
+  private func triedWayBack(_ books: DeployBooks) throws(Failure) -> (proof: WayBackTrial.Proof?, problem: String?) {
     try WayBack(target: books.target, surroundings: surroundings).check()
     try PrivilegeAudit(books.session).check(backupOf: policy.name)
     do throws(Failure) {
-      return try WayBackTrial(target: books.target, tools: policy.tools, surroundings: surroundings).run(books.session)
+      let trial = WayBackTrial(target: books.target, tools: policy.tools, surroundings: surroundings)
+      return (try trial.run(books.session), nil)
     } catch {
       guard error.code == "no_way_back", policy.migrations.standbyCopy == .cloned else { throw error }
       surroundings.log.warning("\(error.why); the copy of the database is the only way back")
-      return nil
+      return (nil, error.why)
     }
   }
 

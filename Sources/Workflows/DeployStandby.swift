@@ -41,6 +41,7 @@ struct DeployStandby {
   /// Drops what there is of the copy: nothing was deployed that it would lead back from.
   func discard(_ record: DeployRecord) throws(Failure) {
     guard let copy = record.copy else { return }
+    try record.refuseForeignNames()
     try database().discard(copy.name)
   }
 

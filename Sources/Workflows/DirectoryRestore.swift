@@ -110,7 +110,8 @@ struct DirectoryRestore {
       let first = pieces.filter { files.contains(tables[$0.place].0.file) }
       guard !(try rescue.retry(first, load)).isEmpty else { return [] }
       surroundings.log.info("rows are loaded again, in the order of the dump")
-      for (entry, _) in tables where try !RowLoad.isExtensions(entry.target, session) {
+      for (entry, _) in tables where try RowLoad.isThere(entry.target, session) {
+        if try RowLoad.isExtensions(entry.target, session) { continue }
         try session.query(bytes: Array("TRUNCATE ".utf8) + entry.target.nameBytes)
       }
       var left: [RowRescue.Piece] = []

@@ -16,6 +16,7 @@ struct InterruptedRollback {
   /// - Parameter work: holds the turn, so that whatever the killed run had begun on the server is over.
   init(work: RollBackDeploy, record: DeployRecord) throws(Failure) {
     guard let rollback = record.rollback else { throw .internalError("deploy \(record.id) has no rollback") }
+    try record.refuseForeignNames()
     self.work = work
     self.record = record
     self.rollback = rollback
@@ -32,9 +33,32 @@ struct InterruptedRollback {
 
   private var now: Date { work.surroundings.now() }
 
-  private func drop(_ name: String) throws(Failure) {
+  /// Drops what the killed run was restoring, if that is still what has the name.
+  ///
+  /// - Returns: the name, where it is not: somebody has opened it since, or put another database in its place.
+  private func drop(_ name: String) throws(Failure) -> String? {
     try NewDatabase.endMaking(of: name, session: work.maintenance)
+    guard try work.swap.exists(name) else { return nil }
+    guard try isOurs(name) else {
+      work.surroundings.log.warning("\(name) was opened since, or is another database: it is kept")
+      return name
+    }
     try NewDatabase.drop(name, session: work.maintenance)
+    return nil
+  }
+
+  /// Unfinished, or closed as we leave one that is whole; a standby copy that we had to open is known by its number.
+  private func isOurs(_ name: String) throws(Failure) -> Bool {
+    let copy = record.copy?.name == name ? record.copy?.identity?.prefix { $0 != " " } : nil
+    return try !work.maintenance.query(
+      """
+      SELECT FROM pg_catalog.pg_database d WHERE d.datname = $1 AND (NOT d.datallowconn OR d.datconnlimit = $2::int
+        OR pg_catalog.shobj_description(d.oid, 'pg_database') = $3 OR d.oid::text = $4)
+      """,
+      [
+        name, "\(DatabaseProperties.unfinishedLimit)", DatabaseProperties.unfinishedComment, copy.map(String.init),
+      ]
+    ).isEmpty
   }
 
   private func isSwapped() throws(Failure) -> Bool {
@@ -60,7 +84,11 @@ struct InterruptedRollback {
     // A standby copy that nobody has opened yet is still what was proven, and so is what was restored whole.
     if plan.copy == nil {
       plan.copy = try restoredWhole(temporary)
-      if plan.copy == nil { try drop(temporary) } else { plan.temporary = temporary }
+      if plan.copy != nil {
+        plan.temporary = temporary
+      } else if try drop(temporary) == nil {
+        plan.temporary = temporary
+      }
     }
     let outcome = try work.execute(plan, holding: live)
     return plan.liveExists ? outcome.plan.keptAs : nil
@@ -86,8 +114,8 @@ struct InterruptedRollback {
       return try journal.append(DeployEvent(.abandoned, at: now))
     }
     guard try isSwapped() else {
-      try drop(temporary)
-      return try journal.append(DeployEvent(.abandoned, at: now))
+      let kept = try drop(temporary)
+      return try journal.append(DeployEvent(.abandoned, at: now, keptAs: kept))
     }
     guard let kept = rollback.keptAs else {
       throw Failure(

@@ -15,7 +15,7 @@ package struct KeptDatabase: Sendable {
   static func all(of deploys: [DeployRecord], _ session: Session) throws(Failure) -> [KeptDatabase] {
     var found: [KeptDatabase] = []
     for deploy in deploys where !deploy.isUnfinished {
-      for name in deploy.keptNames + [deploy.copy?.name].compactMap({ $0 }) {
+      for name in deploy.keptNames + [deploy.copy?.name].compactMap({ $0 }) where deploy.isOwn(name) {
         let rows = try session.query(
           "SELECT pg_catalog.pg_database_size(oid) FROM pg_catalog.pg_database WHERE datname = $1", [name])
         guard let size = rows.first?.first ?? nil else { continue }

@@ -111,6 +111,18 @@ extension LastDeploy {
 }
 
 extension DeployRecord {
+  /// A journal is not written by Holdfast alone: whoever can write to the repository can name any database in it.
+  ///
+  /// - Throws: `foreign_journal`.
+  func refuseForeignNames() throws(Failure) {
+    guard let name = foreignName else { return }
+    throw Failure(
+      "foreign_journal", exit: .dataDamaged, what: "deploy \(id)",
+      why:
+        "its journal names the database \(quoteIdentifier(name)), and Holdfast gives none such a name for this deploy",
+      nextStep: "look who can write to the repository; that database was not touched")
+  }
+
   /// What belongs to one database is not done to another that the policy names by now.
   ///
   /// - Throws: `deploy_of_another`.

@@ -15,9 +15,8 @@ struct NewDatabase {
   private let properties: DatabaseProperties
   private let session: Session
 
-  private static let mark = "holdfast: unfinished restore, safe to drop"
-  /// Class of the advisory locks of unfinished databases, and their connection limit ("hold").
-  private static let lockClass: Int32 = 0x686f_6c64
+  private static let mark = DatabaseProperties.unfinishedComment
+  private static let lockClass = DatabaseProperties.unfinishedLimit
   private static let infix = "__restore_"
 
   /// Creates an empty database with everything that only its creation can give it.
@@ -41,7 +40,7 @@ struct NewDatabase {
     _ finalName: String, temporaryName: String, like properties: DatabaseProperties, session: Session
   ) throws(Failure) {
     self.finalName = finalName
-    self.properties = properties
+    self.properties = properties.withoutMarks
     self.session = session
     self.temporaryName = temporaryName
     try takeName()
@@ -67,7 +66,7 @@ struct NewDatabase {
     session: Session
   ) throws(Failure) {
     self.finalName = finalName
-    self.properties = properties
+    self.properties = properties.withoutMarks
     self.session = session
     self.temporaryName = temporaryName
     try takeName()
@@ -272,8 +271,9 @@ struct NewDatabase {
     let marked = try session.query(
       """
       SELECT datname FROM pg_catalog.pg_database
-      WHERE (pg_catalog.shobj_description(oid, 'pg_database') = $1
-          OR datconnlimit = \(lockClass) AND datname ~ '__(restore|standby)_')
+      WHERE (pg_catalog.shobj_description(oid, 'pg_database') = $1 OR datconnlimit = \(lockClass))
+        -- Anybody's comment may be the mark, and a mark alone decides nothing.
+        AND datname ~ '__(restore|standby)_[0-9a-z]+(_[0-9]+)?$' AND NOT datistemplate
         AND pg_catalog.pg_has_role(datdba, 'USAGE')
         -- Its maker may work from another database, whose locks we cannot ask for.
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.classid = \(lockClass)
@@ -296,11 +296,4 @@ struct NewDatabase {
     }
     return dropped
   }
-}
-
-/// `app__restore_3f9a7c`: a name and an ending, the name shortened so that both fit PostgreSQL's 63 bytes.
-func databaseName(_ base: String, _ ending: String) -> String {
-  var stem = base
-  while stem.utf8.count + ending.utf8.count > 63 { stem.removeLast() }
-  return stem + ending
 }

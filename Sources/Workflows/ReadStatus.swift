@@ -32,6 +32,8 @@ package struct StatusReport: Sendable {
   package var proof: RollbackProof?
   /// What the role lacks to do it.
   package var lacksForRollback: MissingPrivilege?
+  /// What the server lacks of what the snapshot refers to, and the fix.
+  package var missingForRollback: (what: String, fix: String)?
   /// Its standby copy is there, and nobody was in it: a rollback is a rename.
   package var isCopied = false
   /// What the newest good backup lacks and the policy does not accept.
@@ -144,6 +146,10 @@ package struct ReadStatus {
     report.lastElsewhere = report.lastGood == nil ? own.first : nil
     if report.lastDeploy.snapshot != nil {
       report.lacksForRollback = try WayBack.needs(of: target.database, session).missing.first
+      let snapshot = own.first { $0.id == report.lastDeploy.snapshot }
+      report.missingForRollback = try snapshot.flatMap { (snapshot) throws(Failure) in
+        try ServerReader(session).missing(of: snapshot.manifest.needs).first
+      }
     }
     if case .stands(let deploy) = report.lastDeploy, let copy = deploy.copy, copy.isWhole {
       report.isCopied = try StandbyDatabase(target: target, maintenance: session, surroundings: surroundings)

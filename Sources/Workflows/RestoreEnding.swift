@@ -16,8 +16,9 @@ struct RestoreEnding {
     }
     let shortfalls = try pool.with { (session) throws(Failure) -> [Shortfall] in
       let dump = DumpSession(session: session, paths: paths)
-      // Their queries may have called nextval(). Who may not set a sequence did not advance it either; the comparison looks.
-      if !held.refreshes.isEmpty { for statement in held.sequences { _ = try dump.run(statement) } }
+      // Checks, indexes and the queries of materialized views may have called nextval(). Who may not set a sequence did not advance it
+      // either; the comparison looks.
+      for statement in held.sequences { _ = try dump.run(statement) }
       return try makeEventTriggers(held.eventTriggers, dump, isTolerant: isTolerant)
     }
     return (unfilled.map(\.statement), shortfalls)

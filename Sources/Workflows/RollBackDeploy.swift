@@ -275,6 +275,27 @@ package struct RollBackDeploy {
 
   // MARK: Swap
 
+  /// A restore takes time, and somebody may have put another database in the place of the one that is to be replaced.
+  private func refuseAnotherLive(_ plan: RollbackPlan) throws(Failure) {
+    let found = try swap.oid(of: plan.database)
+    guard found != plan.situation.liveOID else { return }
+    throw Failure(
+      "another_database", exit: .failed, what: "rollback of \(plan.database)",
+      why: "\(plan.database) is another database than when the rollback began (oid \(found ?? "none"), then "
+        + "\(plan.situation.liveOID ?? "none"))",
+      nextStep: "give that rollback up: holdfast abandon; then look which of them is to be kept")
+  }
+
+  /// What was given to, or taken from, the live database since the restore began is given to the restored one, too.
+  private func followProperties(_ plan: RollbackPlan) throws(Failure) {
+    guard plan.liveExists else { return }
+    var now = plan
+    try planner.compareProperties(&now)
+    guard now.properties != plan.properties else { return }
+    surroundings.log.warning("owner, privileges or settings of \(plan.database) were changed meanwhile: they are kept")
+    try givePropertiesOfLive(now)
+  }
+
   func swapIn(_ plan: RollbackPlan, _ journal: DeployJournal) throws(Failure) {
     guard let replacement = try swap.oid(of: plan.temporary) else {
       throw .internalError("the restored database \(plan.temporary) is gone")
@@ -282,6 +303,8 @@ package struct RollBackDeploy {
     let event = DeployEvent(
       .swapping, at: surroundings.now(), identity: replacement, keptAs: plan.liveExists ? plan.keptAs : nil)
     try note([event], journal, orElse: "\(plan.database) was not touched; \(plan.temporary) is whole, and left.")
+    try refuseAnotherLive(plan)
+    try followProperties(plan)
     let ended = plan.sessions.reduce(0) { $0 + $1.count }
     func exchange() throws(Failure) {
       try swap.exchange(live: plan.database, keptAs: plan.keptAs, replacement: plan.temporary)

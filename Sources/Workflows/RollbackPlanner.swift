@@ -65,7 +65,8 @@ struct RollbackPlanner {
     plan.situation.lastDeploy = others.first?.id
     plan.isOfAnotherServer =
       try ServerReader(maintenance).facts().systemIdentifier != backup.manifest.source.systemIdentifier
-    if let copy = record?.copy, record?.backup == backup.id, copy.isWhole,
+    if let record, let copy = record.copy, record.isOwn(copy.name, [.standby]), record.backup == backup.id,
+      copy.isWhole,
       try StandbyDatabase(target: target, maintenance: maintenance, surroundings: surroundings).isUntouched(copy)
     {
       plan.copy = copy

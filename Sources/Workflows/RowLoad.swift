@@ -32,6 +32,11 @@ enum RowLoad {
     return true
   }
 
+  /// Its CREATE TABLE may be one of the statements that failed.
+  static func isThere(_ table: CopyTarget, _ session: Session) throws(Failure) -> Bool {
+    try !find(table, "true", session).isEmpty
+  }
+
   /// An extension's table has rows of the extension's own.
   static func isExtensions(_ table: CopyTarget, _ session: Session) throws(Failure) -> Bool {
     try !find(
@@ -48,7 +53,7 @@ enum RowLoad {
   ) throws(Failure) -> [[String?]] {
     // The name is spelled in the bytes of the dump, so it goes as they do.
     let literal = table.nameBytes.flatMap { $0 == UInt8(ascii: "'") ? [$0, $0] : [$0] }
-    let query = "SELECT FROM pg_catalog.pg_class c WHERE \(condition) AND c.oid = '"
-    return try session.query(bytes: Array(query.utf8) + literal + Array("'::pg_catalog.regclass".utf8))
+    let query = "SELECT FROM pg_catalog.pg_class c WHERE \(condition) AND c.oid = pg_catalog.to_regclass('"
+    return try session.query(bytes: Array(query.utf8) + literal + Array("')::pg_catalog.oid".utf8))
   }
 }

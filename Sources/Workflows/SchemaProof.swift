@@ -30,8 +30,9 @@ struct SchemaProof {
   func compare(_ found: [SchemaStatement]) throws(Failure) -> RestoreWork.Compared {
     let restored = comparable(found)
     let differences = SchemaDifference.between(comparable(try backedUp()), restored).filter { !isKnown($0) }
-    // A missing statement may be missing in every database that is made of the backup.
-    try refuse(differences.filter { !$0.isWording }, isWording: false)
+    // A missing statement may be missing in every database that is made of the backup. Where the restore has named what it could not do,
+    // the replica below tells what is missing besides.
+    if result.shortfalls.isEmpty { try refuse(differences.filter { !$0.isWording }, isWording: false) }
     guard !differences.isEmpty || !result.shortfalls.isEmpty else { return .whole("every digest equals the backup's") }
     let remade = SchemaDifference.between(try remade(), restored.filter(\.isDefinition))
     try refuse(remade, isWording: remade.allSatisfy(\.isWording))
@@ -91,6 +92,15 @@ struct SchemaProof {
     let made = try SchemaReplica(target: target, toolbox: toolbox, surroundings: surroundings)
       .make(schema, like: backup.manifest.source.properties, changes: result.shortfalls.flatMap(\.replacements))
     for one in made.failed { surroundings.log.info("the schema for comparison lacks something: \(one.failure.why)") }
+    if let first = made.failed.first, !result.shortfalls.isEmpty {
+      // What it lacks, the restored database may lack too, and nobody has named it.
+      throw Failure(
+        "restored_differs", exit: .dataDamaged, what: "restore of \(backup.id)",
+        why: "the schema could not be made once more for the comparison: \(DumpedStatement.line(of: first.statement)): "
+          + first.failure.why,
+        nextStep: "fix what the server names, then run the same command again",
+        details: result.shortfalls.map(\.sentence))
+    }
     return comparable(made.statements)
   }
 

@@ -124,7 +124,10 @@ struct StandbyDatabase {
   /// - Returns: their names.
   func discardStale(of records: [DeployRecord]) throws(Failure) -> [String] {
     var dropped: [String] = []
-    for copy in records.compactMap(\.copy) where try isUntouched(copy) {
+    for record in records {
+      guard let copy = record.copy, record.isOwn(copy.name, [.standby]), record.database == target.database,
+        try isUntouched(copy)
+      else { continue }
       try NewDatabase.drop(copy.name, session: maintenance)
       dropped.append(copy.name)
     }

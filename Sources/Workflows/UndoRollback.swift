@@ -42,6 +42,7 @@ package struct UndoRollback {
     }
     let (record, last, kept) = try choose(id, among: records)
     try record.refuseOther(than: rollback.target.database)
+    try record.refuseForeignNames()
     if let oid = last.live, try rollback.swap.oid(of: kept) != oid {
       throw Failure(
         "another_database", exit: .failed, what: "undo of \(record.id)",
