@@ -48,10 +48,13 @@ package struct ServerReport: Sendable, Equatable {
   package var table: String?
   package var dataType: String?
   package var constraint: String?
+  package var column: String?
 
   package init(
-    sqlState: String, schema: String? = nil, table: String? = nil, dataType: String? = nil, constraint: String? = nil
+    sqlState: String, schema: String? = nil, table: String? = nil, dataType: String? = nil, constraint: String? = nil,
+    column: String? = nil
   ) {
+    self.column = column
     self.sqlState = sqlState
     self.schema = schema
     self.table = table

@@ -218,18 +218,28 @@ extension CensusReader {
     Rule(
       kind: .systemSchema,
       sql: """
-        SELECT pg_catalog.format('%s %I.%I', kind, 'pg_catalog', name), NULL FROM (
+        SELECT pg_catalog.format('%s %I.%I', kind, s.nspname, name), NULL FROM (
           SELECT 'function', p.proname, 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, p.pronamespace
           FROM pg_catalog.pg_proc p
           UNION ALL
           SELECT CASE c.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' ELSE 'table' END, c.relname,
             'pg_catalog.pg_class'::pg_catalog.regclass, c.oid, c.relnamespace
           FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-        ) o (kind, name, class, id, schema)
-        WHERE o.schema = 'pg_catalog'::pg_catalog.regnamespace AND o.id >= 16384
+          UNION ALL SELECT 'type', t.typname, 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, t.typnamespace
+          FROM pg_catalog.pg_type t WHERE t.typrelid = 0 AND t.typelem = 0
+          UNION ALL SELECT 'operator', o.oprname, 'pg_catalog.pg_operator'::pg_catalog.regclass, o.oid, o.oprnamespace
+          FROM pg_catalog.pg_operator o
+          UNION ALL SELECT 'collation', l.collname, 'pg_catalog.pg_collation'::pg_catalog.regclass, l.oid, l.collnamespace
+          FROM pg_catalog.pg_collation l
+          UNION ALL SELECT 'text search configuration', x.cfgname, 'pg_catalog.pg_ts_config'::pg_catalog.regclass, x.oid,
+            x.cfgnamespace FROM pg_catalog.pg_ts_config x
+          UNION ALL SELECT 'text search dictionary', x.dictname, 'pg_catalog.pg_ts_dict'::pg_catalog.regclass, x.oid,
+            x.dictnamespace FROM pg_catalog.pg_ts_dict x
+        ) o (kind, name, class, id, schema) JOIN pg_catalog.pg_namespace s ON s.oid = o.schema
+        WHERE s.nspname IN ('pg_catalog', 'information_schema') AND o.id >= 16384
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
             WHERE d.classid = o.class AND d.objid = o.id AND d.deptype IN ('e', 'i'))
-        """, why: "pg_dump takes everything in pg_catalog for PostgreSQL's own")
+        """, why: "pg_dump takes everything in that schema for PostgreSQL's own")
   }
 
   private static var securityLabel: Rule {

@@ -6,22 +6,25 @@ import Diagnostics
 /// A dump names neither: `CREATE EXTENSION` makes the version that the server has as its default, with the objects of its script.
 package struct InstalledExtensions: Sendable {
   package var versions: [String: String] = [:]
-  /// Of each extension, as `pg_identify_object` has them.
-  package var members: [String: Set<String>] = [:]
+  /// Of each extension, as `pg_identify_object` has them, with a digest of how they are defined, where that is to be had.
+  package var members: [String: [String: String]] = [:]
 
   package init(_ session: Session) throws(Failure) {
     let rows = try session.query(
       """
-      SELECT e.extname, e.extversion, o.type || ' ' || o.identity FROM pg_catalog.pg_extension e
+      SELECT e.extname, e.extversion, o.type || ' ' || o.identity, CASE WHEN f.prokind IN ('f', 'p', 'w')
+        THEN pg_catalog.md5(pg_catalog.concat(pg_catalog.pg_get_functiondef(f.oid), f.probin)) END
+      FROM pg_catalog.pg_extension e
       LEFT JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
         AND d.refobjid = e.oid AND d.deptype = 'e'
+      LEFT JOIN pg_catalog.pg_proc f ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.oid = d.objid
       LEFT JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) o ON true
       """)
     for values in rows {
       let row = try Row(values)
       let name = try row.text(0)
       versions[name] = try row.text(1)
-      if let member = row[2] { members[name, default: []].insert(member) }
+      if let member = row[2] { members[name, default: [:]][member] = row[3] ?? "" }
     }
   }
 
@@ -39,8 +42,11 @@ package struct InstalledExtensions: Sendable {
     let own = versions.map { Manifest.Needs.Extension(name: $0.key, version: $0.value) }
     let lost = members.sorted { $0.key < $1.key }.flatMap { name, objects -> [String] in
       guard versions[name] == restored.versions[name] else { return [] }
-      return objects.subtracting(restored.members[name] ?? []).sorted().map {
-        "\($0): it was added to extension \(quoteIdentifier(name)), and no dump has it"
+      let made = restored.members[name] ?? [:]
+      return objects.sorted { $0.key < $1.key }.compactMap { object, definition in
+        guard made[object] != definition else { return nil }
+        let how = made[object] == nil ? "was added to" : "was changed, and belongs to"
+        return "\(object): it \(how) extension \(quoteIdentifier(name)), and no dump has it"
       }
     }
     return restored.unlike(own) + lost

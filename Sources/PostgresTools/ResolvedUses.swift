@@ -19,36 +19,8 @@ package struct ResolvedUses: Sendable, Equatable {
   /// extensions are what their scripts make of them, in every version as that has them; below 16384 are the server's own.
   private static func sql(_ version: Int) -> String {
     let catalog = "::pg_catalog.regclass"
-    let publications =
-      version < 150_000
-      ? "" : "UNION ALL SELECT 'pg_catalog.pg_publication_rel'\(catalog), oid, prrelid, prqual::text FROM pg_catalog.pg_publication_rel"
     return """
-      WITH trees (class, id, relation, tree) AS (
-        SELECT 'pg_catalog.pg_rewrite'\(catalog), oid, ev_class, pg_catalog.concat(ev_qual::text, ev_action::text)
-        FROM pg_catalog.pg_rewrite
-        UNION ALL SELECT 'pg_catalog.pg_constraint'\(catalog), oid, conrelid, conbin::text FROM pg_catalog.pg_constraint
-        UNION ALL SELECT 'pg_catalog.pg_attrdef'\(catalog), oid, adrelid, adbin::text FROM pg_catalog.pg_attrdef
-        UNION ALL SELECT 'pg_catalog.pg_class'\(catalog), indexrelid, indrelid,
-          pg_catalog.concat(indexprs::text, indpred::text) FROM pg_catalog.pg_index
-        UNION ALL SELECT 'pg_catalog.pg_class'\(catalog), partrelid, partrelid, partexprs::text
-        FROM pg_catalog.pg_partitioned_table
-        UNION ALL SELECT 'pg_catalog.pg_policy'\(catalog), oid, polrelid, pg_catalog.concat(polqual::text, polwithcheck::text)
-        FROM pg_catalog.pg_policy
-        UNION ALL SELECT 'pg_catalog.pg_trigger'\(catalog), oid, tgrelid, tgqual::text FROM pg_catalog.pg_trigger
-        WHERE NOT tgisinternal
-        UNION ALL SELECT 'pg_catalog.pg_proc'\(catalog), oid, 0, pg_catalog.concat(prosqlbody::text, proargdefaults::text)
-        FROM pg_catalog.pg_proc
-        UNION ALL SELECT 'pg_catalog.pg_type'\(catalog), oid, 0, typdefaultbin::text FROM pg_catalog.pg_type
-        UNION ALL SELECT 'pg_catalog.pg_statistic_ext'\(catalog), oid, stxrelid, stxexprs::text
-        FROM pg_catalog.pg_statistic_ext
-        \(publications)
-      ), own AS (
-        SELECT t.* FROM trees t WHERE t.id >= 16384 AND t.tree <> ''
-          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype = 'e' AND (
-            (e.classid = t.class AND e.objid = t.id)
-            OR (e.classid = 'pg_catalog.pg_class'\(catalog) AND e.objid = t.relation)))
-          AND NOT EXISTS (SELECT FROM pg_catalog.pg_class x WHERE x.oid = t.relation AND x.relpersistence = 't')
-      ), uses AS (
+      WITH \(ExpressionTrees.own(version)), uses AS (
         SELECT t.class, t.id, m[1] AS kind, m[2]::pg_catalog.oid AS used, pg_catalog.count(*) AS times
         FROM own t, pg_catalog.regexp_matches(t.tree, ':(opno|funcid|aggfnoid|winfnoid) ([0-9]+)', 'g') m
         WHERE m[2]::bigint >= 16384 GROUP BY 1, 2, 3, 4

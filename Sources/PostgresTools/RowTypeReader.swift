@@ -29,7 +29,26 @@ extension CensusReader {
           table: "\(table.schema).\(table.name)"
         ))
     }
-    return entries
+    return try entries + literals(of: changed)
+  }
+
+  /// Rows that definitions have as constants, or make of constants: their fields have no names either.
+  private func literals(of tables: [UInt32]) throws(Failure) -> [CensusEntry] {
+    try session.query(
+      """
+      WITH \(ExpressionTrees.own(session.serverVersion))
+      SELECT DISTINCT site.type || ' ' || site.identity, c.oid::pg_catalog.regclass::text
+      FROM own t, pg_catalog.regexp_matches(t.tree, ':(row_typeid|consttype) ([0-9]+)', 'g') m
+      JOIN pg_catalog.pg_class c ON c.reltype = m[2]::pg_catalog.oid
+      CROSS JOIN LATERAL pg_catalog.pg_identify_object(t.class, t.id, 0) site
+      WHERE c.oid = ANY ('{\(tables.map(String.init).joined(separator: ","))}'::pg_catalog.oid[]) ORDER BY 1 LIMIT 100
+      """
+    ).map { (values) throws(Failure) in
+      let row = try Row(values)
+      return CensusEntry(
+        kind: .rowTypeOrder, name: try row.text(0),
+        why: "it has rows of \(try row.text(1)) written out, whose columns a dump puts in another order")
+    }
   }
 
   /// Of inheritance; an extension makes its tables by itself.

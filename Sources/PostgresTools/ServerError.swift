@@ -44,7 +44,7 @@ package struct ServerError: Error, Sendable {
     field("C", of: result).map {
       ServerReport(
         sqlState: $0, schema: field("s", of: result), table: field("t", of: result), dataType: field("d", of: result),
-        constraint: field("n", of: result))
+        constraint: field("n", of: result), column: field("c", of: result))
     }
   }
 

@@ -7,6 +7,13 @@ package struct SchemaDifference: Sendable, Equatable {
   /// Both define the same object, in other words. Whether these mean the same only the server can tell.
   package var isWording: Bool { expected != nil && found != nil }
 
+  /// How a restored table stores the values of a column that it has from a parent: a dump does not say that the parent alone was told so.
+  /// What the column holds is the same.
+  package var isOfStorage: Bool {
+    guard expected == nil, let found, found.bytes.starts(with: "ALTER TABLE ".utf8) else { return false }
+    return [" SET STORAGE ", " SET COMPRESSION "].contains { found.bytes.firstRange(of: Array($0.utf8)) != nil }
+  }
+
   /// The differences between two schemas: what defines the same object on both sides is a pair.
   package static func between(_ expected: [SchemaStatement], _ found: [SchemaStatement]) -> [SchemaDifference] {
     let missing = subtract(found, from: expected)

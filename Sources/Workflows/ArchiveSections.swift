@@ -50,9 +50,7 @@ struct ArchiveSections: Sendable {
     let refreshes = try read(.refreshes).filter { RestorePhase($0) == .refresh }
     var held = HeldStatements(
       refreshes: refreshes, eventTriggers: try read(.eventTriggers).filter { RestorePhase($0) == .eventTrigger })
-    if !refreshes.isEmpty {
-      held.sequences = try read(.sequences).filter { RestorePhase($0) == .sequence }
-    }
+    held.sequences = try read(.sequences).filter { RestorePhase($0) == .sequence }
     return held
   }
 

@@ -21,6 +21,8 @@ struct CapturedDump {
   var needs: Manifest.Needs
   /// What it lacks of what the catalogs have.
   var census: Census
+  /// The policy's patterns that left something out.
+  var leftOut: [String]
   /// The patterns of what was left out, with the schemas that they were found in.
   var excluded: [String]?
 }
@@ -145,6 +147,9 @@ struct CaptureDatabase {
     let patterns = policy.backup.excludeTableData
     let excluded = patterns.isEmpty ? nil : try ExcludedRows(source.session, patterns: patterns)
     if let failure = try excluded?.unfillableViews().joined { throw failure }
+    for match in excluded?.matches ?? [] where match.leavesOut == nil {
+      surroundings.log.warning("exclude_table_data \(match.pattern): it \(match.emptiness.why); \(match.emptiness.fix)")
+    }
 
     step("dump")
     let command = DumpCommand(
@@ -160,7 +165,9 @@ struct CaptureDatabase {
     return CapturedDump(
       snapshot: snapshot.snapshot, properties: properties, history: history, activity: activity, uses: uses, oid: 0,
       databaseBytes: 0, globals: nil,
-      archive: archive, needs: needs, census: census, excluded: excluded?.matches.flatMap(\.qualified))
+      archive: archive, needs: needs, census: census,
+      leftOut: excluded?.matches.filter { $0.leavesOut != nil }.map(\.pattern) ?? [],
+      excluded: excluded?.matches.flatMap(\.qualified))
   }
 
   private func dump(

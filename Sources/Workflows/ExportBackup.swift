@@ -56,6 +56,9 @@ package struct ExportBackup {
     let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
     let verified = try VerifyBackup(surroundings: surroundings).examine(backup, level: .checksum)
     if let damage = verified.damage(insteadUse: good) { throw damage }
+    for entry in (backup.manifest.missing ?? []).of(CensusKind.rowTypeOrder.rawValue) {
+      surroundings.log.warning("\(entry.name): loaded as it is, this text exchanges fields of rows: \(entry.why)")
+    }
     let reporter = surroundings.reporter
     let scanner = SharedScanner()
     let written = ByteCount()

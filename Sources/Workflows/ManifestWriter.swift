@@ -30,7 +30,7 @@ struct ManifestWriter {
       format: policy.backup.format, compression: policy.backup.compression.name, snapshot: captured.snapshot,
       files: [captured.globals, sql].compactMap { $0 } + captured.archive.files,
       digests: captured.archive.digests,
-      needs: captured.needs, excludeTableData: policy.backup.excludeTableData, timings: captured.archive.timings)
+      needs: captured.needs, excludeTableData: captured.leftOut, timings: captured.archive.timings)
     manifest.excludeQualified = captured.excluded
     manifest.take(captured.census)
     manifest.deploy = binding?.deploy

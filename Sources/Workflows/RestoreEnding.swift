@@ -18,10 +18,27 @@ struct RestoreEnding {
       let dump = DumpSession(session: session, paths: paths)
       // Checks, indexes and the queries of materialized views may have called nextval(). Who may not set a sequence did not advance it
       // either; the comparison looks.
-      for statement in held.sequences { _ = try dump.run(statement) }
+      let called = held.refreshes.isEmpty ? try Self.callsFunctions(session) : true
+      if called {
+        for statement in held.sequences { _ = try dump.run(statement) }
+      }
       return try makeEventTriggers(held.eventTriggers, dump, isTolerant: isTolerant)
     }
     return (unfilled.map(\.statement), shortfalls)
+  }
+
+  /// Whether functions that somebody made are behind checks, indexes, statistics or generated columns: the server calls them when rows are
+  /// loaded and analyzed.
+  static func callsFunctions(_ session: Session) throws(Failure) -> Bool {
+    try !session.query(
+      """
+      SELECT FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        AND d.refobjid >= 16384 AND d.classid IN ('pg_catalog.pg_constraint'::pg_catalog.regclass,
+          'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, 'pg_catalog.pg_attrdef'::pg_catalog.regclass,
+          'pg_catalog.pg_class'::pg_catalog.regclass)
+      LIMIT 1
+      """
+    ).isEmpty
   }
 
   /// pg_dump does not see what a function reads: a view whose query fails is tried again once others are filled, as long as that helps.

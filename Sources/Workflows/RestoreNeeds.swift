@@ -22,7 +22,8 @@ enum RestoreNeeds {
       "row_type_order", exit: .dataDamaged, what: "restore of \(backup.id)",
       why: "\(first.name) keeps whole rows: \(first.why)",
       nextStep:
-        "restore the other tables: holdfast restore \(backup.id) --table SCHEMA.NAME --into NAME; holdfast export has the rest",
+        "restore the other tables: holdfast restore \(backup.id) --table SCHEMA.NAME --into NAME; "
+        + "holdfast export has the rest as text, in which the fields have to be put in order by hand",
       details: entries.summaries)
   }
 

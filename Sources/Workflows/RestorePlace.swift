@@ -38,7 +38,7 @@ struct RestorePlace: Sendable {
     step("fill the materialized views")
     let (unfilled, more) = try RestoreEnding(pool: pool, paths: paths, surroundings: surroundings)
       .run(held, isTolerant: isTolerant)
-    return RestoreResult(shortfalls: shortfalls + more, unfilled: unfilled)
+    return RestoreResult(shortfalls: shortfalls + more, unfilled: unfilled, sequences: held.sequences)
   }
 }
 
@@ -47,6 +47,8 @@ struct RestoreResult: Sendable {
   var shortfalls: [Shortfall] = []
   /// Statements of materialized views that are empty.
   var unfilled: [[UInt8]] = []
+  /// Statements that set sequences.
+  var sequences: [[UInt8]] = []
 
   /// Keys of tables that lack rows.
   var leftOut: Set<[[UInt8]]> { Set(shortfalls.compactMap { $0.table?.key }) }

@@ -23,7 +23,15 @@ extension RestoreWork {
       summary: { $0.words.joined(separator: "; ") }
     ) { () throws(Failure) -> (words: [String], isWhole: Bool) in
       let statistics = try statistics()
-      let portions = analyze ? try statistics.portions() : []
+      var portions = analyze ? try statistics.portions() : []
+      var failures: [String] = []
+      let session = try surroundings.connector.connect(target, purpose: "restore")
+      if !portions.isEmpty, !result.sequences.isEmpty, try RestoreEnding.callsFunctions(session) {
+        // Such a function may call nextval(): then the sequences are set again before they are compared.
+        for portion in portions { failures += try statistics.run(portion) }
+        for statement in result.sequences { _ = session.attempt(bytes: statement) }
+        portions = []
+      }
       let tasks = (proof == .none ? [] : [Task.compare(proof)]) + portions.map(Task.run)
       let done = try inParallel(tasks, threads: surroundings.cores, cancellation: surroundings.cancellation) {
         (task) throws(Failure) -> Done in
@@ -34,7 +42,7 @@ extension RestoreWork {
         case .run(let portion): .analyzed(failures: try statistics.run(portion))
         }
       }
-      return summary(done, proof, analyze: analyze)
+      return summary(done + [.analyzed(failures: failures)], proof, analyze: analyze)
     }
     return compared.value.isWhole
   }

@@ -53,23 +53,25 @@ struct RowRescue {
     var (failure, checks): (Failure, [BrokenCheck]) = (first, [])
     var lost: [Shortfall] = []
     while true {
-      guard let check = try BrokenCheck(failure, dump.session) else {
+      let broken = try BrokenCheck.all(failure, dump.session)
+      guard !broken.isEmpty else {
         lost = [
           Shortfall(statement: piece.table.copyStatement, replacements: [], why: failure.reason, table: piece.table)
         ]
         break
       }
-      checks.append(check)
-      try dump.session.query(check.drop)
+      checks += broken
+      for check in broken { try dump.session.query(check.drop) }
       guard let next = try outcome(piece, load) else { break }
       failure = next
     }
-    for check in checks { try dump.session.query(check.addAgain) }
+    // One that a child has by itself before that of its parent, which takes it in.
+    for check in checks.reversed() { for statement in check.addAgain { try dump.session.query(statement) } }
     return lost
       + checks.map { check in
         Shortfall(
-          statement: Array(check.definition.utf8),
-          replacements: [Array(check.drop.utf8), Array(check.addAgain.utf8)], why: check.why)
+          statement: Array(check.definition.utf8), replacements: ([check.drop] + check.addAgain).map { Array($0.utf8) },
+          why: check.why)
       }
   }
 
@@ -96,23 +98,34 @@ private struct BrokenCheck {
   let drop: String
   /// As it was.
   let definition: String
-  /// The same check, NOT VALID.
-  let addAgain: String
+  /// The same check, NOT VALID, with its comment; nothing for a NOT NULL that a table has only from its parent.
+  let addAgain: [String]
   let why: String
 
-  /// - Returns: nil for an error that is not about such a check.
-  init?(_ failure: Failure, _ session: Session) throws(Failure) {
-    guard let report = failure.server, report.sqlState == "23514", let constraint = report.constraint else {
-      return nil
+  /// - Returns: none for an error that is not about such a check; several where a table has it from several others.
+  static func all(_ failure: Failure, _ session: Session) throws(Failure) -> [BrokenCheck] {
+    switch failure.server?.sqlState {
+    case "23514": return try constraints(failure, session)
+    case "23502": return try notNull(failure, session)
+    default: return []
     }
+  }
+
+  private static func constraints(_ failure: Failure, _ session: Session) throws(Failure) -> [BrokenCheck] {
+    guard let report = failure.server, let constraint = report.constraint else { return [] }
     let rows: [[String?]]
     if let type = report.dataType {
+      // It may be one of a domain below.
       rows = try session.query(
         """
-        SELECT pg_catalog.format('DOMAIN %I.%I', n.nspname, t.typname), pg_catalog.pg_get_constraintdef(c.oid)
-        FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_type t ON t.oid = c.contypid
-        JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-        WHERE c.conname = $1 AND t.typname = $2 AND n.nspname = $3
+        WITH RECURSIVE down (id) AS (
+          SELECT t.oid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+          WHERE t.typname = $2 AND n.nspname = $3
+          UNION SELECT t.typbasetype FROM pg_catalog.pg_type t JOIN down ON down.id = t.oid WHERE t.typtype = 'd')
+        SELECT pg_catalog.format('DOMAIN %I.%I', n.nspname, t.typname), pg_catalog.pg_get_constraintdef(c.oid),
+          pg_catalog.obj_description(c.oid, 'pg_constraint')
+        FROM down JOIN pg_catalog.pg_constraint c ON c.contypid = down.id AND c.conname = $1
+        JOIN pg_catalog.pg_type t ON t.oid = c.contypid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
         """, [constraint, type, report.schema])
     } else {
       // An inherited one is dropped where it was made.
@@ -122,17 +135,52 @@ private struct BrokenCheck {
           SELECT r.oid FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
           WHERE r.relname = $2 AND n.nspname = $3
           UNION SELECT i.inhparent FROM pg_catalog.pg_inherits i JOIN up ON up.id = i.inhrelid)
-        SELECT pg_catalog.format('TABLE %I.%I', n.nspname, r.relname), pg_catalog.pg_get_constraintdef(c.oid)
+        SELECT pg_catalog.format('TABLE %I.%I', n.nspname, r.relname), pg_catalog.pg_get_constraintdef(c.oid),
+          pg_catalog.obj_description(c.oid, 'pg_constraint')
         FROM up JOIN pg_catalog.pg_constraint c ON c.conrelid = up.id AND c.conname = $1 AND c.coninhcount = 0
         JOIN pg_catalog.pg_class r ON r.oid = up.id JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
         """, [constraint, report.table, report.schema])
     }
-    guard rows.count == 1, let subject = rows[0][0], let definition = rows[0][1] else { return nil }
-    drop = "ALTER \(subject) DROP CONSTRAINT \(quoteIdentifier(constraint))"
+    return rows.compactMap { row in
+      guard let subject = row[0], let definition = row[1] else { return nil }
+      return BrokenCheck(constraint, on: subject, definition, comment: row[2], why: failure.why)
+    }
+  }
+
+  private init(_ constraint: String, on subject: String, _ definition: String, comment: String?, why: String) {
+    let name = quoteIdentifier(constraint)
+    drop = "ALTER \(subject) DROP CONSTRAINT \(name)"
+    self.definition = "ALTER \(subject) ADD CONSTRAINT \(name) \(definition)"
     // It may have been so already: rows that are loaded are looked at all the same.
     let ending = definition.hasSuffix(" NOT VALID") ? "" : " NOT VALID"
-    self.definition = "ALTER \(subject) ADD CONSTRAINT \(quoteIdentifier(constraint)) \(definition)"
-    addAgain = self.definition + ending
-    why = failure.why
+    let target = subject.hasPrefix("DOMAIN ") ? subject : String(subject.dropFirst("TABLE ".count))
+    addAgain =
+      [self.definition + ending]
+      + (comment.map { ["COMMENT ON CONSTRAINT \(name) ON \(target) IS \(quoteLiteral($0))"] } ?? [])
+    self.why = why
+  }
+
+  /// Of a table that has the column from a parent, where the parent alone was made NOT NULL: a dump does not tell them apart.
+  private static func notNull(_ failure: Failure, _ session: Session) throws(Failure) -> [BrokenCheck] {
+    guard let report = failure.server, let table = report.table, let schema = report.schema, let column = report.column
+    else { return [] }
+    let inherited = try session.query(
+      """
+      SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = $3 AND a.attnotnull AND a.attinhcount > 0
+        AND NOT c.relispartition
+      """, [schema, table, column])
+    guard !inherited.isEmpty else { return [] }
+    let subject =
+      "ALTER TABLE ONLY \(quoteIdentifier(schema)).\(quoteIdentifier(table)) ALTER COLUMN \(quoteIdentifier(column))"
+    return [BrokenCheck(notNullOf: subject, why: failure.why)]
+  }
+
+  private init(notNullOf column: String, why: String) {
+    drop = "\(column) DROP NOT NULL"
+    definition = "\(column) SET NOT NULL"
+    addAgain = []
+    self.why = why
   }
 }

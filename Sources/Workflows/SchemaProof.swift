@@ -29,7 +29,11 @@ struct SchemaProof {
   /// - Throws: `restored_differs`.
   func compare(_ found: [SchemaStatement]) throws(Failure) -> RestoreWork.Compared {
     let restored = comparable(found)
-    let differences = SchemaDifference.between(comparable(try backedUp()), restored).filter { !isKnown($0) }
+    let all = SchemaDifference.between(comparable(try backedUp()), restored)
+    for difference in all where difference.isOfStorage {
+      surroundings.log.warning("a column is stored in another way than before: \(difference.lines.first ?? "")")
+    }
+    let differences = all.filter { !isKnown($0) }
     // A missing statement may be missing in every database that is made of the backup. Where the restore has named what it could not do,
     // the replica below tells what is missing besides.
     if result.shortfalls.isEmpty { try refuse(differences.filter { !$0.isWording }, isWording: false) }
@@ -76,6 +80,8 @@ struct SchemaProof {
 
   /// What the restore itself has told, and what every new database has by itself.
   private func isKnown(_ difference: SchemaDifference) -> Bool {
+    // Told, and no difference of what the database holds.
+    if difference.isOfStorage { return true }
     let left = result.unfilled + result.shortfalls.map(\.statement)
     if let expected = difference.expected {
       if left.contains(where: { SchemaStatement(dumped: $0).bytes == expected.bytes }) { return true }

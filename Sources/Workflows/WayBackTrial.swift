@@ -115,7 +115,7 @@ struct WayBackTrial {
 
   /// Wording is the server's own business; what is missing, or is there besides, would be missing after a rollback.
   private func refuse(_ differences: [SchemaDifference]) throws(Failure) {
-    let real = differences.filter { !$0.isWording && !($0.expected?.isOfBuiltInLanguage ?? false) }
+    let real = differences.filter { !$0.isWording && !$0.isOfStorage && !($0.expected?.isOfBuiltInLanguage ?? false) }
     guard let first = real.first else { return }
     throw Failure(
       "no_way_back", exit: .configuration, what: "way back of \(target.database)",

@@ -71,6 +71,26 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    "CREATE VIEW std AS SELECT (ROW(1, 4, 900, 7)::car).p AS p",
+    "ALTER TABLE offers ADD other car DEFAULT ROW(1, 4, 900, 7)::car",
+    "CREATE FUNCTION f(c car DEFAULT '(1,4,900,7)'::car) RETURNS int LANGUAGE sql AS 'SELECT ($1).p'",
+  ]) func `rows that definitions have written out are found`(definition: String) throws {
+    let sql = """
+      CREATE TABLE base (a int); CREATE TABLE car (w int, p int) INHERITS (base); ALTER TABLE base ADD tag int;
+      CREATE TABLE offers (id int)
+      """
+    try Workbench.with(sql: sql) { bench in
+      #expect(try bench.manifest(bench.backUp()).complete == true)
+      try bench.cluster.psql(definition, database: bench.database)
+      let id = try bench.backUp()
+      #expect(try bench.manifest(id).missing?.map(\.kind) == ["row_type_order"])
+      let run = try bench.holdfast("restore", id, "--into", bench.newDatabaseName(), "--json")
+      #expect(run.exit == 65 && run.json.string("error", "code") == "row_type_order", "\(run.stdout)")
+      #expect(try bench.holdfast("export", id).stderr.contains("exchanges fields"))
+    }
+  }
+
   @Test func `the other tables are restored by name`() throws {
     let sql =
       "\(Self.tables) CREATE TABLE kept (was car); INSERT INTO kept SELECT car FROM car; CREATE TABLE other AS SELECT 1 AS a"
