@@ -10,11 +10,14 @@ struct Console: Sendable {
   private let paints: Bool
   /// Columns of the terminal that stdout is; nil when it is none.
   let columns: Int?
+  /// Columns of the terminal that stderr is; nil likewise.
+  private let errorColumns: Int?
 
   init(json: Bool, colors: Bool) {
     self.json = json
     columns = ProcessSetUp.terminalColumns(1)
-    self.colors = colors && ProcessSetUp.terminalColumns(2) != nil
+    errorColumns = ProcessSetUp.terminalColumns(2)
+    self.colors = colors && errorColumns != nil
     paints = colors && columns != nil
   }
 
@@ -58,10 +61,12 @@ struct Console: Sendable {
   /// The first word of what is no progress has a colour, which repeats what it says.
   private func say(_ line: String, word: String) {
     let code = ["error:": "31;1", "hint:": "36;1", "warning:": "33;1"][word]
+    var line = harmless(line)
+    if let errorColumns { line = wrapped(line, columns: errorColumns) }
     if colors, let code {
-      raw("\u{1B}[\(code)m\(word)\u{1B}[0m\(harmless(String(line.dropFirst(word.count))))\n")
+      raw("\u{1B}[\(code)m\(word)\u{1B}[0m\(line.dropFirst(word.count))\n")
     } else {
-      _ = write(harmless(line) + "\n", to: 2)
+      raw(line + "\n")
     }
   }
 

@@ -43,6 +43,16 @@ import Testing
     }
   }
 
+  @Test func `errors and hints are wrapped at words on a terminal, and nowhere else`() throws {
+    let shown = try onTerminal("holdfast --no-color list --policies /no/such/folder/of/policies", columns: 50)
+    let lines = shown.split(whereSeparator: \.isNewline)
+    #expect(lines.count > 2 && lines.allSatisfy { $0.count <= 50 }, "\(shown)")
+    let piped = try ProgramRun(["list", "--policies", "/no/such/folder/of/policies"])
+    #expect(piped.stderr.split(separator: "\n").count == 2)
+    let words = { (text: String) in text.split(whereSeparator: \.isWhitespace) }
+    #expect(words(shown) == words(piped.stderr))
+  }
+
   @Test func `a terminal's live line is gone at the end, and is no wider than the terminal`() throws {
     try Workbench.with(sql: Self.table) { bench in
       let tools = try FakeTools(on: bench)
