@@ -16,8 +16,11 @@ struct ResolveCommand {
         command: "resolve", what: "resolve", why: "exactly one of --applied and --rolled-back must be given")
     }
     let policy = try policy()
+    var left: String?
     func marked() throws(Failure) -> CommandResult {
-      let hasChanged = try books(policy).resolving { (history) throws(Failure) in
+      let books = try books(policy)
+      let hasChanged = try books.resolving { (history) throws(Failure) in
+        if !applied { left = try LeftStatements(try books.history.rows(), policy: policy).warning(of: name) }
         if applied { try history.markApplied(name) } else { return try history.markRolledBack(name) }
         return true
       }
@@ -26,9 +29,13 @@ struct ResolveCommand {
           json: ["migration": .string(name), "state": .string("unchanged")],
           text: "Nothing was changed: no failed row of \(name) is left. holdfast migrations tells its state.\n")
       }
+      if let left { context.log.warning(context.naming(left)) }
       let state = applied ? "applied" : "rolled back"
       return CommandResult(
-        json: ["migration": .string(name), "state": .string(applied ? "applied" : "rolled-back")],
+        json: [
+          "migration": .string(name), "state": .string(applied ? "applied" : "rolled-back"),
+          "warnings": context.warnings.json,
+        ],
         text: "Migration \(name) marked as \(state).\n")
     }
     return try context.audited(policy, marked, subject: { _ in name })

@@ -146,4 +146,25 @@ import Testing
       try bench.expectNothingLeft()
     }
   }
+
+  /// A script that fails, and whether something of it may stay.
+  @Test(arguments: [
+    ("SELECT 1/0;", false), ("CREATE TABLE a (x int); COMMIT; SELECT 1/0;", true),
+    ("CREATE TABLE a (x int);\nCREATE INDEX CONCURRENTLY i ON orders (note);\nSELECT 1/0;", true),
+  ])
+  func `resolve warns where statements of a failed script may stay`(script: String, stays: Bool) throws {
+    try DeployBench.with { bench in
+      try bench.migration(Self.name, script)
+      #expect(try bench.run("deploy").exit == 1)
+      let run = try bench.run("resolve", Self.name, "--rolled-back", "--json")
+      #expect(run.exit == 0 && run.json.string("state") == "rolled-back", "\(run.stdout)")
+      let warnings = run.json.array("warnings") as? [String]
+      let warning = "statements of it may stay in the database; holdfast rollback removes them"
+      #expect(warnings == (stays ? [warning] : []), "\(run.stdout)")
+      #expect(run.stderr.contains("warning: \(warning)\n") == stays, "\(run.stderr)")
+      guard stays else { return }
+      #expect(try bench.confirmed("rollback").exit == 0)
+      #expect(try bench.psql("SELECT to_regclass('a')").isEmpty)
+    }
+  }
 }
