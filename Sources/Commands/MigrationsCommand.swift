@@ -16,8 +16,14 @@ struct MigrationsCommand {
       return CommandResult(json: status.json, text: Self.nothingAtAll, exit: .attention)
     }
     let rows = try books.history.rows()
+    let needed = try books.baselineNeeded()
+    let next =
+      if let needed { ["next: \(needed.nextStep)"] } else {
+        nextSteps(status, books.folder, try books.worker(), try interrupted(policy))
+      }
     return CommandResult(
-      json: status.json, text: text(status, rows, nextSteps(status, try books.worker(), try interrupted(policy))),
+      json: status.json,
+      text: text(status, rows, books.folder, next),
       exit: status.isClean ? .done : .attention)
   }
 
@@ -33,7 +39,9 @@ struct MigrationsCommand {
 
     """
 
-  private func text(_ status: MigrationStatus, _ rows: [HistoryRow], _ next: [String]) -> String {
+  private func text(
+    _ status: MigrationStatus, _ rows: [HistoryRow], _ folder: MigrationFolder, _ next: [String]
+  ) -> String {
     let groups = [
       ("running", status.running), ("failed", status.failed), ("pending", status.pending), ("edited", status.edited),
       ("missing", status.missing), ("rolled back", status.rolledBack),
@@ -43,16 +51,19 @@ struct MigrationsCommand {
     ]
     for (word, names) in groups {
       for name in names {
-        lines.append("  \(padded(word, 12))\(name)")
+        let lack = word == "pending" && folder.isWithoutScript(name) ? ": it has no migration.sql" : ""
+        lines.append("  \(padded(word, 12))\(name)\(lack)")
         guard word == "failed", let row = rows.last(where: { $0.name == name && $0.isFailed }) else { continue }
-        lines.append("              began \(row.startedAt)")
+        lines.append("              began \(row.startedAt.prefix(16)) UTC")
         lines += (row.logs ?? "").split(whereSeparator: \.isNewline).prefix(12).map { "              \($0)" }
       }
     }
     return (lines + next).joined(separator: "\n") + "\n"
   }
 
-  private func nextSteps(_ status: MigrationStatus, _ worker: String?, _ interrupted: DeployRecord?) -> [String] {
+  private func nextSteps(
+    _ status: MigrationStatus, _ folder: MigrationFolder, _ worker: String?, _ interrupted: DeployRecord?
+  ) -> [String] {
     if !status.running.isEmpty, let worker { return ["next: wait; a session holds the migration lock: \(worker)"] }
     if !status.failed.isEmpty, let interrupted {
       return ["next: deploy \(interrupted.id) was interrupted: holdfast resume, or holdfast abandon"]
@@ -67,8 +78,16 @@ struct MigrationsCommand {
       return ["next: put \(name) back as it was applied (git log -- its folder): a deploy does not run it again"]
     }
     if let name = status.missing.first { return ["next: put the folder \(name) back: the database has what it makes"] }
+    if let name = status.pending.first(where: folder.isWithoutScript) {
+      return ["next: restore the file migration.sql, or delete the folder \(name)"]
+    }
     return status.pending.isEmpty ? [] : ["next: holdfast deploy"]
   }
+}
+
+extension MigrationFolder {
+  /// A folder of that name is there, and no `migration.sql` in it.
+  fileprivate func isWithoutScript(_ name: String) -> Bool { migration(name).map { $0.text == nil } ?? false }
 }
 
 extension MigrationStatus {

@@ -22,12 +22,15 @@ package struct MigrationBooks {
     history = try HistoryTable(session, schema: target.schema)
   }
 
+  /// Where nobody knows better.
+  package static let exampleFolder = "../app/prisma/migrations"
+
   static func folder(of policy: Policy) throws(Failure) -> MigrationFolder {
     guard let directory = policy.migrations.directory else {
       throw Failure(
         "no_migrations_folder", exit: .configuration, what: "policy \(policy.name)",
         why: "it does not say where the migrations are",
-        nextStep: "set migrations.directory, for example to ../app/prisma/migrations")
+        nextStep: "set migrations.directory, for example to \(exampleFolder)")
     }
     // Prisma takes a missing folder for one without migrations; it has no policy in which the path may be mistyped.
     guard access(directory, R_OK | X_OK) == 0 else {
@@ -46,6 +49,16 @@ package struct MigrationBooks {
     var status = try MigrationStatus(folder: folder, rows: rows)
     if !status.failed.isEmpty, try worker() != nil { status.tellRunning(by: rows) }
     return status
+  }
+
+  /// Whether a deploy is refused until it is said which migrations the database has already: `P3005`; nil when it is not.
+  package func baselineNeeded() throws(Failure) -> Failure? {
+    guard !folder.migrations.isEmpty else { return nil }
+    do throws(Failure) { try history.refuseUnmanaged() } catch {
+      guard error.code == "P3005" else { throw error }
+      return error
+    }
+    return nil
   }
 
   /// The session that is applying or resolving migrations just now, of whatever program; nil: none.

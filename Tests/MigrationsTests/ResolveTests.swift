@@ -93,8 +93,14 @@ import Testing
       // As before: the next deploy asks again what the database has.
       #expect(try bench.cluster.historyRows(bench.database) == nil)
       #expect(try bench.holdfast("deploy", "--json").json.string("error", "code") == "P3005")
+      for command in ["check", "migrations"] {
+        let run = try bench.holdfast(command)
+        #expect(run.stdout.contains("holdfast baseline --to NAME"), "\(run.stdout)")
+        #expect(!run.stdout.contains("next: holdfast deploy"), "\(run.stdout)")
+      }
 
       #expect(try bench.holdfast("baseline", "--to", "1").exit == 0)
+      #expect(try !bench.holdfast("check").stdout.contains("baseline"))
       #expect(try bench.holdfast("deploy").exit == 0)
       let late = try bench.holdfast("baseline", "--undo", "--json")
       #expect(late.exit == 1 && late.json.string("error", "code") == "deployed_since", "\(late.stdout)")
@@ -219,6 +225,18 @@ import Testing
       #expect(run.stdout.contains("ERROR: bad"))
       #expect(run.stdout.contains("missing      [2Jx\n"))
       #expect(!run.stdout.unicodeScalars.contains { $0.properties.generalCategory == .control && $0 != "\n" })
+    }
+  }
+
+  @Test func `a folder without a script is told before a deploy stumbles over it`() throws {
+    try withMigrations { bench, folder in
+      try folder.write(["2/migration.sql": nil, "2/notes.txt": ""])
+      let list = try bench.holdfast("migrations")
+      #expect(list.exit == 2 && list.stdout.contains("pending     2: it has no migration.sql\n"), "\(list.stdout)")
+      #expect(list.stdout.contains("next: restore the file migration.sql, or delete the folder 2\n"), "\(list.stdout)")
+      let check = try bench.holdfast("check").stdout
+      #expect(check.contains("! migration 2 has no migration.sql; holdfast deploy will refuse"), "\(check)")
+      #expect(try bench.holdfast("deploy", "--json").json.string("error", "code") == "P3015")
     }
   }
 }
