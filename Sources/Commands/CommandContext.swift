@@ -49,13 +49,19 @@ struct CommandContext {
     return failure
   }
 
+  /// The project's own migrations folder, as its policies see it; nil when it is not where Prisma makes it.
+  private var migrationsBeside: String? {
+    ["../prisma/migrations", "../migrations"].first { access("\(policiesFolder.path)/\($0)", F_OK) == 0 }
+  }
+
   /// Those whose text tells what to type. That of others may have words of its user's in it.
   private static let telling: Set<String> = [
     "abandon", "backup", "check", "deploy", "migrations", "prune", "resume", "rollback", "status", "undo",
   ]
 
-  /// The commands in a text, with the policy's name where there are several.
+  /// A text with the policy's name in its commands, where there are several, and with the project's own folder.
   func naming(_ text: String) -> String {
+    let text = migrationsBeside.map { text.replacing(MigrationBooks.exampleFolder, with: $0) } ?? text
     let name = invocation.operand("POLICY") ?? invocation.value("policy") ?? found.policy
     guard let name, let names = try? policiesFolder.names(), names.count > 1, names.contains(name) else { return text }
     return NamedPolicy(name: name).naming(text)
@@ -122,10 +128,11 @@ struct CommandContext {
   /// Variables for `${NAME}`: the environment, else the project's files beside the policies' folder.
   var reader: PolicyReader {
     let project = URL(fileURLWithPath: policiesFolder.path).standardizedFileURL.deletingLastPathComponent()
-    let variables = Self.environmentFiles.reduce(environment) { known, file in
-      known.merging(EnvironmentFile(path: project.appendingPathComponent(file).path).variables) { own, _ in own }
-    }
-    return PolicyReader(environment: variables, urlProblem: connectionProblem)
+    let paths = Self.environmentFiles.map { project.appendingPathComponent($0).path }
+    let files = paths.map { EnvironmentFile(path: $0) }
+    let places = EnvironmentPlaces(file: paths.first ?? ".env", unreadable: files.compactMap(\.problem))
+    let variables = files.reduce(environment) { known, file in known.merging(file.variables) { own, _ in own } }
+    return PolicyReader(environment: variables, places: places, urlProblem: connectionProblem)
   }
 
   func policy() throws(Failure) -> Policy {

@@ -25,14 +25,31 @@ struct DatabaseVariable {
         .first { variables[$0]?.isEmpty == false }
       let variable = direct ?? name
       let url = variables[variable] ?? ""
+      // An empty one would hide this one from every later command.
+      if let empty = places.prefix(while: { $0.0 != origin }).first(where: { $0.1[variable] == "" }) {
+        throw isEmpty(variable, in: empty.0)
+      }
       let others = files.filter { $0.0 != origin }.filter { ($0.1[variable] ?? "").isEmpty == false }
         .filter { $0.1[variable] != url }.map(\.0)
       return DatabaseVariable(variable: variable, url: Secret(url), origin: origin, othersMean: others)
     }
+    for (origin, variables) in places {
+      if let name = names.first(where: { variables[$0] == "" }) { throw isEmpty(name, in: origin) }
+    }
     throw Failure(
       "no_database_url", exit: .configuration, what: "init",
-      why: "there is no \(names.joined(separator: " or ")) in the environment, in .env or in prisma/.env",
+      why: "there is no \(names.joined(separator: " or ")) in the environment, in .env or in prisma/.env"
+        + CommandContext.environmentFiles.compactMap { EnvironmentFile(path: $0).problem.map { "; \($0)" } }.joined(),
       nextStep: "export DATABASE_URL=postgresql://user:password@host:5432/database, then run holdfast init again")
+  }
+}
+
+extension DatabaseVariable {
+  private static func isEmpty(_ variable: String, in origin: String) -> Failure {
+    let remedy = origin == "the environment" ? "unset \(variable)" : "remove it from \(origin)"
+    return Failure(
+      "no_database_url", exit: .configuration, what: "init", why: "\(variable) is set in \(origin), and empty",
+      nextStep: "\(remedy), or give it a value; then run holdfast init again")
   }
 }
 
@@ -55,6 +72,8 @@ struct PrismaProject {
       return PrismaProject(
         migrations: folder + "migrations", urlVariable: variable("url"), directURLVariable: variable("directUrl"))
     }
-    return nil
+    // Where somebody else writes the schema: Prisma's command made the file, which nothing else has.
+    return ["prisma/migrations", "migrations"].first { access("\($0)/migration_lock.toml", F_OK) == 0 }
+      .map { PrismaProject(migrations: $0) }
   }
 }

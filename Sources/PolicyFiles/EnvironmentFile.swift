@@ -4,10 +4,20 @@ import Foundation
 package struct EnvironmentFile: Sendable {
   /// Empty when there is no file.
   package let variables: [String: String]
+  /// Why the file is there and cannot be read; nil when it can, or is not there.
+  package private(set) var problem: String?
 
   package init(path: String) {
-    let data = FileManager.default.contents(atPath: path) ?? Data()
-    self.init(text: String(decoding: data, as: UTF8.self))
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    let number = errno
+    if descriptor >= 0 { close(descriptor) }
+    let data = FileManager.default.contents(atPath: path)
+    self.init(text: String(decoding: data ?? Data(), as: UTF8.self))
+    if descriptor < 0, ![ENOENT, ENOTDIR].contains(number) {
+      problem = "\(path) cannot be read: \(String(cString: strerror(number)))"
+    } else if descriptor >= 0, data == nil {
+      problem = "\(path) cannot be read: it is no plain file"
+    }
   }
 
   package init(text: String) {

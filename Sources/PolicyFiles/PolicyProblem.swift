@@ -23,24 +23,31 @@ struct PolicyProblem: Error, Equatable {
 
 extension Failure {
   /// All problems of a policy in one failure, in the order of their lines.
-  static func policy(_ name: String, file: String, problems: [PolicyProblem]) -> Failure {
+  static func policy(
+    _ name: String, file: String, problems: [PolicyProblem], places: EnvironmentPlaces
+  ) -> Failure {
     let sorted = problems.enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }
       .map(\.element)
     let only = sorted.count == 1 ? sorted.first : nil
+    // The file that has it may be another user's.
+    let unreadable =
+      sorted.contains { $0.unsetVariable != nil } ? places.unreadable.map { printable($0, limit: 4096) } : []
     return Failure(
       "configuration", exit: .configuration, what: "policy \(printable(name))",
       why: only?.text ?? "\(sorted.count) problems",
-      nextStep: nextStep(for: sorted, file: file, name: name),
-      details: sorted.map { "\(printable(file, limit: 4096)):\($0.line): \($0.text)" })
+      nextStep: nextStep(for: sorted, file: file, name: name, places),
+      details: sorted.map { "\(printable(file, limit: 4096)):\($0.line): \($0.text)" } + unreadable)
   }
 
-  private static func nextStep(for problems: [PolicyProblem], file: String, name: String) -> String {
+  private static func nextStep(
+    for problems: [PolicyProblem], file: String, name: String, _ places: EnvironmentPlaces
+  ) -> String {
     let unset = problems.compactMap(\.unsetVariable)
     var names: [String] = []
     for variable in unset where !names.contains(variable) { names.append(variable) }
     let remedy =
       unset.count == problems.count
-      ? "set \(names.joined(separator: ", ")) in the environment" : "correct \(printable(file, limit: 4096))"
+      ? "set \(names.joined(separator: ", ")) in \(places.names)" : "correct \(printable(file, limit: 4096))"
     return "\(remedy), then: holdfast check \(printable(name))"
   }
 }

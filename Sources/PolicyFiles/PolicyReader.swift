@@ -5,15 +5,21 @@ import Diagnostics
 package struct PolicyReader: Sendable {
   private let environment: [String: String]
   private let urlProblem: URLProblem
+  private let places: EnvironmentPlaces
 
   /// What is wrong with a connection, in words that show nothing of it; nil when it can be used.
   package typealias URLProblem = @Sendable (Secret) -> String?
 
   /// - Parameters:
   ///   - environment: what `${NAME}` is filled in from.
+  ///   - places: where that is from, for whoever has to set a variable.
   ///   - urlProblem: about `database.url`, of which nothing is known here.
-  package init(environment: [String: String], urlProblem: @escaping URLProblem = { _ in nil }) {
+  package init(
+    environment: [String: String], places: EnvironmentPlaces = EnvironmentPlaces(),
+    urlProblem: @escaping URLProblem = { _ in nil }
+  ) {
     self.environment = environment
+    self.places = places
     self.urlProblem = urlProblem
   }
 
@@ -40,7 +46,7 @@ package struct PolicyReader: Sendable {
         problems = composer.problems + [error]
       }
     }
-    guard problems.isEmpty else { throw .policy(name, file: file, problems: problems) }
+    guard problems.isEmpty else { throw .policy(name, file: file, problems: problems, places: places) }
     guard let policy = policy(check.values, file: file, name: name) else {
       throw .internalError("policy \(name) was found in order, but has no value for a required key")
     }

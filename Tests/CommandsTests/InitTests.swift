@@ -165,6 +165,58 @@ import Testing
     }
   }
 
+  @Test func `a folder of migrations is found without a schema, and named where a policy has none`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      try FileManager.default.removeItem(atPath: "\(project)/prisma/schema.prisma")
+      try FileManager.default.createDirectory(
+        atPath: "\(project)/prisma/migrations", withIntermediateDirectories: true)
+      let environment = ["DATABASE_URL": bench.cluster.url(bench.database)]
+      // An empty folder may be anything.
+      let without = try bench.holdfast(in: project, ["init", "--name", "a"], environment: environment)
+      #expect(without.exit == 0 && !without.stdout.contains("prisma/migrations"), "\(without.stdout)")
+      let deploy = try bench.holdfast(in: project, ["deploy", "a"], environment: environment)
+      #expect(deploy.exit == 78 && deploy.stderr.contains("for example to ../prisma/migrations\n"), "\(deploy.stderr)")
+      try write("provider = \"postgresql\"\n", "\(project)/prisma/migrations/migration_lock.toml")
+      let with = try bench.holdfast(in: project, ["init", "--name", "b"], environment: environment)
+      #expect(with.exit == 0 && with.stdout.contains("migrations in prisma/migrations"), "\(with.stdout)")
+    }
+  }
+
+  @Test func `a variable that is set and empty is told, and nothing is written`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      let url = bench.cluster.url(bench.database)
+      try write("DATABASE_URL=\(url)\n", "\(project)/.env")
+      let run = try bench.holdfast(in: project, ["init"], environment: ["DATABASE_URL": ""])
+      #expect(run.exit == 78, "\(run.stdout)")
+      #expect(run.stderr.contains("DATABASE_URL is set in the environment, and empty\n"), "\(run.stderr)")
+      #expect(run.stderr.contains("hint: unset DATABASE_URL, or give it a value"), "\(run.stderr)")
+      try write("DATABASE_URL=\n", "\(project)/.env")
+      try write("DATABASE_URL=\(url)\n", "\(project)/prisma/.env")
+      let file = try bench.holdfast(in: project, ["init"])
+      #expect(file.exit == 78 && file.stderr.contains("is set in .env, and empty"), "\(file.stderr)")
+      #expect(access("\(project)/policies", F_OK) != 0 && access("\(project)/backups", F_OK) != 0)
+    }
+  }
+
+  @Test func `a missing variable is told with the file that may hold it, and why that cannot be read`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let project = try makeProject(bench)
+      let environment = ["DATABASE_URL": bench.cluster.url(bench.database)]
+      #expect(try bench.holdfast(in: project, ["init"], environment: environment).exit == 0)
+      let missing = try bench.holdfast(in: project, ["check"])
+      let env = "\(project)/.env"
+      #expect(
+        missing.exit == 78 && missing.stderr.contains("in the environment or in \(env), then"), "\(missing.stderr)")
+      // Root can read whatever has any mode.
+      try FileManager.default.createDirectory(atPath: env, withIntermediateDirectories: true)
+      let unreadable = try bench.holdfast(in: project, ["check"])
+      #expect(unreadable.stderr.contains("\(env) cannot be read: "), "\(unreadable.stderr)")
+      #expect(try bench.holdfast(in: project, ["init"]).stderr.contains(".env cannot be read: "))
+    }
+  }
+
   /// Runs the three commands that `init` printed, in the same shell's folder and environment.
   private func runNextCommands(
     _ run: ProgramRun, _ bench: Workbench, _ project: String, _ environment: [String: String], copy: String? = nil
