@@ -37,6 +37,16 @@ package struct ChecksumCheck: Sendable {
     return problems
   }
 
+  /// Whether some of the files are as the manifest has them.
+  package func areWhole(
+    _ isMeant: (_ path: String) -> Bool, _ cancellation: Cancellation
+  ) throws(Failure) -> Bool {
+    for file in files where isMeant(file.path) {
+      guard try check(file, cancellation) == nil else { return false }
+    }
+    return true
+  }
+
   private struct Found: Sendable {
     var problem: Problem?
     var failure: Failure?

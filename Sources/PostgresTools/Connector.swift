@@ -60,10 +60,13 @@ package struct Connector: Sendable {
 
   /// Connects within `limit` seconds, however long the server takes to come up. A wrong password or a missing
   /// database is no matter of waiting.
+  ///
+  /// - Parameter onWait: called once, when it has to be waited for.
   package func connect(
-    _ target: ConnectionTarget, purpose: String, waitingAtMost limit: Duration
+    _ target: ConnectionTarget, purpose: String, waitingAtMost limit: Duration, onWait: () -> Void = {}
   ) throws(Failure) -> Session {
     let clock = ContinuousClock()
+    var waits = false
     let deadline = clock.now + limit
     while true {
       switch attempt(target, purpose, .ours) {
@@ -72,6 +75,8 @@ package struct Connector: Sendable {
         return session
       case .failure(let error):
         guard error.isWorthWaiting, clock.now < deadline else { throw error.failure }
+        if !waits { onWait() }
+        waits = true
         try pause(seconds: 0.5)
       }
     }
@@ -227,6 +232,11 @@ struct ConnectionError: Error {
         ("wrong_password", .noPermission, "give the password in database.url, or in ~/.pgpass")
       case "28P01":
         ("wrong_password", .noPermission, "check user and password in database.url (special characters as %XX)")
+      case "28000" where message.contains(/role ".*" does not exist/):
+        (
+          "login_refused", .noPermission,
+          "CREATE ROLE \(quoteIdentifier(user)) LOGIN, or change the user in database.url"
+        )
       case "28000":
         ("login_refused", .noPermission, "let role \(user) in by pg_hba.conf, or change database.url")
       case "3D000":

@@ -12,7 +12,7 @@ package struct MissingPrivilege: Sendable, Equatable {
   }
 }
 
-/// Finds what the role of a session may not read, before pg_dump stumbles over it: it stops at the first, and in words.
+/// Finds what the role of a session cannot read, before pg_dump stumbles over it: it stops at the first, and in words.
 package struct PrivilegeAudit {
   private let session: Session
 
@@ -45,7 +45,7 @@ package struct PrivilegeAudit {
       """
     ).map {
       MissingPrivilege(
-        problem: "role \(role) may not use schema \($0)", fix: "GRANT USAGE ON SCHEMA \($0) TO \(role)")
+        problem: "role \(role) cannot use schema \($0)", fix: "GRANT USAGE ON SCHEMA \($0) TO \(role)")
     }
   }
 
@@ -67,7 +67,7 @@ package struct PrivilegeAudit {
       let (kind, name) = (try row.text(0), try row.text(1))
       let object = kind == "sequence" ? "SEQUENCE \(name)" : name
       return MissingPrivilege(
-        problem: "role \(role) may not read \(kind) \(name)", fix: "GRANT SELECT ON \(object) TO \(role)")
+        problem: "role \(role) cannot read \(kind) \(name)", fix: "GRANT SELECT ON \(object) TO \(role)")
     }
   }
 
@@ -89,21 +89,32 @@ package struct PrivilegeAudit {
   }
 
   private func largeObjects(_ role: String) throws(Failure) -> [MissingPrivilege] {
-    let counts = try names(
+    let owners = try session.query(
       """
-      SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata m
+      SELECT pg_catalog.quote_ident(o.rolname), o.rolsuper, pg_catalog.count(*),
+        pg_catalog.array_to_string((pg_catalog.array_agg(m.oid ORDER BY m.oid))[1:\(Self.mostObjects)], ', ')
+      FROM pg_catalog.pg_largeobject_metadata m JOIN pg_catalog.pg_roles o ON o.oid = m.lomowner
       WHERE NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
         AND NOT pg_catalog.pg_has_role(m.lomowner, 'USAGE')
         AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(m.lomacl) a WHERE a.privilege_type = 'SELECT'
           AND (a.grantee = 0 OR pg_catalog.pg_has_role(a.grantee, 'USAGE')))
+      GROUP BY 1, 2 ORDER BY 1
       """)
-    guard let count = counts.first, count != "0" else { return [] }
-    return [
-      MissingPrivilege(
-        problem: "role \(role) may not read \(count) large objects",
-        fix: "GRANT SELECT ON LARGE OBJECT … TO \(role), or make it a member of their owner")
-    ]
+    return try owners.map { (values) throws(Failure) in
+      let row = try Row(values)
+      let (owner, count) = (try row.text(0), Int(try row.text(2)) ?? 0)
+      // A superuser's rights are too much for a role that only reads.
+      return MissingPrivilege(
+        problem: "role \(role) cannot read \(counted(count, "large object")) of \(owner)",
+        fix: try row.flag(1)
+          ? "GRANT SELECT ON LARGE OBJECT \(try row.text(3)) TO \(role)"
+            + (count > Self.mostObjects ? ", and so for each of the others" : "")
+          : "GRANT \(owner) TO \(role)")
+    }
   }
+
+  /// So many are named in one statement.
+  private static let mostObjects = 20
 
   private func names(_ sql: String) throws(Failure) -> [String] {
     try session.query(sql).compactMap { $0.first ?? nil }

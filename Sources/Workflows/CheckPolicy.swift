@@ -2,6 +2,7 @@ import BackupModel
 import BackupRepository
 import Diagnostics
 import Foundation
+import Migrations
 import Planning
 import PostgresTools
 
@@ -68,8 +69,16 @@ package struct CheckPolicy {
   private func migrationsFindings() -> [CheckFinding] {
     guard let directory = policy.migrations.directory else { return [] }
     do throws(Failure) {
-      let count = try MigrationBooks.folder(of: policy).migrations.count
-      return [CheckFinding(kind: .fine, text: "\(counted(count, "migration")) in \(directory)")]
+      let migrations = try MigrationBooks.folder(of: policy).migrations
+      let count = CheckFinding(kind: .fine, text: "\(counted(migrations.count, "migration")) in \(directory)")
+      // One such folder stops a deploy, and the others are of its kind.
+      guard let empty = migrations.first(where: { $0.text == nil }) else { return [count] }
+      return [
+        count,
+        CheckFinding(
+          kind: .warning, text: "migration \(empty.name) has no migration.sql; holdfast deploy will refuse",
+          fix: "restore the file, or delete the folder \(empty.name)"),
+      ]
     } catch {
       return [
         CheckFinding(kind: .warning, text: "\(error.why); holdfast deploy will refuse", fix: error.nextStep)
@@ -80,7 +89,10 @@ package struct CheckPolicy {
   private func connect() throws(Failure) -> Session {
     let target = try ConnectionURL.parse(policy.databaseURL)
     guard let wait else { return try surroundings.connector.connect(target, purpose: "check") }
-    return try surroundings.connector.connect(target, purpose: "check", waitingAtMost: wait)
+    let limit = Int(wait.seconds.rounded(.up))
+    return try surroundings.connector.connect(
+      target, purpose: "check", waitingAtMost: wait,
+      onWait: { surroundings.reporter.headline("waiting for \(target.endpoint) (up to \(limit) s)") })
   }
 
   // MARK: Server
@@ -98,6 +110,8 @@ package struct CheckPolicy {
     findings += try maintenanceFindings(session.target)
     try addExclusions(to: &findings, session)
     try collect(into: &findings) { () throws(Failure) in try censusFindings(session, facts) }
+    // At the end, since it changes settings of the session.
+    try collect(into: &findings) { () throws(Failure) in try baselineFindings(session) }
     return findings
   }
 
@@ -107,6 +121,19 @@ package struct CheckPolicy {
     let change = KnownDatabase(try repository.listing(of: policy.name), policy: policy.name)
       .change(to: target, systemIdentifier: facts.systemIdentifier)
     return change.map { [CheckFinding(kind: .problem, text: $0.why, fix: $0.nextStep)] } ?? []
+  }
+
+  /// A database that has tables and no migration history: a deploy wants to know first what it has.
+  private func baselineFindings(_ session: Session) throws(Failure) -> [CheckFinding] {
+    guard policy.migrations.directory != nil, let folder = try? MigrationBooks.folder(of: policy),
+      !folder.migrations.isEmpty
+    else { return [] }
+    let history = try HistoryTable(session, schema: session.target.schema)
+    do throws(Failure) { try history.refuseUnmanaged() } catch {
+      guard error.code == "P3005" else { throw error }
+      return [CheckFinding(kind: .warning, text: "\(error.why); holdfast deploy will refuse", fix: error.nextStep)]
+    }
+    return []
   }
 
   private func placeFindings(_ facts: ServerFacts, _ target: ConnectionTarget) -> [CheckFinding] {
@@ -167,12 +194,12 @@ package struct CheckPolicy {
     let missing = try PrivilegeAudit(session).findings()
     var findings = missing.map { CheckFinding(kind: .problem, text: $0.problem, fix: $0.fix) }
     if missing.isEmpty {
-      findings.append(CheckFinding(kind: .fine, text: "every table, sequence and large object may be read"))
+      findings.append(CheckFinding(kind: .fine, text: "every table, sequence and large object can be read"))
     }
     if policy.backup.globals, !facts.superuser {
       findings.append(
         CheckFinding(
-          kind: .warning, text: "roles are saved without their passwords: only a superuser may read them",
+          kind: .warning, text: "roles are saved without their passwords: only a superuser can read them",
           fix: "set them again after a restore on a new server"))
     }
     return findings

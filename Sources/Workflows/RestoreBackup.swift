@@ -57,6 +57,7 @@ package struct RestoreBackup {
     if source.systemIdentifier != facts.systemIdentifier {
       surroundings.log.warning("\(backup.id) is a backup of \(source.database) on another server, \(source.host)")
     }
+    try refuseWithoutRight(maintenance, name)
     let surroundings = try surroundings.limited(by: policy, on: maintenance)
     try NewDatabase.refuseExisting(name, maintenance)
     for left in try NewDatabase.sweep(maintenance, log: surroundings.log) {
@@ -64,6 +65,7 @@ package struct RestoreBackup {
     }
     try tables.isEmpty ? RestoreNeeds.check(backup, maintenance) : RestoreNeeds.checkServer(backup, maintenance)
     let toolbox = try surroundings.toolbox(forMajor: requiredMajor(backup, facts), demanded: policy.tools)
+    try TableRestore.refuseUnknown(tables, of: backup, toolbox: toolbox, surroundings: surroundings)
     surroundings.reporter.headline(
       "\(tables.isEmpty ? "" : "\(counted(tables.count, "table")) of ")\(backup.id) into \(name) on \(target.endpoint) · PostgreSQL \(facts.version)"
     )
@@ -113,6 +115,17 @@ package struct RestoreBackup {
       "backup_damaged", exit: .dataDamaged, what: "restore of \(backup.id)",
       why: "the backup is damaged: \(backup.verification?.problems.first?.sentence ?? "a verification failed")",
       nextStep: "choose another one from holdfast list")
+  }
+
+  /// Before the files are verified, which may take an hour.
+  private func refuseWithoutRight(_ maintenance: Session, _ name: String) throws(Failure) {
+    // Of the maintenance database: the policy's own may be what is lost.
+    let needs = try WayBack.needs(of: maintenance.target.database, maintenance)
+    guard let need = needs.toCreate else { return }
+    throw Failure(
+      "missing_privileges", exit: .noPermission, what: "restore into \(name)",
+      why: "role \(needs.role) cannot create databases",
+      nextStep: "run as a superuser: \(need.fix); then the same command again")
   }
 
   private func check(_ facts: ServerFacts, for backup: Backup) throws(Failure) {

@@ -1,4 +1,5 @@
 import BackupModel
+import BackupRepository
 import Diagnostics
 import Foundation
 import PostgresTools
@@ -41,6 +42,25 @@ struct TableRestore: Sendable {
     } catch { throw error.shown(by: encoding) }
     self.statements = zip(list.all, selection.isIncluded).filter(\.1).map(\.0)
     (expected, schemaStatements) = try Self.expectation(backup.manifest, selection, statements)
+  }
+
+  /// Looks in the table of contents alone, whose hash is checked before: nobody waits for a large backup to be told of a mistyped name.
+  ///
+  /// Only of a backup whose table of contents is a file of its own. What else is wrong with it, the verification tells.
+  /// - Throws: `no_such_table`, `table_needs`.
+  static func refuseUnknown(
+    _ tables: [String], of backup: Backup, toolbox: Toolbox, surroundings: Surroundings
+  ) throws(Failure) {
+    let known = Set(backup.manifest.tableNames)
+    guard backup.manifest.format == .directory, !known.isSuperset(of: tables),
+      try ChecksumCheck(backup).areWhole({ $0 == "data/toc.dat" || $0.hasSuffix(".toc") }, surroundings.cancellation)
+    else { return }
+    do throws(Failure) {
+      _ = try TableRestore(tables, of: backup, toolbox: toolbox, surroundings: surroundings)
+    } catch {
+      try surroundings.cancellation.check()
+      if ["no_such_table", "table_needs"].contains(error.code) { throw error }
+    }
   }
 
   private static func expectation(

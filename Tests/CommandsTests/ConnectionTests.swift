@@ -162,4 +162,15 @@ private final class SilentServer {
   }
 
   deinit { close(descriptor) }
+
+  @Test func `check says that it waits, and for how long`() throws {
+    try Workbench.with { bench in
+      try bench.writePolicy(url: "postgresql://postgres@127.0.0.1:1/x")
+      let run = try bench.holdfast("check", "--wait", "1s")
+      #expect(run.exit == 2 && run.stderr == "waiting for 127.0.0.1:1 (up to 1 s)\n", "\(run.stderr)")
+      #expect(try bench.holdfast("check", "--wait", "1s", "--quiet").stderr.isEmpty)
+      try bench.writePolicy()
+      #expect(try bench.holdfast("check", "--wait", "1s").stderr.isEmpty)
+    }
+  }
 }

@@ -30,7 +30,9 @@ import Testing
     #expect(missing.code == "no_such_database")
     #expect(missing.exit == .unavailable)
     #expect(missing.nextStep.contains("no such database"))
-    #expect(try refusal(of: LoginServer.target(user: "no such role")).code == "login_refused")
+    let nobody = try refusal(of: LoginServer.target(user: "no such role"))
+    #expect(nobody.code == "login_refused" && nobody.exit == .noPermission)
+    #expect(nobody.nextStep == "CREATE ROLE \"no such role\" LOGIN, or change the user in database.url")
   }
 
   @Test func `says that a role may not connect to a database`() throws {

@@ -215,4 +215,12 @@ import Testing
       #expect(run.stdout.contains("left out: the rows of public.t: the backup was taken without them"))
     }
   }
+
+  @Test func `a table that the backup has not is told before its files are verified`() throws {
+    try withBackup { bench, id, copy in
+      let run = try bench.holdfast("restore", id, "--table", "shop.order", "--into", copy)
+      #expect(run.exit == 66 && run.stderr.contains("the backup has no such table"), "\(run.stderr)")
+      #expect(!run.stderr.contains("verify"), "\(run.stderr)")
+    }
+  }
 }
