@@ -77,6 +77,16 @@ package struct PolicyKey: Sendable {
     PolicyKey(path: path, kind: kind, fallback: off, availability: .only([.null, off], reason), comesLater: true)
   }
 
+  /// What may be written, in words that follow the key's name: what is refused afterwards is not offered.
+  var expectation: String { kindOffered.expectation }
+  /// The values among which a misspelt one may be looked for.
+  var candidates: [String] { kindOffered.candidates }
+
+  private var kindOffered: PolicyValueKind {
+    guard case .choice(let words) = kind, case .only(let values, _) = availability else { return kind }
+    return .choice(words.filter { values.contains(.text($0)) })
+  }
+
   /// Whether `null` may be written for "not set".
   var nullable: Bool { fallback == .null || comesLater }
 

@@ -12,7 +12,7 @@ struct PolicyValues {
   mutating func value(of node: YAMLNode, for key: PolicyKey) -> PolicyValue? {
     switch node.content {
     case .refused: return nil
-    case .mapping: return failed(node, key, "\(key.kind.expectation), not a mapping")
+    case .mapping: return failed(node, key, "\(key.expectation), not a mapping")
     case .sequence(let items): return list(items, node, key)
     case .scalar(let text, let plain): return scalar(text, plain: plain, node, key)
     }
@@ -28,7 +28,7 @@ struct PolicyValues {
     case .value(let value): return value
     case .because(let reason): return failed(node, key, reason)
     case .quoting(let reason) where filled.variables.isEmpty: return failed(node, key, reason)
-    case .quoting, .wrong: return failed(node, key, key.kind.expectation + contrast(filled, key))
+    case .quoting, .wrong: return failed(node, key, key.expectation + contrast(filled, key))
     }
   }
 
@@ -44,7 +44,7 @@ struct PolicyValues {
       return chosen.count == items.count ? .list(chosen) : nil
     }
     guard key.kind == .texts || key.kind == .entries else {
-      return failed(node, key, "\(key.kind.expectation), not a list")
+      return failed(node, key, "\(key.expectation), not a list")
     }
     let texts = items.compactMap { item(of: $0, key) }
     return texts.count == items.count ? .list(texts) : nil
@@ -52,7 +52,7 @@ struct PolicyValues {
 
   private mutating func healthCheck(_ node: YAMLNode, _ key: PolicyKey) -> HealthCheck? {
     guard case .mapping(let entries) = node.content, entries.count == 1, let entry = entries.first else {
-      report(node, key, "\(key.kind.expectation); an entry is not")
+      report(node, key, "\(key.expectation); an entry is not")
       return nil
     }
     switch (entry.key, entry.value.content) {
@@ -61,7 +61,7 @@ struct PolicyValues {
       let words = items.compactMap { item(of: $0, key) }
       return words.count == items.count ? .command(words) : nil
     default:
-      report(node, key, "\(key.kind.expectation); '\(printable(entry.key))' is not")
+      report(node, key, "\(key.expectation); '\(printable(entry.key))' is not")
       return nil
     }
   }
@@ -69,8 +69,8 @@ struct PolicyValues {
   private mutating func choice(of node: YAMLNode, among words: [String], _ key: PolicyKey) -> String? {
     guard let word = item(of: node, key) else { return nil }
     if words.contains(word) { return word }
-    let suggestion = nearest(to: String(word.prefix(60)), among: words).map { "; did you mean \($0)?" } ?? ""
-    report(node, key, "\(key.kind.expectation), not '\(printable(word))'\(suggestion)")
+    let suggestion = nearest(to: String(word.prefix(60)), among: key.candidates).map { "; did you mean \($0)?" } ?? ""
+    report(node, key, "\(key.expectation), not '\(printable(word))'\(suggestion)")
     return nil
   }
 
@@ -81,7 +81,7 @@ struct PolicyValues {
     case .scalar(let raw, _): return fill(raw, node, key)?.text
     // Entries of later features: their shape is not known yet, and any of them is refused.
     case .sequence where key.kind == .entries, .mapping where key.kind == .entries: return ""
-    case .sequence, .mapping: report(node, key, "\(key.kind.expectation); an entry is not text")
+    case .sequence, .mapping: report(node, key, "\(key.expectation); an entry is not text")
     }
     return nil
   }
@@ -115,7 +115,7 @@ struct PolicyValues {
   private func contrast(_ filled: FilledText, _ key: PolicyKey) -> String {
     guard filled.variables.isEmpty else { return origin(filled, ", which the value of ", "is not") }
     guard key.kind != .secret, !mayBeSecret(filled.text) else { return "" }
-    let suggestion = nearest(to: String(filled.text.prefix(60)), among: key.kind.candidates)
+    let suggestion = nearest(to: String(filled.text.prefix(60)), among: key.candidates)
     return ", not '\(printable(filled.text))'" + (suggestion.map { "; did you mean \($0)?" } ?? "")
   }
 

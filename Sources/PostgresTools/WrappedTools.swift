@@ -10,7 +10,15 @@ extension Toolbox {
   static func wrapped(_ settings: ToolSettings, runner: ChildRunner) throws(Failure) -> [ClientInstallation] {
     let unknown = ClientInstallation(
       directory: settings.directory ?? "", version: ClientVersion(major: 0, minor: 0), wrapper: settings.wrapper)
-    let printed = try runner.output(of: Toolbox(installation: unknown).command("pg_dump", ["--version"]))
+    let printed: String
+    do throws(Failure) {
+      printed = try runner.output(of: Toolbox(installation: unknown).command("pg_dump", ["--version"]))
+    } catch {
+      guard ["tool_missing", "tool_cannot_run"].contains(error.code) else { throw error }
+      var failure = error
+      failure.nextStep = "correct tools.wrapper in the policy: its first word is the program that is run"
+      throw failure
+    }
     guard let version = ClientVersion(printed: printed) else { return [] }
     return [ClientInstallation(directory: unknown.directory, version: version, wrapper: settings.wrapper)]
   }

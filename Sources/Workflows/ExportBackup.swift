@@ -23,7 +23,7 @@ package struct ExportBackup {
   package func run(_ backup: Backup, to path: String, insteadUse good: Backup?) throws(Failure) -> UInt64 {
     guard access(path, F_OK) != 0 else { throw cannotWrite(path, EEXIST) }
     let folder = (path as NSString).deletingLastPathComponent
-    let file = try UnnamedFile(in: folder.isEmpty ? "." : folder)
+    let file = try UnnamedFile(for: path)
     let bytes = try write(backup, to: file.descriptor, insteadUse: good)
     try file.descriptor.synchronize()
     step("publish the export")

@@ -9,12 +9,15 @@ struct UnnamedFile: ~Copyable {
   let descriptor: FileDescriptor
   private let partial: String?
 
-  init(in folder: String) throws(Failure) {
+  /// - Parameter path: that it is to get; errors name it.
+  init(for path: String) throws(Failure) {
+    let parent = (path as NSString).deletingLastPathComponent
+    let folder = parent.isEmpty ? "." : parent
     let number = open(folder, O_WRONLY | O_CLOEXEC | Self.temporary, 0o600)
     if number >= 0 {
-      (descriptor, partial) = (FileDescriptor(adopting: number, path: folder), nil)
+      (descriptor, partial) = (FileDescriptor(adopting: number, path: path), nil)
     } else {
-      guard [EOPNOTSUPP, EISDIR, EINVAL].contains(errno) else { throw cannotWrite(folder, errno) }
+      guard [EOPNOTSUPP, EISDIR, EINVAL].contains(errno) else { throw cannotWrite(path, errno) }
       let name = "\(folder)/.holdfast-\(UInt32.random(in: 0...UInt32.max))"
       (descriptor, partial) = (try FileDescriptor.creating(name), name)
     }

@@ -129,4 +129,21 @@ import Testing
   private func script(_ name: CompletingShell.Name) throws -> String {
     try ProgramRun(["completions", name.rawValue]).stdout
   }
+
+  @Test func `the deploy hook passes exit codes through, and has the name that it was started by`() throws {
+    try Workbench.with { bench in
+      let hook = "\(bench.folder)/holdfast-deploy-hook"
+      try FileManager.default.createSymbolicLink(
+        atPath: hook, withDestinationPath: "\(SourceTree.path)/scripts/deploy-hook")
+      func run(_ arguments: [String]) throws -> ProgramRun {
+        var command = ProgramRun.command(
+          arguments, ["HOLDFAST": SourceTree.program, "HOLDFAST_POLICIES": bench.policies, "HOLDFAST_WAIT": "1s"])
+        command.executable = hook
+        return try ProgramRun(running: command)
+      }
+      let usage = try run([])
+      #expect(usage.exit == 64 && usage.stderr.hasPrefix("usage: holdfast-deploy-hook "), "\(usage.stderr)")
+      #expect(try run(["nosuch", "--", "true"]).exit == 66)
+    }
+  }
 }

@@ -99,4 +99,12 @@ import Testing
     if run.exit != 0 { #expect(bench.shelfContents().isEmpty) }
     return run
   }
+
+  @Test func `a wrapper that is not there is named by its key`() throws {
+    try Workbench.with(policy: "tools: {wrapper: [dokcer, exec, -i, postgres]}") { bench in
+      let run = try bench.holdfast("backup", "--json")
+      #expect(run.exit == 69 && run.json.string("error", "what") == "running dokcer", "\(run.stdout)")
+      #expect(run.json.string("error", "next_step")?.contains("tools.wrapper") == true, "\(run.stdout)")
+    }
+  }
 }

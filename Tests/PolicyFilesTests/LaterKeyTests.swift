@@ -32,6 +32,11 @@ import Testing
     #expect(try problems(of: withURL("schedule: {timezone: \(name)}")).first?.contains("must be a time zone") == true)
   }
 
+  @Test func `a value that is refused afterwards is not offered`() throws {
+    let found = try problems(of: withURL("verify: {after_backup: dril}"))
+    #expect(found == ["3: verify.after_backup: must be checksum or archive, not 'dril'"])
+  }
+
   @Test func `a value that asks for nothing is taken, and changes nothing`() throws {
     let off = """
       tools: {wrapper: [], directory: null}

@@ -26,7 +26,7 @@ check 'builds and installs from any folder, below a relative prefix with a blank
 check 'everything is there, for everybody, and nothing else' 0 "$files" tree 'a place'
 check 'the program runs' 0 '^holdfast 0\.' 'a place/bin/holdfast' --version
 check 'and has its help' 0 'usage: holdfast COMMAND' 'a place/bin/holdfast' --help
-check 'the hook for deploys runs from there' 64 'usage: deploy-hook' 'a place/bin/holdfast-deploy-hook'
+check 'the hook for deploys runs from there' 64 'usage: holdfast-deploy-hook' 'a place/bin/holdfast-deploy-hook'
 check 'it needs no library of Swift' 1 '^$' bash -c "ldd 'a place/bin/holdfast' | grep -i swift"
 check 'it is stripped' 1 '^$' bash -c "readelf -S 'a place/bin/holdfast' | grep -F .symtab"
 check 'man finds the page' 0 'HOLDFAST\(1\)' man -M "$work/a place/share/man" -P cat holdfast
