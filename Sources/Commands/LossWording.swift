@@ -10,9 +10,7 @@ extension RollbackPlan {
     }
     let lines = losses(uncounted: "deleted rows are counted after the restore")
     guard !countedAll else {
-      return lines.isEmpty
-        ? ["no rows: no table was written to since (large objects, sequences and definitions are not counted)"]
-        : ["what was written since"] + lines
+      return lines.isEmpty ? [nothingLost] : ["what was written since"] + lines
     }
     return ["what was written since"] + lines + ["other tables: counted during the restore"]
   }
@@ -24,6 +22,12 @@ extension RollbackPlan {
       losses(uncounted: "deleted rows were not counted") + (countedAll ? [] : ["tables that were not counted"])
     guard !lines.isEmpty else { return "lost: no rows\n" }
     return "lost: what was written since; it is in \(keptAs)\n" + lines.map { "  \($0)\n" }.joined()
+  }
+
+  private var nothingLost: String {
+    guard let first = droppedTables.first else { return "no rows: nothing was written since" }
+    let more = droppedTables.count > 1 ? " and \(counted(droppedTables.count - 1, "more table"))" : ""
+    return "no rows; \(oneLine(first))\(more), dropped or renamed since, \(more.isEmpty ? "comes" : "come") back"
   }
 
   var timeText: String {
@@ -43,7 +47,8 @@ extension RollbackPlan {
         write.changed > 0 ? "\(write.changed) new or changed" : nil,
         write.perhaps > 0 ? "up to \(write.perhaps) rows (exact number after the restore)" : nil,
         write.byMigrations > 0 ? "\(write.byMigrations) written by the undone migrations" : nil,
-        write.deleted.map { $0 > 0 ? "\($0) deleted since come back" : nil } ?? uncounted,
+        write.deleted.map { $0 > 0 ? $0 == 1 ? "1 deleted row comes back" : "\($0) deleted rows come back" : nil }
+          ?? uncounted,
       ]
       let name = oneLine("\(write.schema).\(write.name)")
       return "\(name): \(parts.compactMap { $0 }.joined(separator: ", "))"

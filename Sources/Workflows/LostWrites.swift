@@ -81,6 +81,13 @@ struct LostWrites {
     return (sorted, !counts.contains(.unknown))
   }
 
+  /// Tables that had rows in the backup and are not in the live database by that name.
+  func droppedTables() throws(Failure) -> [String] {
+    let there = Set(try tables().map(\.key))
+    return tableRows.filter { $0.value > 0 && !there.contains($0.key) && $0.key.name != "_prisma_migrations" }
+      .map { "\($0.key.schema).\($0.key.name)" }.sorted()
+  }
+
   /// Whether the server counts writes at all.
   func countsWrites() throws(Failure) -> Bool {
     try live.ours.with { (session) throws(Failure) in try session.query("SHOW track_counts") }.first?.first == "on"

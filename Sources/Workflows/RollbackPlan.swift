@@ -33,6 +33,8 @@ package struct RollbackPlan: Sendable {
   /// The failed migration, for `resolveOnly`.
   package var failed: String?
   package var lostWrites: [TableWrites]
+  /// Tables with rows that the backup has and the live database has not, by their names: they were dropped or renamed since.
+  package var droppedTables: [String] = []
   /// Every table was looked at for them.
   package var countedAll = true
   package var sessions: [(application: String, count: Int)]

@@ -10,12 +10,35 @@ extension RollbackPlanner {
     do throws(Failure) { return try BackupFinder(listing).find(named: record.backup) } catch {
       throw Failure(
         error.code, exit: error.exit, what: "rollback of \(policy.name)",
-        why: "snapshot \(record.backup ?? "") of deploy \(record.id) is gone",
-        nextStep: "go back to another backup: holdfast list, then holdfast rollback \(policy.name) --plan --to ID")
+        why: "snapshot \(record.backup ?? "") of deploy \(record.id) is gone"
+          + (hasBackup(listing) ? "" : ", and there is no other backup"),
+        nextStep: hasBackup(listing)
+          ? "go back to another backup: holdfast list, then holdfast rollback \(policy.name) --plan --to ID"
+          : Self.noBackup)
     }
   }
 
+  /// Whether there is one that a rollback could go back to.
+  private func hasBackup(_ listing: Listing) -> Bool { listing.backups.contains { $0.state == .complete } }
+
+  private static let noBackup =
+    "bring the backup's folder back into the repository, if there is a copy of it; the database is left as it is"
+
   func choose(
+    _ choice: RollbackChoice, _ records: [DeployRecord], _ listing: Listing
+  ) throws(Failure) -> (DeployRecord?, Backup) {
+    do throws(Failure) { return try chosen(choice, records, listing) } catch {
+      guard ["already_rolled_back", "no_such_deploy"].contains(error.code), hasBackup(listing) else { throw error }
+      let name = try ConnectionURL.parse(policy.databaseURL).database
+      guard try DatabaseIdentity.of(name, maintenance) == nil else { throw error }
+      var failure = error
+      failure.why += "; and there is no database \(name)"
+      failure.nextStep = "bring it back from the newest backup: holdfast restore latest --into \(name)"
+      throw failure
+    }
+  }
+
+  private func chosen(
     _ choice: RollbackChoice, _ records: [DeployRecord], _ listing: Listing
   ) throws(Failure) -> (DeployRecord?, Backup) {
     if case .backup(let id) = choice {
@@ -36,7 +59,7 @@ extension RollbackPlanner {
         standing.last { $0.applied.contains(migration) } ?? standing.last { $0.failed == migration }
       }
     if let chosen { try refuseAnother(chosen) }
-    guard let chosen, chosen.backup != nil else { throw noSuchDeploy(choice, records) }
+    guard let chosen, chosen.backup != nil else { throw noSuchDeploy(choice, records, listing) }
     return (chosen, try snapshot(of: chosen, listing))
   }
 
@@ -79,18 +102,20 @@ extension RollbackPlanner {
         ?? "holdfast migrations lists them; or go back to a backup: holdfast list")
   }
 
-  func noSuchDeploy(_ choice: RollbackChoice, _ records: [DeployRecord]) -> Failure {
+  func noSuchDeploy(_ choice: RollbackChoice, _ records: [DeployRecord], _ listing: Listing) -> Failure {
     if let failure = noSuchMigration(choice, records) { return failure }
     if choice == .lastDeploy, let last = records.first(where: { !$0.pending.isEmpty }), last.state == .rolledBack {
       return Failure(
         "already_rolled_back", exit: .notFound, what: "rollback of \(policy.name)",
         why: "the last deploy, \(last.id), is rolled back already, and there is none before it",
-        nextStep: "nothing is left to do (holdfast status); to an older backup leads holdfast rollback --plan --to ID")
+        nextStep: "nothing is left to do (holdfast status); for an older backup: holdfast rollback --plan --to ID")
     }
     return Failure(
       "no_such_deploy", exit: .notFound, what: "rollback of \(policy.name)",
-      why: records.isEmpty ? "there was no deploy yet" : "no deploy that can be undone fits",
-      nextStep: "go back to a backup instead: holdfast rollback --to ID; holdfast list shows them")
+      why: (records.isEmpty ? "there was no deploy yet" : "no deploy that can be undone fits")
+        + (hasBackup(listing) ? "" : ", and there is no backup"),
+      nextStep: hasBackup(listing)
+        ? "go back to a backup instead: holdfast rollback --to ID; holdfast list shows them" : Self.noBackup)
   }
 
   /// - Throws: `deploy_of_another`.

@@ -107,11 +107,11 @@ struct RollbackPlanner {
   /// - Throws: `no_way_back`.
   func refuseWithoutRight(to plan: RollbackPlan) throws(Failure) {
     let needs = try WayBack.needs(of: plan.database, maintenance)
-    guard let need = needs.missing.first else { return }
+    guard !needs.missing.isEmpty else { return }
     throw Failure(
       "no_way_back", exit: .noPermission, what: "rollback of \(plan.database)",
-      why: "role \(needs.role) lacks a privilege \(need.problem): \(need.fix)",
-      nextStep: "grant it, then run the same command again")
+      why: "to roll back, role \(needs.role) needs: \(needs.fixes)",
+      nextStep: "run that as a superuser, then the same command again")
   }
 
   /// Reads what there is to undo. Where the live history cannot be read, a rollback may be the only way out: the journals tell it then.
@@ -155,6 +155,7 @@ struct RollbackPlanner {
         live: target, manifest: plan.backup.manifest, moment: plan.copy?.snapshot, migrations: plan.writers,
         surroundings: surroundings)
       (plan.lostWrites, plan.countedAll) = try writes.count(within: Self.secondsToCount)
+      plan.droppedTables = try writes.droppedTables()
     } catch {
       try surroundings.cancellation.check()
       plan.countedAll = false

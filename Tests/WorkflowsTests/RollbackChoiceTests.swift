@@ -170,4 +170,36 @@ import Testing
       #expect(try tables(bench) == now)
     }
   }
+
+  @Test func `without the database a rollback that is done names the restore`() throws {
+    try withTwo { bench, ids in
+      #expect(try bench.confirmed("rollback").exit == 0)
+      try bench.maintain("DROP DATABASE \"\(bench.database)\"")
+      let run = try bench.run("rollback")
+      #expect(run.exit == 66, "\(run.stderr)")
+      #expect(run.stderr.contains("holdfast restore latest --into \(bench.database)\n"), "\(run.stderr)")
+      #expect(try bench.run("restore", "latest", "--into", bench.database).exit == 0)
+    }
+  }
+
+  @Test func `without a backup none is offered`() throws {
+    try withTwo { bench, ids in
+      for id in try bench.backups() { try FileManager.default.removeItem(atPath: bench.bench.path(of: id)) }
+      for arguments in [["rollback"], ["rollback", "--deploy", ids[0]]] {
+        let run = try ProgramRun(running: bench.command(arguments))
+        #expect(run.exit == 66, "\(run.stderr)")
+        #expect(run.stderr.contains("there is no ") && run.stderr.contains("backup"), "\(run.stderr)")
+        #expect(!run.stderr.contains("holdfast list"), "\(run.stderr)")
+      }
+    }
+  }
+
+  @Test func `a table that was dropped comes back, and the plan says so`() throws {
+    try DeployBench.with { bench in
+      try bench.deploy(Self.names[0], "DROP TABLE orders CASCADE;")
+      let plan = try bench.run("rollback", "--plan").stdout
+      #expect(plan.contains("you lose    no rows; public.orders, dropped or renamed since, comes back"), "\(plan)")
+      #expect(!plan.contains("nothing was written"), "\(plan)")
+    }
+  }
 }
