@@ -35,7 +35,7 @@ package final class PolicyLock {
         "locked", exit: .locked, what: "\(purpose) of \(policy)", why: "another run holds the lock: \(holder)",
         nextStep: "wait until it has ended, then run the same command again")
     }
-    let text = "\(purpose), pid \(getpid()) on \(ProcessInfo.processInfo.hostName), since \(timestamp(now))"
+    let text = "\(purpose), pid \(getpid()) on \(ProcessInfo.processInfo.hostName), since \(minuteText(now)) UTC"
     ftruncate(descriptor, 0)
     _ = Array(text.utf8).withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
   }
@@ -73,3 +73,8 @@ package final class PolicyLock {
 
 /// `2026-11-22T02:15:00Z`
 package func timestamp(_ date: Date) -> String { date.formatted(.iso8601) }
+
+/// `2026-11-22 02:15`, in UTC: for people.
+package func minuteText(_ date: Date) -> String {
+  String(timestamp(date).prefix(16).map { $0 == "T" ? " " : $0 })
+}

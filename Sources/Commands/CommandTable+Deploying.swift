@@ -75,7 +75,7 @@ extension CommandTable {
 
   private static let abandon = Command(
     "abandon", summary: "give up an interrupted deploy or rollback", operands: [policyOperand],
-    options: [confirmOption], discussion: "Ends in the state before it.",
+    options: [confirmOption], discussion: "Afterwards the database is as it was before the interrupted command began.",
     examples: [Example("holdfast abandon --confirm app", comment: "the inverse of resume")])
 
   private static let migrations = Command(

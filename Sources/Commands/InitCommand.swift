@@ -70,7 +70,7 @@ struct InitCommand {
   private func warn(_ found: DatabaseVariable, others: [String], _ name: String) {
     for file in found.othersMean {
       context.console.say(
-        "warning: \(file) has another \(found.variable): without the variable of now, the policy is of that one. "
+        "warning: \(file) has another \(found.variable): when the variable is not set, the policy uses the URL in \(file). "
           + "For several databases, give each policy a variable of its own")
     }
     guard let other = others.first else { return }

@@ -1,4 +1,5 @@
 import BackupModel
+import BackupRepository
 
 extension DeployRecord {
   /// What `resume` is about to do, before it is confirmed.
@@ -12,7 +13,7 @@ extension DeployRecord {
             + line("keeps", "\(database) as it is until then, and under another name afterwards"))
     case .undoing:
       headline(policy, "goes on with the undo of the rollback")
-        + line("renames", "\(rollback?.keptAs ?? "the database before the rollback") to \(database)")
+        + line("renames", "\(replaced) to \(database)")
         + line("keeps", "the database of now as \(rollback?.temporary ?? "")")
     default: headline(policy, "goes on with the deploy")
     }
@@ -24,16 +25,21 @@ extension DeployRecord {
     case .rollingBack:
       headline(policy, "gives up the rollback")
         + line("keeps", "\(database) as it was before the rollback; what was restored beside it goes")
-        + line("renames", "them back, if the names are exchanged already; what was written since is kept")
+        + line(
+          "renames",
+          "\(replaced) back to \(database), if the names are exchanged already; what was written since is kept")
     case .undoing:
       headline(policy, "gives up the undo of the rollback")
-        + line("keeps", "\(database) as the rollback left it; if the names are exchanged already they are again")
+        + line("keeps", "\(database) as the rollback left it; names that are exchanged already are exchanged back")
     default:
       headline(policy, "gives up the deploy")
         + (applied.isEmpty
           ? "" : line("rolls back", "\(applied.joined(separator: ", ")), to snapshot \(backup ?? "none")"))
     }
   }
+
+  /// The database that the rollback replaced, or would have.
+  private var replaced: String { rollback?.keptAs ?? "the database before the rollback" }
 
   private var names: String { rollback?.undoes.joined(separator: ", ") ?? "" }
 

@@ -28,7 +28,7 @@ struct ListCommand {
   }
 
   private func nothing(_ listing: Listing) -> String {
-    if listing.broken.contains(where: { !$0.isDamaged }) { return "There is no backup that may be read.\n" }
+    if listing.broken.contains(where: { !$0.isDamaged }) { return "There is no backup that can be read.\n" }
     return context.naming(
       "There is no \(listing.broken.isEmpty ? "backup yet" : "usable backup"). Take one: holdfast backup\n")
   }
@@ -177,7 +177,7 @@ struct ShowCommand {
       return ["", oneLine("\(entries.summaries.joined()): \(entries.first?.why ?? "")")]
     }
     return [["complete", complete ? "yes: it has what the catalogs had" : "NO: it lacks"]] + lines
-      + (manifest.notes ?? []).summaries.map { ["in no dump", oneLine($0)] }
+      + (manifest.notes ?? []).summaries.map { ["is in no dump", oneLine($0)] }
   }
 
   private func largest(_ manifest: Manifest) -> [[String]] {

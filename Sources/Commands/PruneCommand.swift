@@ -1,4 +1,5 @@
 import BackupModel
+import BackupRepository
 import Diagnostics
 import Planning
 import Workflows

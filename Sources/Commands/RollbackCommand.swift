@@ -1,4 +1,5 @@
 import BackupModel
+import BackupRepository
 import CommandSyntax
 import Diagnostics
 import Foundation
@@ -205,9 +206,15 @@ extension CommandContext {
     guard given == database else {
       throw Failure(
         "not_confirmed", exit: .usage, what: invocation.command,
-        why: given.map { "'\($0)' is not the name of the database" } ?? "it has to be confirmed",
+        why: given.map { "'\($0)' is not the name of the database" } ?? notAsked,
         nextStep: "add --confirm \(database)")
     }
+  }
+
+  /// Why nobody was asked for the name.
+  private var notAsked: String {
+    if isatty(0) != 1 { return "there is no terminal to confirm on" }
+    return console.json ? "with --json nothing is asked" : "no name was typed"
   }
 
   /// What becomes of a restored schema that differs from its backup's in words only: `--accept-schema-text`, or a question on a terminal.

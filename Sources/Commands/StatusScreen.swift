@@ -1,4 +1,5 @@
 import BackupModel
+import BackupRepository
 import Foundation
 import Migrations
 import Workflows
@@ -83,7 +84,9 @@ struct StatusScreen {
     let ago = padded("\(ageText(deploy.startedAt, now: now)) ago", 10)
     let text = "\(deploy.id)  \(padded(deploy.state.rawValue, 13))\(ago)  \(counted(deploy.pending.count, "migration"))"
     guard deploy.id == report.failedDeploy?.id, let snapshot = deploy.backup else { return text }
-    return "\(text)   -> holdfast rollback; if all is well as it is: holdfast release \(snapshot)"
+    let instead = deploy.failed.map { "fix the script and: holdfast resolve \($0) --rolled-back" }
+    // Without a failed migration a health check failed, or another program.
+    return "\(text)   -> holdfast rollback, or \(instead ?? "keep it as it is: holdfast release \(snapshot)")"
   }
 
   private var rollbackText: String? {
@@ -92,7 +95,7 @@ struct StatusScreen {
         ? "not before that deploy is settled: holdfast resume, or abandon" : "when that deploy has ended"
     }
     if let lack = report.lacksForRollback {
-      return "NOT POSSIBLE by this role: it lacks a privilege \(lack.problem)   -> \(lack.fix)"
+      return "NOT POSSIBLE by this role; to roll back it needs: \(lack.fix)"
     }
     if let missing = report.missingForRollback {
       return "NOT POSSIBLE on this server: \(missing.what)   -> \(missing.fix)"
@@ -103,7 +106,7 @@ struct StatusScreen {
     switch report.lastDeploy {
     case .none: return nil
     case .snapshot(let backup):
-      return "\(readyText(report.secondsBack ?? 0)), to snapshot \(backup.id), which no deploy of Holdfast's has taken"
+      return "\(readyText(report.secondsBack ?? 0)), to snapshot \(backup.id), taken by holdfast snapshot"
     case .stands(let deploy) where report.isCopied:
       return "ready: a rename, to before deploy \(deploy.id)"
     case .stands(let deploy):
@@ -127,7 +130,7 @@ struct StatusScreen {
     let ready = isServerUsable ? "ready" : "once the server can be used"
     switch report.proof {
     case .restore(let at, let seconds):
-      return "\(ready): \(secondsText(seconds)) (so long a restore took, \(minuteText(at)) UTC)"
+      return "\(ready): about \(secondsText(seconds)) (measured \(minuteText(at)) UTC)"
     case .schema(let at):
       return "\(ready): about \(secondsText(seconds)) (an estimate; tried with the schema alone, \(minuteText(at)) UTC)"
     case nil: return "not yet tried: about \(secondsText(seconds)) (an estimate; holdfast check --deep tries it)"
@@ -158,7 +161,7 @@ struct StatusScreen {
     let rows = report.kept.map { kept in
       row(
         "kept",
-        "\(kept.name), \(sizeText(kept.bytes)), \(ageText(kept.since, now: now))"
+        "\(kept.name), \(sizeText(kept.bytes)), \(ageText(kept.since, now: now)) old"
           + (kept.isWayBack ? ": the way back; the next deploy replaces it" : ""))
     }
     // Only what no rollback needs any more: a standby copy is Holdfast's own to drop.

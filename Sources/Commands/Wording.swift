@@ -23,11 +23,6 @@ func ageText(_ date: Date, now: Date) -> String {
   }
 }
 
-/// `2026-11-22 02:15`, in UTC.
-func minuteText(_ date: Date) -> String {
-  String(timestamp(date).prefix(16).map { $0 == "T" ? " " : $0 })
-}
-
 private func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 
 /// Fills up with spaces to a width; what is longer gets two spaces after it.

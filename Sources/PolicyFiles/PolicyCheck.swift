@@ -47,7 +47,7 @@ struct PolicyCheck {
         continue
       }
       if let first = lines[path] {
-        found.append(PolicyProblem(line: entry.keyLine, key: path, "stands twice; the first is on line \(first)"))
+        found.append(PolicyProblem(line: entry.keyLine, key: path, "is set twice; the first is on line \(first)"))
         continue
       }
       lines[path] = entry.keyLine

@@ -32,8 +32,8 @@ package enum PolicyTemplate {
 
     # Where the backups are kept, relative to this file. Best on another disk than the database's.
     repository: \(scalar(repository))
-    # The id in its holdfast.json. Another repository at that path, such as another disk, is an error. null: any is taken
-    # that does not hold backups of this policy from another one.
+    # The id in its holdfast.json. Another repository at that path, such as another disk, is an error. null: the id is not
+    # compared; a repository is refused only when its backups of this policy were written into another one.
     repository_id: \(repositoryID.map(scalar) ?? "null")
 
     # Tables dumped or restored at the same time, 1 to 64; auto: the least of cores, 8, half the server's free connections.
@@ -46,7 +46,7 @@ package enum PolicyTemplate {
       globals: true                 # also roles and tablespaces, and the database's own settings and privileges
       lock_wait_timeout: 30s        # how long to wait for a table that is locked before giving way
       exclude_table_data: []        # tables saved without their rows, as patterns: [public.sessions, "audit.log_*"]
-      # Older than this, the newest good backup is told by status and check (exit 2): a job that does not run shows nowhere else.
+      # When the newest good backup is older, status and check report it (exit 2): a job that does not run shows nowhere else.
       max_age: 26h                  # null: it may be of any age
       accept_missing: []            # what a snapshot may lack and still let a deploy begin: [subscription]
 

@@ -75,7 +75,7 @@ extension CensusReader {
           THEN pg_catalog.pg_has_role(s.srvowner, 'USAGE')
           ELSE m.usename = current_user AND (pg_catalog.pg_has_role(s.srvowner, 'USAGE')
             OR pg_catalog.has_server_privilege(s.oid, 'USAGE')) END
-        """, why: "role {} may not read its options, passwords among them: the dump makes it without any")
+        """, why: "role {} cannot read its options, passwords among them: the dump makes it without any")
   }
 
   private static func sequence(_ excluded: String) -> Rule {
@@ -85,7 +85,7 @@ extension CensusReader {
         SELECT \(name), current_user FROM \(relations)
         WHERE c.relkind = 'S' AND \(isUsers) AND \(isConfigured) AND c.oid <> ALL (\(excluded))
           AND CASE c.relkind WHEN 'S' THEN NOT pg_catalog.has_sequence_privilege(c.oid, 'SELECT') END
-        """, why: "role {} may not read it, and some versions of pg_dump save a wrong position then")
+        """, why: "role {} cannot read it, and some versions of pg_dump save a wrong position then")
   }
 
   private static var rowSecurity: Rule {
@@ -262,7 +262,7 @@ extension CensusReader {
     Rule(
       kind: .materializedRows,
       sql: "SELECT \(name), NULL FROM \(relations) WHERE c.relkind = 'm' AND c.relispopulated AND \(isUsers)",
-      why: "a restore fills it again by its query: where it was not current, it is then")
+      why: "a restore refreshes it")
   }
 
   private static var replicationSlot: Rule {

@@ -39,7 +39,7 @@ extension PrivilegeAudit {
     throw Failure(
       "missing_privileges", exit: .noPermission, what: "backup of \(policy)",
       why: findings.count == 1 ? first.problem : "\(findings.count) privileges are missing",
-      nextStep: findings.count == 1 ? first.fix : "holdfast check shows them; run as an owner: the statements above",
+      nextStep: findings.count == 1 ? first.fix : "run the statements above as the owner",
       details: findings.count == 1 ? [] : findings.map { "\($0.problem): \($0.fix)" })
   }
 }

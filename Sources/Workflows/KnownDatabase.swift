@@ -29,7 +29,6 @@ struct KnownDatabase {
       "other_database", exit: .configuration, what: "policy \(policy)",
       why: "database.url names \(target.database) on \(target.endpoint)\(server), and the backups of \(policy) are of "
         + "\(source.database) on \(source.host) (\(known.id))",
-      nextStep: "correct database.url; if the policy is of this database from now on, say so once: "
-        + "holdfast backup --new-database")
+      nextStep: "correct database.url. If this is the new database, run once: holdfast backup --new-database")
   }
 }

@@ -13,12 +13,11 @@ struct WayBack {
   func check() throws(Failure) {
     let session = try surroundings.connector.maintenanceSession(of: target, renames: true)
     let needs = try Self.needs(of: target.database, session)
-    let missing = needs.missing.map { "\($0.problem): \($0.fix)" }
-    guard let first = missing.first else { return }
+    guard !needs.missing.isEmpty else { return }
     throw Failure(
       "no_way_back", exit: .noPermission, what: "deploy to \(target.database)",
-      why: "role \(needs.role) could not roll it back: it lacks a privilege \(first)",
-      nextStep: "grant it, then run the same command again", details: Array(missing.dropFirst()))
+      why: "role \(needs.role) could not roll it back; to roll back it needs: \(needs.fixes)",
+      nextStep: "run that as a superuser, then the same command again")
   }
 
   /// What a role lacks: what for, and the statement that gives it.
@@ -31,6 +30,8 @@ struct WayBack {
     var toRename: MissingPrivilege?
 
     var missing: [MissingPrivilege] { [toCreate, toRename].compactMap { $0 } }
+    /// The statements that give what is missing.
+    var fixes: String { missing.map(\.fix).joined(separator: "; ") }
   }
 
   /// What it takes to give somebody an object: from 16 on membership alone does not.

@@ -27,7 +27,7 @@ import Testing
         "2: enviroment: unknown key; did you mean environment?",
         "4: backup.jobs: must be auto or a whole number from 1 to 64, not '0'",
         "5: backup.globals: must be true or false, without quotes, not 'no'",
-        "6: backup.jobs: stands twice; the first is on line 4",
+        "6: backup.jobs: is set twice; the first is on line 4",
         "7: backup.compresion: unknown key; did you mean backup.compression?",
         "8: backup.lock_wait_timeout: must be a number with its unit, such as 500ms, 30s, 5m, 48h, 7d or 2w, not '30'",
         "9: verify: must hold keys of its own, indented below it: after_backup, drill_cron",

@@ -174,4 +174,16 @@ import Testing
       #expect(broken.exit == 78 && broken.json.array("policies")?.count == 2, "\(broken.stdout)")
     }
   }
+
+  @Test func `after a failed migration status says what the deploy said`() throws {
+    try DeployBench.with { bench in
+      let name = "20240201000000_more"
+      try bench.migration(name, "SELECT 1/0;")
+      let deploy = try bench.run("deploy")
+      #expect(deploy.stderr.contains("holdfast resolve \(name) --rolled-back"), "\(deploy.stderr)")
+      let status = try bench.run("status").stdout
+      let advice = "-> holdfast rollback, or fix the script and: holdfast resolve \(name) --rolled-back"
+      #expect(status.contains(advice), "\(status)")
+    }
+  }
 }
