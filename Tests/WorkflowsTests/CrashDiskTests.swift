@@ -28,6 +28,19 @@ struct CrashDiskTests {
     try SmallDisk.holdingRepository(at: crash.bench.repository, bytes: bytes)
   }
 
+  @Test func `an export into a full disk names its file, and leaves nothing`() throws {
+    try CrashBench.with(sql: Self.rows) { crash in
+      let id = try crash.bench.backUp()
+      let folder = "\(crash.bench.folder)/small"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      let disk = try SmallDisk(at: folder, bytes: 1 << 20)
+      let export = try run(crash, on: disk, "export", id, "--output", "\(folder)/out.sql")
+      #expect(export.exit == 73, "\(export.stderr)")
+      #expect(export.stderr.contains("\(folder)/out.sql: No space left on device"), "\(export.stderr)")
+      #expect(names(disk.path).isEmpty)
+    }
+  }
+
   @Test func `a repository that fills up keeps its older backups, and takes a new one when there is room again`() throws
   {
     try CrashBench.with(sql: Self.rows) { crash in
