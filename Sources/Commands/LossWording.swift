@@ -25,7 +25,9 @@ extension RollbackPlan {
   }
 
   private var nothingLost: String {
-    guard let first = droppedTables.first else { return "no rows: nothing was written since" }
+    guard let first = droppedTables.first else {
+      return "no rows: no table was written to since (large objects, sequences and definitions are not counted)"
+    }
     let more = droppedTables.count > 1 ? " and \(counted(droppedTables.count - 1, "more table"))" : ""
     return "no rows; \(oneLine(first))\(more), dropped or renamed since, \(more.isEmpty ? "comes" : "come") back"
   }

@@ -111,7 +111,7 @@ package struct CheckPolicy {
     try addExclusions(to: &findings, session)
     try collect(into: &findings) { () throws(Failure) in try censusFindings(session, facts) }
     // At the end, since it changes settings of the session.
-    try collect(into: &findings) { () throws(Failure) in try baselineFindings(session) }
+    try collect(into: &findings) { () throws(Failure) in try baselineFindings(session, facts) }
     return findings
   }
 
@@ -124,16 +124,14 @@ package struct CheckPolicy {
   }
 
   /// A database that has tables and no migration history: a deploy wants to know first what it has.
-  private func baselineFindings(_ session: Session) throws(Failure) -> [CheckFinding] {
-    guard policy.migrations.directory != nil, let folder = try? MigrationBooks.folder(of: policy),
-      !folder.migrations.isEmpty
+  private func baselineFindings(_ session: Session, _ facts: ServerFacts) throws(Failure) -> [CheckFinding] {
+    // A pooler's session is not ours to change.
+    guard policy.migrations.directory != nil, !facts.pooled, let folder = try? MigrationBooks.folder(of: policy)
     else { return [] }
-    let history = try HistoryTable(session, schema: session.target.schema)
-    do throws(Failure) { try history.refuseUnmanaged() } catch {
-      guard error.code == "P3005" else { throw error }
-      return [CheckFinding(kind: .warning, text: "\(error.why); holdfast deploy will refuse", fix: error.nextStep)]
-    }
-    return []
+    let needed = try HistoryTable(session, schema: session.target.schema).baselineNeeded(for: folder)
+    return needed.map {
+      [CheckFinding(kind: .warning, text: "\($0.why); holdfast deploy will refuse", fix: $0.nextStep)]
+    } ?? []
   }
 
   private func placeFindings(_ facts: ServerFacts, _ target: ConnectionTarget) -> [CheckFinding] {

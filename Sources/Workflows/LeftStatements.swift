@@ -16,8 +16,8 @@ package struct LeftStatements {
 
   /// - Returns: nil where nothing is known to be left.
   package func warning(of migration: String) -> String? {
-    // One by another program says nothing of what is left.
-    let deploy = deploys.first { $0.failed == migration && !$0.byCommand }
+    // One by another program says nothing of what is left, and behind one that is rolled back nothing is.
+    let deploy = deploys.first { $0.failed == migration && !$0.byCommand && [.failed, .open].contains($0.state) }
     let isToldByLogs = rows.contains { row in
       row.name == migration && row.isFailed && Self.marks.contains { (row.logs ?? "").contains($0) }
     }

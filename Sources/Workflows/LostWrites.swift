@@ -83,9 +83,22 @@ struct LostWrites {
 
   /// Tables that had rows in the backup and are not in the live database by that name.
   func droppedTables() throws(Failure) -> [String] {
-    let there = Set(try tables().map(\.key))
-    return tableRows.filter { $0.value > 0 && !there.contains($0.key) && $0.key.name != "_prisma_migrations" }
-      .map { "\($0.key.schema).\($0.key.name)" }.sorted()
+    let rows = try live.ours.with { (session) throws(Failure) in
+      try session.query(
+        """
+        SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p')
+        """)
+    }
+    let there = Set(
+      try rows.map { (values) throws(Failure) in
+        let row = try Row(values)
+        return QualifiedName(schema: try row.text(0), name: try row.text(1))
+      })
+    let encoding = manifest.nameEncoding
+    return tableRows.filter { $0.value > 0 && $0.key.name != "_prisma_migrations" }
+      .map { QualifiedName(schema: encoding.shown($0.key.schema), name: encoding.shown($0.key.name)) }
+      .filter { !there.contains($0) }.map { "\($0.schema).\($0.name)" }.sorted()
   }
 
   /// Whether the server counts writes at all.

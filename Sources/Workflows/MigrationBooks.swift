@@ -52,14 +52,7 @@ package struct MigrationBooks {
   }
 
   /// Whether a deploy is refused until it is said which migrations the database has already: `P3005`; nil when it is not.
-  package func baselineNeeded() throws(Failure) -> Failure? {
-    guard !folder.migrations.isEmpty else { return nil }
-    do throws(Failure) { try history.refuseUnmanaged() } catch {
-      guard error.code == "P3005" else { throw error }
-      return error
-    }
-    return nil
-  }
+  package func baselineNeeded() throws(Failure) -> Failure? { try history.baselineNeeded(for: folder) }
 
   /// The session that is applying or resolving migrations just now, of whatever program; nil: none.
   package func worker() throws(Failure) -> String? { try AdvisoryLock.prisma.holder(history.session) }
@@ -70,5 +63,17 @@ package struct MigrationBooks {
   ) throws(Failure) -> Result {
     try AdvisoryLock.prisma.take(history.session, waiting: 10, cancellation: surroundings.cancellation)
     return try body(ResolveHistory(history, folder: folder))
+  }
+}
+
+extension HistoryTable {
+  /// `P3005`, where a deploy of the folder would throw it.
+  func baselineNeeded(for folder: MigrationFolder) throws(Failure) -> Failure? {
+    guard !folder.migrations.isEmpty else { return nil }
+    do throws(Failure) { try refuseUnmanaged() } catch {
+      guard error.code == "P3005" else { throw error }
+      return error
+    }
+    return nil
   }
 }
