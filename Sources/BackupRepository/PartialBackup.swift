@@ -27,7 +27,8 @@ package final class PartialBackup {
   /// An unfinished one goes with its object.
   deinit {
     // What cannot be removed now is swept by the next run.
-    if !committed { try? FileManager.default.removeItem(atPath: path) }
+    // What cannot be removed now is removed by the next run's sweep.
+    if !committed { _ = FolderTree.remove(path) }
   }
 
   /// An id for something new. It sorts behind that of the last one, also where both began within the same second.

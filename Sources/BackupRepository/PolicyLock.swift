@@ -19,6 +19,9 @@ package final class PolicyLock {
     let folder = repository.folder(of: policy)
     guard fileKind(folder) != .link else { throw repository.symbolicLink(policy) }
     try makeFolder(folder)
+    if let refusal = ForeignOwner.refusal(of: folder, code: "foreign_owner", what: "repository of \(policy)") {
+      throw refusal
+    }
     let path = "\(folder)/\(kind.rawValue)"
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw cannotWrite(path, errno) }

@@ -36,10 +36,7 @@ extension Repository {
   static let removing = ".removing-"
 
   func removeTree(_ path: String) throws(Failure) {
-    do { try FileManager.default.removeItem(atPath: path) } catch {
-      let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-      throw cannotWrite(path, cause.map { Int32($0.code) } ?? EIO)
-    }
+    if let error = FolderTree.remove(path) { throw cannotWrite(path, error) }
   }
 }
 

@@ -92,9 +92,10 @@ package struct Repository: Sendable {
 
   /// Opens one that may not have been made yet: then there is no backup either.
   ///
-  /// - Throws: `unmarked_repository`, `foreign_repository`, `newer_repository`, `cannot_read`: what cannot be read is never taken for
-  ///   "not there".
+  /// - Throws: `foreign_owner`, `unmarked_repository`, `foreign_repository`, `newer_repository`, `cannot_read`: what cannot be read is
+  ///   never taken for "not there".
   package static func openIfThere(_ path: String) throws(Failure) -> Repository? {
+    if let refusal = ForeignOwner.refusal(of: path, code: "foreign_owner", what: "repository \(path)") { throw refusal }
     guard let data = try contents(marker(path)) else {
       guard let backup = try lastBackup(in: path) else { return nil }
       throw try unmarked(path, backup)

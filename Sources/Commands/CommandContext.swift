@@ -120,7 +120,7 @@ struct CommandContext {
 
   // MARK: Policies
 
-  var policiesFolder: PolicyFolder { PolicyFolder(path: invocation.value("policies") ?? "policies") }
+  var policiesFolder: PolicyFolder { PolicyFolder(path: invocation.value("policies") ?? PolicyFolder.usual) }
 
   /// Where a project keeps its variables, the first one first.
   static let environmentFiles = [".env", "prisma/.env"]

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 
 /// A `.env` file: `NAME=value` lines, as dotenv and Prisma read them.
@@ -8,6 +9,11 @@ package struct EnvironmentFile: Sendable {
   package private(set) var problem: String?
 
   package init(path: String) {
+    if let refusal = ForeignOwner.refusal(of: path, code: "foreign_owner", what: path) {
+      self.init(text: "")
+      problem = "\(refusal.why): \(refusal.nextStep)"
+      return
+    }
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     let number = errno
     if descriptor >= 0 { close(descriptor) }

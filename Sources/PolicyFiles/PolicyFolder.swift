@@ -7,6 +7,8 @@ package struct PolicyFolder: Sendable {
   package let path: String
 
   static let largestFile = 1 << 20
+  /// Where it is unless told otherwise.
+  package static let usual = "policies"
 
   package init(path: String) { self.path = path }
 
@@ -26,6 +28,12 @@ package struct PolicyFolder: Sendable {
     let matching = files.filter { $0.stem == name }
     guard let file = matching.first, matching.count == 1 else { throw ambiguous(name, matching.map(\.name)) }
     let shown = path.hasSuffix("/") ? path + file.name : "\(path)/\(file.name)"
+    // Whoever types the folder's name knows whose it is; what lies in the current folder anybody may have put there.
+    if path == Self.usual {
+      for place in [path, shown] {
+        if let refusal = ForeignOwner.refusal(of: place, code: "foreign_owner", what: "policy \(name)") { throw refusal }
+      }
+    }
     return try reader.read(bytes: try contents(of: shown, name: name), file: shown, name: name)
   }
 

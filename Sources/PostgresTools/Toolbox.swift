@@ -17,6 +17,11 @@ package struct Toolbox: Sendable {
   package static func installed(demanded: ToolSettings, runner: ChildRunner) throws(Failure) -> [ClientInstallation] {
     if !demanded.wrapper.isEmpty { return try wrapped(demanded, runner: runner) }
     var found: [ClientInstallation] = []
+    if let directory = demanded.directory {
+      for path in [directory, "\(directory)/pg_dump"] {
+        if let refusal = ForeignOwner.refusal(of: path, code: "foreign_owner", what: "tools.directory") { throw refusal }
+      }
+    }
     for directory in demanded.directory.map({ [$0] }) ?? candidateFolders() {
       let command = ChildCommand(
         executable: "\(directory)/pg_dump", arguments: ["--version"], environment: baseEnvironment())
