@@ -102,6 +102,7 @@ package struct DeployRecord: Sendable, Equatable {
   package private(set) var rollback: Rollback?
   /// Why the last try to roll it back failed, `code: reason`, where the content, the schema or a privilege was at fault; nil: it did not.
   package private(set) var failedRollback: String?
+  package private(set) var failedRollbackAt: Date?
   /// Why a trial before it said that a restore would fail; a copy of the database is its only way back then.
   package private(set) var restoreProblem: String?
   /// Names that rollbacks and their undoing have given to the databases they replaced.
@@ -190,7 +191,9 @@ package struct DeployRecord: Sendable, Equatable {
       come(to: .failed)
     case .finished: come(to: failed == nil && event.error == nil ? .applied : .failed)
     case .abandoned:
-      if state == .rollingBack { failedRollback = event.error.flatMap(Self.lasting) }
+      if state == .rollingBack, let failure = event.error.flatMap(Self.lasting) {
+        (failedRollback, failedRollbackAt) = (failure, event.moment)
+      }
       abandon()
     case .rollbackBegan, .restored, .swapping, .swapped, .rolledBack, .undoing, .undone: takeRollback(event)
     }
@@ -231,6 +234,7 @@ package struct DeployRecord: Sendable, Equatable {
         undoes: event.migrations ?? [], live: event.identity, at: event.moment)
     case .restored:
       rollback?.restored = true
+      failedRollback = nil
       rollback?.restoredIdentity = event.identity
     case .swapping:
       rollback?.keptAs = event.keptAs

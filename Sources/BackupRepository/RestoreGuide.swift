@@ -1,4 +1,5 @@
 import BackupModel
+import Diagnostics
 import Foundation
 
 /// `RESTORE.md`: how to restore a backup with PostgreSQL's own programs and zstd.
@@ -35,9 +36,7 @@ package struct RestoreGuide {
     \(isDirectory ? 3 : 2). Create the database, give it its owner, privileges and settings, and fill it:
 
     ```sh
-    psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres <<'SQL'
-    \(manifest.source.properties.createStatement(name: SQLFragment(psqlVariable: "database"), major: major));
-    SQL
+    \(createCommand)
     psql -X -v ON_ERROR_STOP=1 -v database="$target" -d postgres -f database.sql\(publicStep)
     \(fillCommand)
     psql -X -d "$target" -c ANALYZE\(isDirectory ? "\nrm -r \"$scratch\"" : "")
@@ -46,6 +45,14 @@ package struct RestoreGuide {
     The database must not exist yet. A restore that failed half way: drop the new database, fix the cause, start again.\(olderServerNote)
 
     """
+  }
+
+  /// A locale may hold anything, also what would end a here document: then the statement is one word of the shell.
+  private var createCommand: String {
+    let psql = "psql -X -v ON_ERROR_STOP=1 -v database=\"$target\" -d postgres"
+    let create = manifest.source.properties.createStatement(name: SQLFragment(psqlVariable: "database"), major: major)
+    guard create.unicodeScalars.contains(where: \.isUnprintable) else { return "\(psql) <<'SQL'\n\(create);\nSQL" }
+    return "printf '%s\\n' \(shellWord(create + ";")) | \(psql)"
   }
 
   /// From 17 on pg_dump and pg_restore set what an older server does not know, and would end at that.

@@ -114,7 +114,7 @@ struct CommandContext {
     let warnings = warnings
     return Log { level, text in
       if level == .warning { warnings.add(text) }
-      if level <= threshold { console.say("\(level.name): \(text)") }
+      if level <= threshold { console.say("\(level.name): \(singleLine(text))") }
     }
   }
 

@@ -120,14 +120,21 @@ extension Console {
 }
 
 /// Text from a server, a file or a child for a terminal, which must obey nothing of it: colours are taken out, other control characters
-/// become spaces. The one place for it; a newline is kept, see `oneLine`.
+/// become spaces, and what nobody sees is written as `\u{202e}`. The one place for it; a newline is kept, see `oneLine`.
 func harmless(_ text: String) -> String {
-  let isControl = { (scalar: Unicode.Scalar) in
-    scalar != "\n" && scalar != "\t" && scalar.properties.generalCategory == .control
+  let isOdd = { (scalar: Unicode.Scalar) in scalar != "\n" && scalar != "\t" && scalar.isUnprintable }
+  guard text.unicodeScalars.contains(where: isOdd) else { return text }
+  var plain = ""
+  for scalar in text.replacing(/\u{1B}\[[0-9;]*m/, with: "").unicodeScalars {
+    if !isOdd(scalar) {
+      plain.unicodeScalars.append(scalar)
+    } else if scalar.properties.generalCategory == .control {
+      plain.append(" ")
+    } else {
+      plain += "\\u{\(String(scalar.value, radix: 16))}"
+    }
   }
-  guard text.unicodeScalars.contains(where: isControl) else { return text }
-  let plain = text.replacing(/\u{1B}\[[0-9;]*m/, with: "")
-  return String(String.UnicodeScalarView(plain.unicodeScalars.map { isControl($0) ? " " : $0 }))
+  return plain
 }
 
 /// A name or a reason where a line of its own would be taken for one of Holdfast's.

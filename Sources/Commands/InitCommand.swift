@@ -60,10 +60,6 @@ struct InitCommand {
     return ["backup \(name)", "list", "restore latest\(policy) --into \(name)_copy"].map { "holdfast \($0)\(policies)" }
   }
 
-  private func shellWord(_ text: String) -> String {
-    text.wholeMatch(of: /[A-Za-z0-9_.\/-]+/) == nil ? "'" + text.replacing("'", with: "'\\''") + "'" : text
-  }
-
   // MARK: The database
 
   /// - Parameter others: policies that were there before, of the same database.

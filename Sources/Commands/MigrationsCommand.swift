@@ -70,8 +70,8 @@ struct MigrationsCommand {
     }
     if let name = status.failed.first {
       return [
-        "next: if nothing of it is left:     holdfast resolve \(name) --rolled-back",
-        "      if you completed it by hand:  holdfast resolve \(name) --applied",
+        "next: if nothing of it is left:     holdfast resolve \(shellWord(name)) --rolled-back",
+        "      if you completed it by hand:  holdfast resolve \(shellWord(name)) --applied",
       ]
     }
     if let name = status.edited.first {

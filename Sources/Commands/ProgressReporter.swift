@@ -1,3 +1,4 @@
+import Diagnostics
 import BackupModel
 import Foundation
 import PostgresTools
@@ -66,7 +67,7 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
   /// A line of its own, whatever the live line shows.
   private func say(_ line: String) {
     if columns != nil { clearLine() }
-    console.say(line)
+    console.say(singleLine(line))
   }
 
   private func clearLine() { console.raw("\r\u{1B}[K") }
@@ -75,7 +76,7 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
     guard let phase = lock.withLock({ phase }) else { return }
     let line = describe(phase, bar: columns != nil)
     if let columns {
-      console.raw("\r\u{1B}[K" + line.prefix(columns - 1))
+      console.raw("\r\u{1B}[K" + harmless(oneLine(line)).prefix(columns - 1))
     } else {
       console.say(line)
     }

@@ -1,3 +1,4 @@
+import Diagnostics
 import BackupModel
 import BackupRepository
 import Foundation
@@ -84,7 +85,7 @@ struct StatusScreen {
     let ago = padded("\(ageText(deploy.startedAt, now: now)) ago", 10)
     let text = "\(deploy.id)  \(padded(deploy.state.rawValue, 13))\(ago)  \(counted(deploy.pending.count, "migration"))"
     guard deploy.id == report.failedDeploy?.id, let snapshot = deploy.backup else { return text }
-    let instead = deploy.failed.map { "fix the script and: holdfast resolve \($0) --rolled-back" }
+    let instead = deploy.failed.map { "fix the script and: holdfast resolve \(shellWord($0)) --rolled-back" }
     // Without a failed migration a health check failed, or another program.
     return "\(text)   -> holdfast rollback, or \(instead ?? "keep it as it is: holdfast release \(snapshot)")"
   }
@@ -101,7 +102,7 @@ struct StatusScreen {
       return "NOT POSSIBLE on this server: \(missing.what)   -> \(missing.fix)"
     }
     if let failure = report.failedRollback {
-      return "NOT READY: \(oneLine(failure))   -> fix that, then: holdfast check --deep"
+      return "NOT READY: \(oneLine(failure))   -> fix that, then try it: holdfast restore latest --into NAME"
     }
     switch report.lastDeploy {
     case .none: return nil

@@ -1,5 +1,6 @@
 import BackupModel
 import BackupRepository
+import Diagnostics
 import Foundation
 import PostgresTools
 
@@ -47,13 +48,10 @@ func tableText(_ cells: [[String]], rightAligned: Set<Int> = []) -> String {
 
 /// A command for a shell, on the policy's server.
 func dropText(_ name: String, _ policy: Policy) -> String {
-  func quoted(_ text: String) -> String {
-    text.wholeMatch(of: /[A-Za-z0-9_.\/-]+/) != nil ? text : "'\(text.replacing("'", with: "'\\''"))'"
-  }
   // Not the URL: it has a password, and may have what only Prisma takes.
   let target = try? ConnectionURL.parse(policy.databaseURL)
   let options = [("host", "-h"), ("port", "-p"), ("user", "-U")].compactMap { key, option in
-    target?.parameters[key].map { " \(option) \(quoted($0))" }
+    target?.parameters[key].map { " \(option) \(shellWord($0))" }
   }
-  return "dropdb\(options.joined()) -- \(quoted(name))"
+  return "dropdb\(options.joined()) -- \(shellWord(name))"
 }

@@ -33,10 +33,11 @@ package struct Failure: Error, Sendable, Equatable {
   /// The two lines that every error is printed as, with its details between them.
   package var lines: [String] {
     // A single problem of a file is the reason, with its place before it.
+    let (first, last) = ("error: \(singleLine(what)): ", "hint: \(singleLine(nextStep))")
     if code == "configuration", details.count == 1, details[0].hasSuffix(": \(why)") {
-      return ["error: \(what): \(details[0])", "hint: \(nextStep)"]
+      return [first + singleLine(details[0]), last]
     }
-    return ["error: \(what): \(why)"] + details.map { "       \($0)" } + ["hint: \(nextStep)"]
+    return [first + singleLine(why)] + details.map { "       \(singleLine($0))" } + [last]
   }
 }
 

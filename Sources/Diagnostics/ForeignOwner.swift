@@ -17,12 +17,15 @@ package enum ForeignOwner {
       return Failure(
         code, exit: .noPermission, what: what,
         why: "\(path) belongs to \(name), and root does not work with what another user can change",
-        nextStep: "run holdfast as that user (runuser -u \(name) -- holdfast …), or give it to root: chown -R root \(path)")
+        nextStep:
+          "run holdfast as that user (runuser -u \(name) -- holdfast …), or give it to root: chown -R root \(shellWord(path))"
+      )
     }
     // In a folder like /tmp nobody removes what is another's.
     guard status.st_mode & S_IWOTH != 0, status.st_mode & S_ISVTX == 0 else { return nil }
     return Failure(
-      code, exit: .noPermission, what: what, why: "everybody may write to \(path)", nextStep: "chmod o-w \(path)")
+      code, exit: .noPermission, what: what, why: "everybody may write to \(path)",
+      nextStep: "chmod o-w \(shellWord(path))")
   }
 
   private static func userName(_ id: uid_t) -> String {

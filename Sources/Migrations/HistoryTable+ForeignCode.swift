@@ -2,6 +2,24 @@ import Diagnostics
 import PostgresTools
 
 extension HistoryTable {
+  /// Runs what writes to the table, in one transaction with the look at what would run: the lock keeps triggers, rules and indexes from
+  /// being made between the two.
+  ///
+  /// - Throws: `foreign_code`; what `body` throws, after which nothing was written.
+  func writing(_ body: () throws(Failure) -> Void) throws(Failure) {
+    let isOwn = !session.isInTransaction
+    if isOwn { try session.query("BEGIN") }
+    do throws(Failure) {
+      if isThere { try session.query("LOCK TABLE ONLY \(name) IN ROW EXCLUSIVE MODE") }
+      try refuseForeignCode()
+      try body()
+      if isOwn { try session.query("COMMIT") }
+    } catch {
+      if isOwn { _ = session.attempt("ROLLBACK") }
+      throw error
+    }
+  }
+
   /// A trigger, a rule, or a function behind an index, a check or a default runs with the rights of whoever writes. Only a superuser's, or
   /// those of the session's own role, are let run.
   ///
@@ -29,6 +47,10 @@ extension HistoryTable {
       JOIN pg_catalog.pg_trigger t ON t.tgrelid = h.oid AND NOT t.tgisinternal JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
       UNION ALL SELECT 'rule ' || pg_catalog.quote_ident(r.rulename), h.relowner FROM history h
       JOIN pg_catalog.pg_rewrite r ON r.ev_class = h.oid
+      UNION ALL SELECT 'foreign key ' || pg_catalog.quote_ident(k.conname), t.relowner FROM history h
+      JOIN pg_catalog.pg_constraint k ON k.confrelid = h.oid AND k.contype = 'f'
+        AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+      JOIN pg_catalog.pg_class t ON t.oid = k.conrelid
       UNION ALL SELECT 'policy ' || pg_catalog.quote_ident(p.polname), h.relowner FROM history h
       JOIN pg_catalog.pg_policy p ON p.polrelid = h.oid WHERE h.relrowsecurity
       UNION ALL SELECT CASE WHEN f.oid IS NOT NULL THEN 'function ' || f.oid::pg_catalog.regprocedure::text

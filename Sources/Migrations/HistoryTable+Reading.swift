@@ -10,16 +10,16 @@ extension HistoryTable {
     guard exists else { return [] }
     let hasSmallValues = try refuseOtherColumns()
     // Logs that could be of any size are left where they are: only people read them.
-    let columns = Self.columns.map { $0 == "logs" && !hasSmallValues ? "id" : $0 }.joined(separator: ", ")
+    let columns = (hasSmallValues ? Self.columns + ["logs"] : Self.columns).joined(separator: ", ")
     let rows = try impatiently { session.attemptCopyOut("COPY \(name) (\(columns)) TO STDOUT", limit: Self.mostBytes) }
     return try rows.map { (values) throws(Failure) in
       let row = try Row(values)
-      if let column = [0, 1, 2, 3, 7].first(where: { row[$0] == nil }) { throw unreadable(Self.columns[column]) }
+      if let column = Self.needed.first(where: { row[$0] == nil }) { throw unreadable(Self.columns[column]) }
       return HistoryRow(
         id: try row.text(0), name: try row.text(1), checksum: try row.text(2),
         startedAt: Self.time(try row.text(3)) + " UTC", finishedAt: row[4].map(Self.time),
-        rolledBackAt: row[5].map(Self.time), logs: hasSmallValues ? row[6] : nil, steps: Int(try row.text(7)) ?? 0)
-    }.sorted { $0.startedAt < $1.startedAt }
+        rolledBackAt: row[5].map(Self.time), logs: hasSmallValues ? row[7] : nil, steps: Int(try row.text(6)) ?? 0)
+    }.sorted { ($0.startedAt, $0.id) < ($1.startedAt, $1.id) }
   }
 
   private static let mostBytes = 64 << 20
@@ -99,8 +99,10 @@ extension HistoryTable {
   package static let foreignTable = "foreign_history"
 
   private static let columns = [
-    "id", "migration_name", "checksum", "started_at", "finished_at", "rolled_back_at", "logs", "applied_steps_count",
+    "id", "migration_name", "checksum", "started_at", "finished_at", "rolled_back_at", "applied_steps_count",
   ]
+  /// Those of them that are never NULL.
+  private static let needed = [0, 1, 2, 3, 6]
 
   private func unreadable(_ column: String) -> Failure {
     Failure(

@@ -127,9 +127,10 @@ package final class HistoryTable {
 
   /// Removes rows; and the table, where none is left and it is ours to drop. Within a transaction of the caller's.
   func remove(_ ids: [String]) throws(Failure) {
-    try refuseForeignCode()
-    for id in ids { try session.query("DELETE FROM ONLY \(name) WHERE id = $1", [id]) }
-    guard try session.query("SELECT 1 FROM \(name) LIMIT 1").isEmpty else { return }
+    try writing { () throws(Failure) in
+      for id in ids { try session.query("DELETE FROM ONLY \(name) WHERE id = $1", [id]) }
+    }
+    guard try session.query("SELECT 1 FROM ONLY \(name) LIMIT 1").isEmpty else { return }
     try session.query("SAVEPOINT dropping")
     // Another role's table, or one that a view reads, stays, and is empty.
     if case .failure = session.attempt("DROP TABLE \(name)", []) {
@@ -143,13 +144,14 @@ package final class HistoryTable {
   ///
   /// - Returns: the row's id.
   package func begin(_ name: String, checksum: String) throws(Failure) -> String {
-    try refuseForeignCode()
     let id = UUID().uuidString.lowercased()
-    try session.query(
-      """
-      INSERT INTO \(self.name) (id, checksum, started_at, migration_name)
-      VALUES ($1, $2, pg_catalog.clock_timestamp(), $3)
-      """, [id, checksum, name])
+    try writing { () throws(Failure) in
+      try session.query(
+        """
+        INSERT INTO \(self.name) (id, checksum, started_at, migration_name)
+        VALUES ($1, $2, pg_catalog.clock_timestamp(), $3)
+        """, [id, checksum, name])
+    }
     return id
   }
 
@@ -164,48 +166,53 @@ package final class HistoryTable {
   }
 
   package func finish(_ id: String) throws(Failure) {
-    try refuseForeignCode()
-    try session.query("UPDATE ONLY \(name) SET finished_at = pg_catalog.clock_timestamp() WHERE id = $1", [id])
+    try writing { () throws(Failure) in
+      try session.query("UPDATE ONLY \(name) SET finished_at = pg_catalog.clock_timestamp() WHERE id = $1", [id])
+    }
   }
 
   package func fail(_ id: String, logs: String) throws(Failure) {
-    try refuseForeignCode()
-    try session.query("UPDATE ONLY \(name) SET logs = $2 WHERE id = $1", [id, logs])
+    try writing { () throws(Failure) in
+      try session.query("UPDATE ONLY \(name) SET logs = $2 WHERE id = $1", [id, logs])
+    }
   }
 
   /// Marks the failed rows of a migration as rolled back.
   package func rollBackFailed(_ name: String) throws(Failure) {
-    try refuseForeignCode()
-    try session.query(
-      """
-      UPDATE ONLY \(self.name) SET rolled_back_at = pg_catalog.clock_timestamp()
-      WHERE migration_name = $1 AND finished_at IS NULL AND rolled_back_at IS NULL
-      """, [name])
+    try writing { () throws(Failure) in
+      try session.query(
+        """
+        UPDATE ONLY \(self.name) SET rolled_back_at = pg_catalog.clock_timestamp()
+        WHERE migration_name = $1 AND finished_at IS NULL AND rolled_back_at IS NULL
+        """, [name])
+    }
   }
 
   /// The row of an undone migration, as `migrate resolve --rolled-back` would leave it: with a finish it could not be resolved as
   /// applied any more. What it was stands in its logs.
   package func insertRolledBack(_ row: HistoryRow, by rollback: String) throws(Failure) {
-    try refuseForeignCode()
     let was = "rolled back by holdfast \(rollback); began \(row.startedAt), finished \(row.finishedAt ?? "never")"
-    try session.query(
-      """
-      INSERT INTO \(name) (id, checksum, logs, started_at, rolled_back_at, migration_name, applied_steps_count)
-      VALUES ($1, $2, $3, $4::timestamptz, coalesce($5::timestamptz, pg_catalog.clock_timestamp()), $6, 0)
-      """,
-      [
-        row.id, row.checksum, [was, row.logs].compactMap { $0 }.joined(separator: "\n"), row.startedAt,
-        row.rolledBackAt.map { $0 + " UTC" }, row.name,
-      ])
+    try writing { () throws(Failure) in
+      try session.query(
+        """
+        INSERT INTO \(name) (id, checksum, logs, started_at, rolled_back_at, migration_name, applied_steps_count)
+        VALUES ($1, $2, $3, $4::timestamptz, coalesce($5::timestamptz, pg_catalog.clock_timestamp()), $6, 0)
+        """,
+        [
+          row.id, row.checksum, [was, row.logs].compactMap { $0 }.joined(separator: "\n"), row.startedAt,
+          row.rolledBackAt.map { $0 + " UTC" }, row.name,
+        ])
+    }
   }
 
   /// The row that `migrate resolve --applied` leaves.
   package func insertApplied(_ name: String, checksum: String) throws(Failure) {
-    try refuseForeignCode()
-    try session.query(
-      """
-      INSERT INTO \(self.name) (id, checksum, logs, started_at, finished_at, migration_name)
-      SELECT $1, $2, '', t, t, $3 FROM (SELECT pg_catalog.clock_timestamp() AS t) AS moment
-      """, [UUID().uuidString.lowercased(), checksum, name])
+    try writing { () throws(Failure) in
+      try session.query(
+        """
+        INSERT INTO \(self.name) (id, checksum, logs, started_at, finished_at, migration_name)
+        SELECT $1, $2, '', t, t, $3 FROM (SELECT pg_catalog.clock_timestamp() AS t) AS moment
+        """, [UUID().uuidString.lowercased(), checksum, name])
+    }
   }
 }

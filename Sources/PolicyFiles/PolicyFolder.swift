@@ -31,7 +31,9 @@ package struct PolicyFolder: Sendable {
     // Whoever types the folder's name knows whose it is; what lies in the current folder anybody may have put there.
     if path == Self.usual {
       for place in [path, shown] {
-        if let refusal = ForeignOwner.refusal(of: place, code: "foreign_owner", what: "policy \(name)") { throw refusal }
+        if let refusal = ForeignOwner.refusal(of: place, code: "foreign_owner", what: "policy \(name)") {
+          throw refusal
+        }
       }
     }
     return try reader.read(bytes: try contents(of: shown, name: name), file: shown, name: name)

@@ -44,6 +44,9 @@ extension ConnectionTarget {
   package func at(_ session: Session) -> ConnectionTarget {
     var copy = self
     for keyword in ["host", "hostaddr", "port"] { copy.parameters[keyword] = session.target.parameters[keyword] }
+    if session.hasLeftRole {
+      copy.parameters["options"] = [copy.parameters["options"], "-c role=none"].compactMap { $0 }.joined(separator: " ")
+    }
     return copy
   }
 }

@@ -242,7 +242,7 @@ struct ConnectionError: Error {
       case "3D000":
         (
           "no_such_database", .unavailable,
-          "check the name in database.url: \(target.database); or, if it is lost, holdfast restore latest --into \(target.database)"
+          "check the name in database.url: \(target.database); or, if it is lost, holdfast restore latest --into \(shellWord(target.database))"
         )
       case "57P03": ("server_starting", .unavailable, "wait until the server is up: holdfast check --wait 60s")
       case "53300":

@@ -32,9 +32,10 @@ enum ExpressionTrees {
         \(publications)
       ), own AS (
         SELECT t.* FROM trees t WHERE t.id >= 16384 AND t.tree <> ''
-          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype = 'e' AND (
-            (e.classid = t.class AND e.objid = t.id)
-            OR (e.classid = 'pg_catalog.pg_class'\(catalog) AND e.objid = t.relation)))
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+            WHERE e.deptype = 'e' AND e.classid = t.class AND e.objid = t.id)
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+            WHERE e.deptype = 'e' AND e.classid = 'pg_catalog.pg_class'\(catalog) AND e.objid = t.relation)
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_class x WHERE x.oid = t.relation AND x.relpersistence = 't')
       )
       """

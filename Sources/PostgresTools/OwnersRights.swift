@@ -43,7 +43,9 @@ package final class OwnersRights: @unchecked Sendable {
     let inner = "SELECT ARRAY[\(array)] FROM (\(sql)) AS q (\(names.joined(separator: ", ")))"
     _ = session.attempt("SET LOCAL statement_timeout = \(milliseconds ?? 0)")
     let outer = (1...columns).map { "t.r[\($0)]" }.joined(separator: ", ")
-    let outcome = session.attempt("SELECT \(outer) FROM \(Self.function)($1) AS t (r)", [inner])
+    let read = "SELECT \(outer) FROM \(Self.function)($1) AS t (r)"
+    // A function can outlive the server's own limit.
+    let outcome = session.attempt(read, [inner], within: milliseconds.map { .milliseconds($0 + Self.grace) })
     // What it has set, locked or left in its own transaction goes with that.
     if case .success = session.attempt("ROLLBACK TO SAVEPOINT holdfast_fence") {
       lock.withLock { idle[owner, default: []].append(session) }
@@ -51,10 +53,19 @@ package final class OwnersRights: @unchecked Sendable {
     return outcome
   }
 
+  /// Milliseconds beyond the server's limit until the connection is given up.
+  private static let grace = 300
   private static let function = "pg_temp.holdfast_read"
 
   private func take(_ owner: String) throws(Failure) -> Result<Session, ServerError> {
-    if let session = lock.withLock({ idle[owner]?.popLast() }) { return .success(session) }
+    let (own, other) = lock.withLock {
+      let own = idle[owner]?.popLast()
+      // As many sessions as threads, whoever owns the tables: one of another owner's ends for the new one.
+      let other = own == nil ? idle.first { !$0.value.isEmpty }?.key : nil
+      return (own, other.flatMap { idle[$0]?.popLast() })
+    }
+    if let own { return .success(own) }
+    withExtendedLifetime(other) {}
     let session = try connector.connect(target, purpose: purpose)
     try session.query(settings)
     // Checked, a body would be read with our rights.
@@ -74,26 +85,36 @@ package final class OwnersRights: @unchecked Sendable {
 }
 
 extension OwnersRights {
-  /// SQL: whose rights a table is read with; NULL: ours. A table of our own that somebody else's function or operator is behind is read by
-  /// nobody: that is the empty name.
+  /// SQL of a common table expression, without WITH: `foreign_code (relation)` has the tables behind whose indexes and statistics a function,
+  /// an operator or a type is that belongs neither to the session's role nor to a superuser.
+  package static let foreignCode = """
+    foreign_code (relation) AS (
+      SELECT DISTINCT part.relation FROM (
+        SELECT i.indrelid, d.refclassid, d.refobjid FROM pg_catalog.pg_index i JOIN pg_catalog.pg_depend d
+          ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
+        WHERE i.indexprs IS NOT NULL OR i.indpred IS NOT NULL
+        UNION ALL SELECT s.stxrelid, d.refclassid, d.refobjid FROM pg_catalog.pg_statistic_ext s
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass AND d.objid = s.oid
+      ) part (relation, class, id)
+      LEFT JOIN pg_catalog.pg_proc f ON part.class = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.oid = part.id
+      LEFT JOIN pg_catalog.pg_operator o ON part.class = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oid = part.id
+      LEFT JOIN pg_catalog.pg_type y ON part.class = 'pg_catalog.pg_type'::pg_catalog.regclass AND y.oid = part.id
+      JOIN pg_catalog.pg_roles r ON r.oid = COALESCE(f.proowner, o.oprowner, y.typowner)
+      WHERE NOT r.rolsuper AND r.rolname <> current_user)
+    """
+
+  /// SQL: whose rights a table is read with; NULL: ours. The empty name: nobody's, as code of several owners is behind it.
   ///
-  /// - Parameter table: the alias of a row of `pg_class`.
+  /// - Parameter table: the alias of a row of `pg_class`, in a query with `foreignCode`.
   package static func reader(of table: String) -> String {
     """
-    CASE WHEN pg_catalog.pg_get_userbyid(\(table).relowner) <> current_user
-      THEN pg_catalog.pg_get_userbyid(\(table).relowner)::pg_catalog.text
-    WHEN EXISTS (
-      SELECT FROM pg_catalog.pg_depend d
-      LEFT JOIN pg_catalog.pg_proc f ON d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.oid = d.refobjid
-      LEFT JOIN pg_catalog.pg_operator o ON d.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND o.oid = d.refobjid
-      LEFT JOIN pg_catalog.pg_type y ON d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND y.oid = d.refobjid
-      JOIN pg_catalog.pg_roles r ON r.oid = COALESCE(f.proowner, o.oprowner, y.typowner)
-      WHERE NOT r.rolsuper AND r.oid <> \(table).relowner AND (
-        d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid IN
-          (SELECT i.indexrelid FROM pg_catalog.pg_index i WHERE i.indrelid = \(table).oid)
-        OR d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass AND d.objid IN
-          (SELECT s.oid FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid = \(table).oid)))
-      THEN '' END
+    CASE WHEN \(table).relkind = 'p' AND EXISTS (
+        SELECT FROM pg_catalog.pg_partition_tree(\(table).oid) leaf JOIN pg_catalog.pg_class l ON l.oid = leaf.relid
+        WHERE l.relowner <> \(table).relowner OR (pg_catalog.pg_get_userbyid(\(table).relowner) = current_user
+          AND l.oid IN (SELECT relation FROM foreign_code))) THEN ''
+      WHEN pg_catalog.pg_get_userbyid(\(table).relowner) <> current_user
+        THEN pg_catalog.pg_get_userbyid(\(table).relowner)::pg_catalog.text
+      WHEN \(table).oid IN (SELECT relation FROM foreign_code) THEN '' END
     """
   }
 }

@@ -39,7 +39,8 @@ extension CensusReader {
       WITH \(ExpressionTrees.own(session.serverVersion))
       SELECT DISTINCT site.type || ' ' || site.identity, c.oid::pg_catalog.regclass::text
       FROM own t, pg_catalog.regexp_matches(t.tree, ':(row_typeid|consttype) ([0-9]+)', 'g') m
-      JOIN pg_catalog.pg_class c ON c.reltype = m[2]::pg_catalog.oid
+      JOIN pg_catalog.pg_type y ON y.oid = m[2]::pg_catalog.oid
+      JOIN pg_catalog.pg_class c ON c.reltype IN (y.oid, y.typelem, y.typbasetype)
       CROSS JOIN LATERAL pg_catalog.pg_identify_object(t.class, t.id, 0) site
       WHERE c.oid = ANY ('{\(tables.map(String.init).joined(separator: ","))}'::pg_catalog.oid[]) ORDER BY 1 LIMIT 100
       """

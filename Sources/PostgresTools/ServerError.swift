@@ -32,6 +32,11 @@ package struct ServerError: Error, Sendable {
     self.endpoint = endpoint
   }
 
+  /// Nothing was asked of the server.
+  package init(refusal: String) {
+    self.init(sqlState: "42501", message: refusal, detail: nil, hint: nil, stopped: nil, endpoint: "")
+  }
+
   init(_ result: OpaquePointer, stopped: Int32?, endpoint: String) {
     self.init(
       sqlState: Self.field("C", of: result), message: Self.field("M", of: result) ?? "unknown error",

@@ -12,8 +12,12 @@ package final class Session: @unchecked Sendable {
   private let cancellation: Cancellation
   private let notices: Unmanaged<NoticeBox>
   package let target: ConnectionTarget
+  /// The database had made it another role than the connection's.
+  private(set) var hasLeftRole = false
   /// Heard besides the session's own, for some statements. Guarded by `lock`.
   private var alsoHears: Cancellation?
+  /// Of the statement that runs. Guarded by `lock`.
+  private var deadline: ContinuousClock.Instant?
 
   init(
     adopting connection: OpaquePointer, target: ConnectionTarget, cancellation: Cancellation, log: Log
@@ -62,7 +66,7 @@ package final class Session: @unchecked Sendable {
     QuietLogins.shared.learn(from: connection, target.parameters)
     try query("SELECT pg_catalog.set_config('search_path', '', false)")
     // The database's owner may have made everybody who connects another role; what the role itself, or the connection, asks for stays.
-    try query(
+    hasLeftRole = try !query(
       """
       SELECT pg_catalog.set_config('role', 'none', false) FROM pg_catalog.pg_database b
       WHERE b.datname = current_database() AND current_user <> session_user AND $1 = 'f'
@@ -70,7 +74,8 @@ package final class Session: @unchecked Sendable {
           WHERE s.setdatabase = b.oid AND s.setrole = 0 AND c LIKE 'role=%')
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c, pg_catalog.pg_roles r
           WHERE r.rolname = session_user AND s.setrole = r.oid AND s.setdatabase IN (0, b.oid) AND c LIKE 'role=%')
-      """, [target.parameters["options"]?.contains("role") == true ? "t" : "f"])
+      """, [target.parameters["options"]?.contains("role") == true ? "t" : "f"]
+    ).isEmpty
     try query(
       """
       SELECT pg_catalog.set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '1s'
@@ -111,8 +116,16 @@ package final class Session: @unchecked Sendable {
   package func attempt(bytes: [UInt8]) -> Result<[[String?]], ServerError> { outcome { send(bytes: bytes) } }
 
   /// Like `query`, with the server's error as a value to look at.
-  package func attempt(_ sql: String, _ parameters: [String?] = []) -> Result<[[String?]], ServerError> {
-    outcome { send(sql, parameters) }
+  ///
+  /// - Parameter limit: how long the server may take; then the connection is given up, with whatever runs there.
+  package func attempt(
+    _ sql: String, _ parameters: [String?] = [], within limit: Duration? = nil
+  ) -> Result<[[String?]], ServerError> {
+    lock.withLock {
+      deadline = limit.map { .now + $0 }
+      defer { deadline = nil }
+      return outcome { send(sql, parameters) }
+    }
   }
 
   /// Runs statements that a stop of the run breaks off, on a session that otherwise goes on until its work is ended or undone.
@@ -266,6 +279,7 @@ package final class Session: @unchecked Sendable {
       cancelStatement()
     }
     if let giveUp, giveUp < .now { return false }
+    if let deadline, deadline < .now { return false }
     var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
     _ = poll(&waiting, 1, 100)
     return waiting.revents == 0 || PQconsumeInput(connection) == 1

@@ -19,7 +19,9 @@ package struct Toolbox: Sendable {
     var found: [ClientInstallation] = []
     if let directory = demanded.directory {
       for path in [directory, "\(directory)/pg_dump"] {
-        if let refusal = ForeignOwner.refusal(of: path, code: "foreign_owner", what: "tools.directory") { throw refusal }
+        if let refusal = ForeignOwner.refusal(of: path, code: "foreign_owner", what: "tools.directory") {
+          throw refusal
+        }
       }
     }
     for directory in demanded.directory.map({ [$0] }) ?? candidateFolders() {

@@ -62,6 +62,8 @@ extension StatusReport {
   /// Why a rollback of the last deploy would fail, as far as that was seen; a copy that nobody has opened is still a way back.
   package var failedRollback: String? {
     guard case .stands(let deploy) = lastDeploy, !isCopied else { return nil }
+    // A restore that went well since outweighs it.
+    if case .restore(let at, _) = proof, at > deploy.failedRollbackAt ?? deploy.startedAt { return nil }
     return deploy.failedRollback ?? deploy.restoreProblem
   }
 

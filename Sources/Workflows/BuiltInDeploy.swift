@@ -105,7 +105,7 @@ struct BuiltInDeploy {
   }
 
   private func nextStep(_ failure: ScriptFailure) -> String {
-    let resolve = "holdfast resolve \(failure.name) --rolled-back && holdfast deploy"
+    let resolve = "holdfast resolve \(shellWord(failure.name)) --rolled-back && holdfast deploy"
     guard failure.isAtomic else { return "go back to before the deploy: holdfast rollback" }
     // Neither a lock that somebody else held nor a stop is the script's fault.
     let first =

@@ -72,7 +72,7 @@ struct DeployBooks {
       "P3009", exit: .failed, what: "deploy of \(policy.name)",
       why: "migration \(row.name), begun \(row.startedAt), has failed before; no other is applied over it",
       nextStep:
-        "if nothing of it is left: holdfast resolve \(row.name) --rolled-back; if it was completed by hand: --applied",
+        "if nothing of it is left: holdfast resolve \(shellWord(row.name)) --rolled-back; if it was completed by hand: --applied",
       details: (row.logs ?? "").split(separator: "\n").prefix(20).map(String.init))
   }
 

@@ -23,7 +23,8 @@ struct InterruptedRollback {
     journal = try DeployJournal(work.repository, policy: work.policy.name, id: record.id)
     // Somebody may have given the replaced one another name in the midst of it.
     let moved: String? = if let oid = rollback.live { try work.swap.name(ofOID: oid) } else { nil }
-    for name in Set([rollback.database, rollback.keptAs, moved].compactMap { $0 }) where try work.swap.exists(name) {
+    for name in Set([rollback.database, rollback.keptAs, moved].compactMap { $0 })
+    where try work.swap.exists(name) && (name == rollback.database || record.isOwn(name)) {
       try work.maintenance.hearing(work.surroundings.cancellation) { () throws(Failure) in
         try work.swap.openFence(name)
       }
@@ -47,16 +48,19 @@ struct InterruptedRollback {
     return nil
   }
 
-  /// Unfinished, or closed as we leave one that is whole; a standby copy that we had to open is known by its number.
+  /// Unfinished, or closed as we leave one that is whole: untouched, where its identity is in the journal. A standby copy that we had to open
+  /// is known by its number.
   private func isOurs(_ name: String) throws(Failure) -> Bool {
+    if try restoredWhole(name) != nil { return true }
     let copy = record.copy?.name == name ? record.copy?.identity?.prefix { $0 != " " } : nil
     return try !work.maintenance.query(
       """
-      SELECT FROM pg_catalog.pg_database d WHERE d.datname = $1 AND (NOT d.datallowconn OR d.datconnlimit = $2::int
-        OR pg_catalog.shobj_description(d.oid, 'pg_database') = $3 OR d.oid::text = $4)
+      SELECT FROM pg_catalog.pg_database d WHERE d.datname = $1 AND (NOT d.datallowconn AND $5 = 'f'
+        OR d.datconnlimit = $2::int OR pg_catalog.shobj_description(d.oid, 'pg_database') = $3 OR d.oid::text = $4)
       """,
       [
         name, "\(DatabaseProperties.unfinishedLimit)", DatabaseProperties.unfinishedComment, copy.map(String.init),
+        rollback.restoredIdentity == nil ? "f" : "t",
       ]
     ).isEmpty
   }
@@ -86,7 +90,10 @@ struct InterruptedRollback {
       plan.copy = try restoredWhole(temporary)
       if plan.copy != nil {
         plan.temporary = temporary
-      } else if try drop(temporary) == nil {
+      } else if let kept = try drop(temporary) {
+        // From here on it is one of the kept ones, and this rollback begins anew.
+        try journal.append(DeployEvent(.abandoned, at: now, keptAs: kept))
+      } else {
         plan.temporary = temporary
       }
     }

@@ -41,7 +41,7 @@ extension DatabaseSwap {
         try cancellation.check()
       }
     } catch {
-      if error.code == "connection_lost" { return try settleAnew(error, live, keptAs, replacement) }
+      if error.code == "connection_lost" { return try settleAnew(error, live, replacement, closed) }
       throw opened(closed.sorted(), after: error)
     }
   }
@@ -178,7 +178,11 @@ extension DatabaseSwap {
   /// After the loss of the connection: connects anew, waits until whatever the lost session had begun is over, and opens the fences.
   ///
   /// - Throws: the loss, unless the exchange turns out to be done.
-  private func settleAnew(_ loss: Failure, _ live: String, _ keptAs: String, _ replacement: String) throws(Failure) {
+  ///
+  /// - Parameter closed: the databases whose fences it had closed.
+  private func settleAnew(
+    _ loss: Failure, _ live: String, _ replacement: String, _ closed: Set<String>
+  ) throws(Failure) {
     var failure = loss
     failure.nextStep = "look at the server's log, and wait until it runs"
     do throws(Failure) {
@@ -190,7 +194,7 @@ extension DatabaseSwap {
       let isOver = anew.hasTurn(of: live)
       if isOver, try !anew.exists(replacement), try anew.exists(live) { return }
       var there: [String] = []
-      for name in [live, replacement] where try anew.exists(name) { there.append(name) }
+      for name in closed.sorted() where try anew.exists(name) { there.append(name) }
       failure = anew.opened(there, after: failure)
     } catch {
       failure.details.append("Nobody can connect to \(live) now: its fence could not be opened again (\(error.why)).")

@@ -164,7 +164,7 @@ package struct ReadStatus {
     Failure(
       "no_database", exit: .unavailable, what: "server \(target.endpoint)",
       why: "there is no database \(target.database)",
-      nextStep: "correct database.url, or bring it back: holdfast restore latest --into \(target.database)")
+      nextStep: "correct database.url, or bring it back: holdfast restore latest --into \(shellWord(target.database))")
   }
 
 }

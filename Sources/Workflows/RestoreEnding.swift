@@ -32,10 +32,13 @@ struct RestoreEnding {
   static func callsFunctions(_ session: Session) throws(Failure) -> Bool {
     try !session.query(
       """
-      SELECT FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-        AND d.refobjid >= 16384 AND d.classid IN ('pg_catalog.pg_constraint'::pg_catalog.regclass,
-          'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, 'pg_catalog.pg_attrdef'::pg_catalog.regclass,
-          'pg_catalog.pg_class'::pg_catalog.regclass)
+      SELECT FROM pg_catalog.pg_depend d WHERE d.refobjid >= 16384
+        AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass)
+        AND (d.classid IN ('pg_catalog.pg_constraint'::pg_catalog.regclass,
+            'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, 'pg_catalog.pg_class'::pg_catalog.regclass)
+          OR d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid IN (
+            SELECT e.oid FROM pg_catalog.pg_attrdef e JOIN pg_catalog.pg_attribute a ON a.attrelid = e.adrelid
+              AND a.attnum = e.adnum WHERE a.attgenerated <> ''))
       LIMIT 1
       """
     ).isEmpty

@@ -87,7 +87,8 @@ package struct ResumeDeploy {
       throw Failure(
         "in_doubt", exit: .failed, what: "migration \(row.name)",
         why: "it was interrupted, and did not run as one transaction: a part of it may have stayed",
-        nextStep: "look, then: holdfast resolve \(row.name) --applied or --rolled-back, and holdfast resume; "
+        nextStep:
+          "look, then: holdfast resolve \(shellWord(row.name)) --applied or --rolled-back, and holdfast resume; "
           + "or go back to before the deploy: holdfast abandon")
     }
   }
@@ -112,7 +113,7 @@ package struct ResumeDeploy {
     Failure(
       "P3018", exit: .failed, what: "migration \(row.name) failed", why: "it had failed before the interruption",
       nextStep: isAtomic
-        ? "fix the script, then: holdfast resolve \(row.name) --rolled-back && holdfast deploy"
+        ? "fix the script, then: holdfast resolve \(shellWord(row.name)) --rolled-back && holdfast deploy"
         : "go back to before the deploy: holdfast rollback",
       details: (row.logs ?? "").split(separator: "\n").prefix(20).map(String.init))
   }

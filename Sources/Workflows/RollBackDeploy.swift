@@ -151,6 +151,7 @@ package struct RollBackDeploy {
     try journal.append(try began(plan))
     let count = exactCount(plan)
     defer { count?.abandon() }
+    let counted: Counted
     do throws(Failure) {
       let database = try restoreBeside(plan, verified.backup, toolbox)
       let writes = try completeWrites(plan, count)
@@ -158,9 +159,10 @@ package struct RollBackDeploy {
       try standby.seal(database)
       try journal.append(
         DeployEvent(.restored, at: surroundings.now(), identity: try standby.identity(plan.temporary)))
-      try readyToSwap(plan)
-      return writes
+      counted = writes
     } catch { throw givenUp(plan, journal, error) }
+    try readyToSwap(plan)
+    return counted
   }
 
   /// The snapshot is damaged: what leads to before the deploy now is an older backup.
@@ -191,9 +193,9 @@ package struct RollBackDeploy {
       try standby.close(plan.temporary)
       try journal.append(
         DeployEvent(.restored, at: surroundings.now(), identity: try standby.identity(plan.temporary)))
-      try readyToSwap(plan)
-      return Counted(raw: plan.lostWrites, completed: plan.lostWrites, isComplete: plan.countedAll)
     } catch { throw givenUp(plan, journal, error) }
+    try readyToSwap(plan)
+    return Counted(raw: plan.lostWrites, completed: plan.lostWrites, isComplete: plan.countedAll)
   }
 
   /// A copy has the properties of the snapshot, or those that an interrupted rollback gave it.
@@ -208,9 +210,17 @@ package struct RollBackDeploy {
     try maintenance.query("COMMIT")
   }
 
+  /// What is whole is not given up for what only keeps it from being swapped in now.
   private func readyToSwap(_ plan: RollbackPlan) throws(Failure) {
-    if plan.liveExists { try swap.refuseBlocked(plan.database) }
-    try surroundings.cancellation.check()
+    do throws(Failure) {
+      if plan.liveExists { try swap.refuseBlocked(plan.database) }
+      try surroundings.cancellation.check()
+    } catch {
+      var failure = error.followed(by: "holdfast resume; or give it up: holdfast abandon")
+      failure.details.append(
+        "\(plan.database) was not touched; \(plan.temporary) is restored whole, and kept for that.")
+      throw failure
+    }
   }
 
   private func restoreBeside(
@@ -260,8 +270,8 @@ package struct RollBackDeploy {
       try surroundings.connector.connect(target.database(plan.temporary), purpose: "rollback"), schema: target.schema)
     // Without a history before the deploy there is none to carry on.
     guard restored.isThere else { return }
-    let known = Set(try restored.rows().map(\.id))
     do throws(Failure) {
+      let known = Set(try restored.rows().map(\.id))
       let live = try surroundings.connector.connect(target, purpose: "rollback")
       for row in try HistoryTable(live, schema: target.schema).rows() where !known.contains(row.id) {
         try restored.insertRolledBack(row, by: plan.deploy)
@@ -278,10 +288,11 @@ package struct RollBackDeploy {
   /// A restore takes time, and somebody may have put another database in the place of the one that is to be replaced.
   private func refuseAnotherLive(_ plan: RollbackPlan) throws(Failure) {
     let found = try swap.oid(of: plan.database)
-    guard found != plan.situation.liveOID else { return }
+    // One that is gone meanwhile is no obstacle.
+    guard let found, found != plan.situation.liveOID else { return }
     throw Failure(
       "another_database", exit: .failed, what: "rollback of \(plan.database)",
-      why: "\(plan.database) is another database than when the rollback began (oid \(found ?? "none"), then "
+      why: "\(plan.database) is another database than when the rollback began (oid \(found), then "
         + "\(plan.situation.liveOID ?? "none"))",
       nextStep: "give that rollback up: holdfast abandon; then look which of them is to be kept")
   }
@@ -303,8 +314,13 @@ package struct RollBackDeploy {
     let event = DeployEvent(
       .swapping, at: surroundings.now(), identity: replacement, keptAs: plan.liveExists ? plan.keptAs : nil)
     try note([event], journal, orElse: "\(plan.database) was not touched; \(plan.temporary) is whole, and left.")
-    try refuseAnotherLive(plan)
-    try followProperties(plan)
+    do throws(Failure) {
+      try refuseAnotherLive(plan)
+      try followProperties(plan)
+    } catch {
+      _ = maintenance.attempt("ROLLBACK")
+      throw error.code == "another_database" ? error : error.followed(by: "holdfast resume; or holdfast abandon")
+    }
     let ended = plan.sessions.reduce(0) { $0 + $1.count }
     func exchange() throws(Failure) {
       try swap.exchange(live: plan.database, keptAs: plan.keptAs, replacement: plan.temporary)

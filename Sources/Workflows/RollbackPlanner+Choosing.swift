@@ -33,7 +33,7 @@ extension RollbackPlanner {
       guard try DatabaseIdentity.of(name, maintenance) == nil else { throw error }
       var failure = error
       failure.why += "; and there is no database \(name)"
-      failure.nextStep = "bring it back from the newest backup: holdfast restore latest --into \(name)"
+      failure.nextStep = "bring it back from the newest backup: holdfast restore latest --into \(shellWord(name))"
       throw failure
     }
   }

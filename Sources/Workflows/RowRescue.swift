@@ -60,8 +60,17 @@ struct RowRescue {
         ]
         break
       }
-      checks += broken
-      for check in broken { try dump.session.query(check.drop) }
+      var isDropped = true
+      for check in broken where isDropped {
+        if case .success = dump.session.attempt(check.drop) { checks.append(check) } else { isDropped = false }
+      }
+      // Not every server lets go of what a table has from its parent.
+      guard isDropped else {
+        lost = [
+          Shortfall(statement: piece.table.copyStatement, replacements: [], why: failure.reason, table: piece.table)
+        ]
+        break
+      }
       guard let next = try outcome(piece, load) else { break }
       failure = next
     }

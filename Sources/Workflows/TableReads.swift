@@ -34,6 +34,7 @@ struct TableReads: Sendable {
     try ours.with { (session) throws(Failure) in
       try session.query(
         """
+        WITH \(OwnersRights.foreignCode)
         SELECT n.nspname, c.relname, \(OwnersRights.reader(of: "c")), c.relkind = 'p'
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE \(condition) ORDER BY c.relpages DESC, 1, 2
@@ -59,11 +60,15 @@ struct TableReads: Sendable {
     _ sql: String, columns: Int, of table: LiveTable, within milliseconds: Int? = nil
   ) throws(Failure) -> Result<[[String?]], ServerError> {
     if let reader = table.reader {
+      guard !reader.isEmpty else { return .failure(ServerError(refusal: "code of several owners is behind it")) }
       return try owners.query(sql, columns: columns, as: reader, within: milliseconds)
     }
     return try ours.with { (session) throws(Failure) in
-      try session.query("SET statement_timeout = \(milliseconds ?? 0)")
-      return session.attempt(sql)
+      guard let milliseconds else { return session.attempt(sql) }
+      try session.query("SET statement_timeout = \(milliseconds)")
+      let outcome = session.attempt(sql)
+      if session.isIdle { try session.query("SET statement_timeout = 0") }
+      return outcome
     }
   }
 

@@ -58,6 +58,13 @@ import Testing
           #expect(try bench.confirmed("resume").exit == 0)
           let live = try bench.maintain("SELECT oid FROM pg_database WHERE datname = '\(bench.database)'")
           #expect((live == oid) == !isOpened)
+          if isOpened {
+            // Kept as it is, and listed.
+            #expect(try bench.run("status", "--json").stdout.contains(copy))
+            try bench.maintain("ALTER DATABASE \"\(copy)\" ALLOW_CONNECTIONS true")
+            #expect(try bench.psql("SELECT count(*) FROM customers WHERE name = 'forged'", database: copy) == "1")
+            try bench.maintain("DROP DATABASE \"\(copy)\"")
+          }
           try expectRolledBack(bench, "opened: \(isOpened)")
           #expect(try bench.confirmed("undo").exit == 0)
           bench.dropCopies()
