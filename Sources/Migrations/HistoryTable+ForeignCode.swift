@@ -39,7 +39,7 @@ extension HistoryTable {
 
   private static let foreignCode = """
     WITH history AS (
-      SELECT c.oid, c.relowner, c.relrowsecurity FROM pg_catalog.pg_class c
+      SELECT c.oid, c.relowner FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = $1 AND c.relname = '_prisma_migrations' AND c.relkind = 'r'
     ), code (what, owner) AS (
@@ -51,8 +51,6 @@ extension HistoryTable {
       JOIN pg_catalog.pg_constraint k ON k.confrelid = h.oid AND k.contype = 'f'
         AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
       JOIN pg_catalog.pg_class t ON t.oid = k.conrelid
-      UNION ALL SELECT 'policy ' || pg_catalog.quote_ident(p.polname), h.relowner FROM history h
-      JOIN pg_catalog.pg_policy p ON p.polrelid = h.oid WHERE h.relrowsecurity
       UNION ALL SELECT CASE WHEN f.oid IS NOT NULL THEN 'function ' || f.oid::pg_catalog.regprocedure::text
         WHEN o.oid IS NOT NULL THEN 'operator ' || o.oid::pg_catalog.regoperator::text
         ELSE 'type ' || y.oid::pg_catalog.regtype::text END, COALESCE(f.proowner, o.oprowner, y.typowner)
