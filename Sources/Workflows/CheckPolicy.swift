@@ -139,6 +139,13 @@ package struct CheckPolicy {
     var findings = [
       CheckFinding(kind: .fine, text: "database \(database) on \(endpoint), PostgreSQL \(facts.version)")
     ]
+    let mode = target.parameters["sslmode"] ?? "prefer"
+    if !target.isLocal, mode != "verify-full" {
+      findings.append(
+        CheckFinding(
+          kind: .warning, text: "nobody checks who \(endpoint) is: sslmode is \(mode)",
+          fix: "sslmode=verify-full in database.url, and sslrootcert=FILE where its certificate is not a public one"))
+    }
     let ignored = ConnectionVariables.ignored(surroundings.environment, by: target)
     if !ignored.isEmpty {
       findings.append(

@@ -49,10 +49,29 @@ struct DatabaseSwap {
       // Two that see each other and step back are not to meet again.
       usleep(.random(in: 30_000...120_000))
     }
+    let holders = try holders(of: name)
     throw Failure(
       "locked", exit: .locked, what: "rollback of \(name)",
-      why: "another machine's rollback of it holds the lock (see pg_locks in \(session.target.database))",
-      nextStep: "wait until it has ended, then run the same command again")
+      why: "another session holds the lock of its rollbacks" + (holders.first.map { ": \($0.text)" } ?? ""),
+      nextStep: "wait until it has ended, then run the same command again; where it is none of Holdfast's: "
+        + "SELECT pg_terminate_backend(\(holders.first?.process ?? "PID"))", details: holders.dropFirst().map(\.text))
+  }
+
+  /// Any role that may connect can take an advisory lock: so it is told who has.
+  private func holders(of name: String) throws(Failure) -> [(process: String, text: String)] {
+    try session.query(
+      """
+      SELECT l.pid, coalesce(a.usename, 'unknown'), coalesce(nullif(a.application_name, ''), 'unnamed')
+      FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+      WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_catalog.pg_backend_pid()
+        AND l.classid = \(Self.lockClass) AND l.objsubid = 2
+        AND l.objid::bigint = pg_catalog.hashtext($1)::bigint & 4294967295
+      """, [name]
+    ).map { (values) throws(Failure) in
+      let row = try Row(values)
+      let process = try row.text(0)
+      return (process, "pid \(process), role \(quoteIdentifier(try row.text(1))), application \(try row.text(2))")
+    }
   }
 
   /// A lock is one of a database, and another run may have another maintenance database than this one: who has the same lock

@@ -10,13 +10,19 @@ struct ServerDisk {
 
   /// - Returns: nil where the server is elsewhere, or does not tell where its data is.
   func freeBytes(_ session: Session) throws(Failure) -> UInt64? {
-    let host = target.parameters["host"] ?? ""
-    let isLocal = host.isEmpty || host.hasPrefix("/") || host.hasPrefix("127.") || ["localhost", "::1"].contains(host)
-    guard isLocal else { return nil }
+    guard target.isLocal else { return nil }
     guard case .success(let rows) = session.attempt("SHOW data_directory"), let folder = rows.first?.first ?? nil
     else { return nil }
     // Behind a forwarded port, or in a container, that is another machine's folder.
     guard access("\(folder)/PG_VERSION", F_OK) == 0 else { return nil }
     return StreamPipeline.freeBytes(folder)
+  }
+}
+
+extension ConnectionTarget {
+  /// By a socket, or by the loopback interface.
+  var isLocal: Bool {
+    let host = parameters["host"] ?? ""
+    return host.isEmpty || host.hasPrefix("/") || host.hasPrefix("127.") || ["localhost", "::1"].contains(host)
   }
 }

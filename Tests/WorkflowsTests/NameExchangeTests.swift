@@ -137,6 +137,9 @@ import Testing
       try bench.cluster.holding(turn, database: bench.database) {
         let refused = try bench.confirmed("rollback")
         #expect(refused.exit == 75, "\(refused.stdout)")
+        // Anybody can take such a lock.
+        #expect(refused.json.string("error", "why")?.contains("role \"postgres\", application other-") == true)
+        #expect(refused.json.string("error", "next_step")?.contains("pg_terminate_backend(") == true)
       }
       #expect(try bench.confirmed("rollback").exit == 0)
     }
