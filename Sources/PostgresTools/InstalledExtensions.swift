@@ -6,7 +6,7 @@ import Diagnostics
 /// A dump names neither: `CREATE EXTENSION` makes the version that the server has as its default, with the objects of its script.
 package struct InstalledExtensions: Sendable {
   package var versions: [String: String] = [:]
-  /// Of each extension, as `pg_identify_object` has them, with a digest of how they are defined, where that is to be had.
+  /// Of each extension, as `pg_identify_object` has them, with a digest of the definition, where the server gives one.
   package var members: [String: [String: String]] = [:]
 
   package init(_ session: Session) throws(Failure) {

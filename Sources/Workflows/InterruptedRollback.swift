@@ -91,7 +91,7 @@ struct InterruptedRollback {
       if plan.copy != nil {
         plan.temporary = temporary
       } else if let kept = try drop(temporary) {
-        // From here on it is one of the kept ones, and this rollback begins anew.
+        // From here on it is one of the kept ones, and this rollback begins again.
         try journal.append(DeployEvent(.abandoned, at: now, keptAs: kept))
       } else {
         plan.temporary = temporary
