@@ -48,19 +48,21 @@ struct InterruptedRollback {
     return nil
   }
 
-  /// Unfinished, or closed as we leave one that is whole: untouched, where its identity is in the journal. A standby copy that we had to open
-  /// is known by its number.
+  /// Unfinished, or closed as we leave one that is whole. Of one whose identity is in the journal nobody may have been in it since: more
+  /// sessions tell of somebody, fewer of a crash of the server, which forgets them. A standby copy that we had to open is known by its number.
   private func isOurs(_ name: String) throws(Failure) -> Bool {
-    if try restoredWhole(name) != nil { return true }
     let copy = record.copy?.name == name ? record.copy?.identity?.prefix { $0 != " " } : nil
+    let known = (rollback.restoredIdentity ?? "").split(separator: " ").map(String.init)
     return try !work.maintenance.query(
       """
-      SELECT FROM pg_catalog.pg_database d WHERE d.datname = $1 AND (NOT d.datallowconn AND $5 = 'f'
-        OR d.datconnlimit = $2::int OR pg_catalog.shobj_description(d.oid, 'pg_database') = $3 OR d.oid::text = $4)
+      SELECT FROM pg_catalog.pg_database d WHERE d.datname = $1 AND (d.datconnlimit = $2::int
+        OR pg_catalog.shobj_description(d.oid, 'pg_database') = $3 OR d.oid::text = $4
+        OR NOT d.datallowconn AND ($5::text IS NULL
+          OR d.oid::text = $5 AND pg_catalog.pg_stat_get_db_sessions(d.oid) <= $6::bigint))
       """,
       [
         name, "\(DatabaseProperties.unfinishedLimit)", DatabaseProperties.unfinishedComment, copy.map(String.init),
-        rollback.restoredIdentity == nil ? "f" : "t",
+        known.first, known.count > 1 ? known[1] : "0",
       ]
     ).isEmpty
   }
