@@ -101,8 +101,9 @@ struct StatusScreen {
     if let missing = report.missingForRollback {
       return "NOT POSSIBLE on this server: \(missing.what)   -> \(missing.fix)"
     }
-    if let failure = report.failedRollback {
-      return "NOT READY: \(oneLine(failure))   -> fix that, then try it: holdfast restore latest --into NAME"
+    if let failure = report.failedRollback, case .stands(let deploy) = report.lastDeploy {
+      return
+        "NOT READY: \(oneLine(failure))   -> fix that, then try it: holdfast restore \(deploy.backup ?? "ID") --into NAME"
     }
     switch report.lastDeploy {
     case .none: return nil
