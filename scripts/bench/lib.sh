@@ -64,7 +64,7 @@ policy() {
 holdfast() { timed "$1" "$program" "${@:2}" --quiet --policies "$folder/$1/policies"; }
 take() {
   rm -rf -- "$folder/$1/backups"
-  holdfast "$1" backup
+  holdfast "$1" backup --create-repository
 }
 
 timed() { grouped /usr/bin/time -a -o "$folder/$1.times" -f '%e %M' "${@:2}"; }
