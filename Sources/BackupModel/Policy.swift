@@ -18,6 +18,8 @@ package struct Policy: Sendable, Equatable {
   package var jobs: Int?
   /// The id that its holdfast.json must have; nil: that of the policy's backups in it.
   package var repositoryID: String?
+  /// What owners of tables made may run with a superuser's rights when their rows are restored.
+  package var trustsOwner: Bool
   package var backup: BackupSettings
   package var verifyAfterBackup: VerificationLevel
   package var migrations: MigrationSettings
@@ -25,7 +27,8 @@ package struct Policy: Sendable, Equatable {
 
   package init(
     name: String, environment: String, databaseURL: Secret, tools: ToolSettings = ToolSettings(), repository: String,
-    repositoryID: String? = nil, jobs: Int? = nil, backup: BackupSettings = BackupSettings(),
+    repositoryID: String? = nil, jobs: Int? = nil, trustsOwner: Bool = true,
+    backup: BackupSettings = BackupSettings(),
     verifyAfterBackup: VerificationLevel = .archive,
     migrations: MigrationSettings = MigrationSettings(), retention: RetentionRules = RetentionRules()
   ) {
@@ -36,6 +39,7 @@ package struct Policy: Sendable, Equatable {
     self.repository = repository
     self.jobs = jobs
     self.repositoryID = repositoryID
+    self.trustsOwner = trustsOwner
     self.backup = backup
     self.verifyAfterBackup = verifyAfterBackup
     self.migrations = migrations
@@ -80,10 +84,17 @@ package enum BackupFormat: String, Sendable, Codable, CaseIterable {
 
 /// The `backup` section of a policy.
 package struct BackupSettings: Sendable, Equatable {
+  package enum Globals: Sendable {
+    /// With the hashes of passwords, as far as the role may read them.
+    case whole
+    case withoutPasswords
+    case none
+  }
+
   package var format: BackupFormat
   package var compression: Compression
-  /// Whether roles and tablespaces are saved too.
-  package var globals: Bool
+  /// Whether roles and tablespaces are saved too, and how.
+  package var globals: Globals
   /// How long pg_dump waits for a table lock before it gives way.
   package var lockWaitTimeout: Duration
   /// Patterns of tables whose rows are left out, as pg_dump's `--exclude-table-data` takes them.
@@ -94,7 +105,7 @@ package struct BackupSettings: Sendable, Equatable {
   package var acceptMissing: [String]
 
   package init(
-    format: BackupFormat = .directory, compression: Compression = .auto, globals: Bool = true,
+    format: BackupFormat = .directory, compression: Compression = .auto, globals: Globals = .whole,
     lockWaitTimeout: Duration = .seconds(30), excludeTableData: [String] = [], acceptMissing: [String] = [],
     maxAge: Duration? = nil
   ) {

@@ -100,7 +100,10 @@ struct CommandContext {
   // MARK: Surroundings
 
   var surroundings: Surroundings {
-    Surroundings(cancellation: cancellation, log: log, reporter: reporter, environment: environment, umask: umask)
+    var surroundings = Surroundings(
+      cancellation: cancellation, log: log, reporter: reporter, environment: environment, umask: umask)
+    surroundings.acceptsOldClient = invocation.flag("accept-old-client")
+    return surroundings
   }
 
   private var reporter: any Reporter {

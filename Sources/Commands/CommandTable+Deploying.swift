@@ -14,6 +14,9 @@ extension CommandTable {
     help:
       "go on where every row is equal and the restored schema differs in its wording, or lacks what cannot be restored")
 
+  static let oldClientOption = Option(
+    "accept-old-client", help: "with trust_owner: false, restore with a client that has known security holes, too")
+
   /// Both ask the server, for two seconds at most.
   private static let migrationNames = Offer.printed(by: "migrations", key: "name", passing: "policies", after: [])
   private static let deployIDs = Offer.printed(by: "status", key: "deploy", passing: "policies", after: [])
@@ -25,13 +28,13 @@ extension CommandTable {
 
   private static let snapshot = Command(
     "snapshot", summary: "take a backup bound to the migrations' state, held; print its id", operands: [policyOperand],
-    options: [createRepositoryOption, newDatabaseOption],
+    options: [createRepositoryOption, newDatabaseOption, oldClientOption],
     discussion: "For deploy hooks that apply their migrations themselves. Verified to `archive` at least.",
     examples: [Example("holdfast snapshot && npx prisma migrate deploy", comment: "no proof, no migration")])
 
   private static let deploy = Command(
     "deploy", summary: "take a proven snapshot, then apply the pending migrations", operands: [policyOperand],
-    options: [createRepositoryOption, newDatabaseOption],
+    options: [createRepositoryOption, newDatabaseOption, oldClientOption],
     takesTrailingCommand: true,
     discussion: """
       Without a snapshot that is proven no migration is begun. Applies them itself, or by the policy's \
@@ -50,7 +53,7 @@ extension CommandTable {
         "before", value: "MIGRATION", help: "the deploy that first applied this migration", offers: migrationNames),
       Option("to", value: "BACKUP", help: "this backup", offers: backupIDs()),
       Option("plan", help: "only show what would be done"),
-      acceptSchemaOption, confirmOption,
+      acceptSchemaOption, oldClientOption, confirmOption,
     ],
     discussion: """
       Restores the snapshot next to the live database, proves it, carries the history on, and exchanges the two names in \
@@ -68,7 +71,7 @@ extension CommandTable {
 
   private static let resume = Command(
     "resume", summary: "finish an interrupted deploy or rollback", operands: [policyOperand],
-    options: [acceptSchemaOption, confirmOption],
+    options: [acceptSchemaOption, oldClientOption, confirmOption],
     takesTrailingCommand: true,
     discussion: "A deploy whose migrations another program applied needs that program again.",
     examples: [Example("holdfast resume", comment: "after a crash or a reboot")])

@@ -125,7 +125,8 @@ extension CommandTable {
         "verify", value: "HOW",
         help: "how the new database is compared: not at all, by rows per table, or by every digest",
         allowed: RestoreProof.allCases.map(\.rawValue), default: RestoreProof.digest.rawValue),
-      Option("no-analyze", help: "leave out the statistics for the planner"), acceptSchemaOption, policyOption,
+      Option("no-analyze", help: "leave out the statistics for the planner"), acceptSchemaOption,
+      oldClientOption, policyOption,
     ],
     forms: ["ID --into NAME", "ID --table SCHEMA.TABLE... --into NAME", "ID --swap"],
     discussion: """

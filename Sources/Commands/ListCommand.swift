@@ -134,7 +134,7 @@ struct ShowCommand {
     let digests = manifest.digests
     var rows = [
       ["backup", backup.id],
-      ["state", backup.state == .complete ? "intact" : "DAMAGED: never used, never counted"],
+      ["state", backup.state == .complete ? "intact" : "DAMAGED: not used, not counted"],
       ["policy", "\(manifest.policy) (\(manifest.environment)), reason: \(manifest.reason)"],
       ["taken", "\(minuteText(manifest.createdAt)) UTC, \(ageText(manifest.createdAt, now: now)) ago"],
       ["verified", backup.proofText(now: now)],

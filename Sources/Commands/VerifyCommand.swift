@@ -68,7 +68,7 @@ struct VerifyCommand {
       failure: ([failure(outcomes, broken, unread) ?? failure(unread)].compactMap { $0 } + unusable).joined)
   }
 
-  /// A backup that is damaged is not used any more: that is a change, and has its audit line.
+  /// A damaged backup is not used from then on: that is a change, and has its audit line.
   private func noteDamage(_ outcomes: [VerifyBackup.Outcome], _ policies: [Policy]) {
     for outcome in outcomes where !outcome.verification.ok {
       guard let policy = policies.first(where: { $0.name == outcome.backup.manifest.policy }) else { continue }
@@ -99,7 +99,7 @@ struct VerifyCommand {
       "backup_damaged", exit: .dataDamaged, what: "verify --all",
       why: "\(damaged) of \(all) backups \(damaged == 1 ? "is" : "are") damaged"
         + (unread.isEmpty ? "" : ", \(unread.count) not verified"),
-      nextStep: instead.map { "they will not be used; \($0)" } ?? "take a new one: holdfast backup",
+      nextStep: instead.map { "they are not used until they verify again; \($0)" } ?? "take a new one: holdfast backup",
       details: bad.flatMap { outcome in
         outcome.verification.problems.prefix(3).map { "\(outcome.backup.id): \($0.sentence)" }
       } + broken.map { "\($0.id): \($0.failure.why)" } + lines(unread))

@@ -24,6 +24,7 @@ package enum PolicyValueKind: Sendable, Equatable {
   case path
   case boolean
   case integer(ClosedRange<Int>)
+  case booleanOr(String)
   case integerOr(String, ClosedRange<Int>)
   /// With its unit; at most so many days.
   case duration(days: Int)

@@ -82,7 +82,7 @@ package struct PolicyReader: Sendable {
       name: name, environment: environment, databaseURL: Secret(url),
       tools: settings.tools { PolicyPath.absolute($0, besideFile: file) },
       repository: PolicyPath.absolute(repository, besideFile: file), repositoryID: settings.text("repository_id"),
-      jobs: settings.jobs,
+      jobs: settings.jobs, trustsOwner: settings.trustsOwner,
       backup: settings.backup(),
       verifyAfterBackup: settings.text("verify.after_backup").flatMap(VerificationLevel.init) ?? .archive,
       migrations: settings.migrations { PolicyPath.absolute($0, besideFile: file) }, retention: settings.retention())

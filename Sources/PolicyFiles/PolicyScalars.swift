@@ -16,6 +16,8 @@ enum PolicyScalars {
     switch kind {
     case .text, .secret: .value(.text(text))
     case .path: path(text)
+    case .booleanOr(let word):
+      text == word ? .value(.text(word)) : boolean(text, plain: plain).map { .value(.boolean($0)) } ?? .wrong
     case .boolean: boolean(text, plain: plain).map { .value(.boolean($0)) } ?? .wrong
     case .integer(let range): integer(text, plain: plain, range)
     case .integerOr(let word, let range): text == word ? .value(.text(word)) : integer(text, plain: plain, range)
@@ -85,6 +87,7 @@ extension PolicyValueKind {
     case .text, .secret, .path: "must be text"
     case .boolean: "must be true or false, without quotes"
     case .integer(let range): "must be \(Self.words(for: range))"
+    case .booleanOr(let word): "must be true, false or \(word)"
     case .integerOr(let word, let range): "must be \(word) or \(Self.words(for: range))"
     case .duration: "must be a number with its unit, such as 500ms, 30s, 5m, 48h, 7d or 2w"
     case .choice(let words): "must be \(Self.alternatives(words))"
@@ -102,7 +105,7 @@ extension PolicyValueKind {
   var candidates: [String] {
     switch self {
     case .choice(let words), .choices(let words): words
-    case .integerOr(let word, _): [word]
+    case .booleanOr(let word), .integerOr(let word, _): [word]
     case .compression: ["auto", "zstd", "gzip", "none"]
     case .timeZone: TimeZoneName.all
     default: []

@@ -25,6 +25,8 @@ struct PolicySettings {
     if case .integer(let jobs) = values["jobs"] ?? self["backup.jobs"] { jobs } else { nil }
   }
 
+  var trustsOwner: Bool { self["trust_owner"] != .boolean(false) }
+
   func backup() -> BackupSettings {
     var settings = BackupSettings()
     let isWrapped = values["tools.wrapper"].map { $0 != .list([]) } ?? false
@@ -33,7 +35,11 @@ struct PolicySettings {
     if case .compression(let word, let level) = self["backup.compression"] {
       settings.compression = compression(word, level: level)
     }
-    if case .boolean(let globals) = self["backup.globals"] { settings.globals = globals }
+    switch self["backup.globals"] {
+    case .boolean(false): settings.globals = .none
+    case .text: settings.globals = .withoutPasswords
+    default: settings.globals = .whole
+    }
     if case .duration(let timeout) = self["backup.lock_wait_timeout"] { settings.lockWaitTimeout = timeout }
     if case .list(let patterns) = self["backup.exclude_table_data"] { settings.excludeTableData = patterns }
     if case .duration(let age) = self["backup.max_age"] { settings.maxAge = age }

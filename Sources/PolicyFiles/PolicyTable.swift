@@ -20,6 +20,7 @@ package enum PolicyTable {
     .now("repository", .path, default: .text("../backups")),
     .now("jobs", .integerOr("auto", 1...64), default: .text("auto")),
     .now("repository_id", .text, default: .null),
+    .now("trust_owner", .boolean, default: .boolean(true)),
   ]
 
   private static let backup: [PolicyKey] = [
@@ -28,7 +29,7 @@ package enum PolicyTable {
     .now(
       "backup.full_every", .duration(days: 3660), default: .duration(.zero),
       .only([.duration(.zero)], "differential backups are not in this version; every backup is full: write 0s")),
-    .now("backup.globals", .boolean, default: .boolean(true)),
+    .now("backup.globals", .booleanOr("without_passwords"), default: .boolean(true)),
     // pg_dump takes milliseconds in 31 bits.
     .now("backup.lock_wait_timeout", .duration(days: 24), default: .duration(.seconds(30))),
     .now("backup.exclude_table_data", .texts, default: .list([])),

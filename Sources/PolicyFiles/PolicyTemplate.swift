@@ -38,12 +38,14 @@ package enum PolicyTemplate {
 
     # Tables dumped or restored at the same time, 1 to 64; auto: the least of cores, 8, half the server's free connections.
     jobs: auto
+    # false: a superuser loads rows with their owners' rights alone: what these made (checks, domains) is not trusted.
+    trust_owner: true
 
     backup:
       format: null                  # null: directory, behind a wrapper custom; or plain, which is SQL
       compression: auto             # auto, zstd, zstd:1 (fast) to zstd:19 (small), gzip, none
       full_every: 0s                # 0s: every backup is complete in itself
-      globals: true                 # also roles and tablespaces, and the database's own settings and privileges
+      globals: true                 # also roles, tablespaces, the database's settings and privileges; or without_passwords
       lock_wait_timeout: 30s        # how long to wait for a table that is locked before giving way
       exclude_table_data: []        # tables saved without their rows, as patterns: [public.sessions, "audit.log_*"]
       # When the newest good backup is older, status and check report it (exit 2): a job that does not run shows nowhere else.

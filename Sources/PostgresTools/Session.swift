@@ -318,6 +318,13 @@ package final class Session: @unchecked Sendable {
     }
   }
 
+  /// What the server keeps of a password, by its own way of encryption: for statements, which may be logged.
+  package func encrypted(_ password: Secret, of role: String) throws(Failure) -> String {
+    guard let text = PQencryptPasswordConn(connection, password.reveal(), role, nil) else { throw lost().failure }
+    defer { PQfreemem(text) }
+    return String(cString: text)
+  }
+
   func lost() -> ServerError {
     ServerError(
       sqlState: nil, message: String(cString: PQerrorMessage(connection)), detail: nil, hint: nil,

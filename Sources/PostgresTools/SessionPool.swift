@@ -26,13 +26,29 @@ package final class SessionPool: @unchecked Sendable {
   package func with<Result>(_ body: (Session) throws(Failure) -> Result) throws(Failure) -> Result {
     let session = try take()
     let result = try body(session)
-    // One that was lost, or is in the midst of something, serves nobody any more.
-    if session.isIdle { lock.withLock { idle.append(session) } }
+    give(back: session)
     return result
   }
 
-  private func take() throws(Failure) -> Session {
+  /// Lends a session for one work, in which somebody else's functions run: nobody uses it afterwards, whatever they have set in it.
+  ///
+  /// - Throws: what connecting and `body` throw.
+  package func once<Result>(_ body: (Session) throws(Failure) -> Result) throws(Failure) -> Result {
+    try body(try connect())
+  }
+
+  /// A session to be given back.
+  package func take() throws(Failure) -> Session {
     if let session = lock.withLock({ idle.popLast() }) { return session }
+    return try connect()
+  }
+
+  /// One that was lost, or is in the midst of something, serves nobody any more.
+  package func give(back session: Session) {
+    if session.isIdle { lock.withLock { idle.append(session) } }
+  }
+
+  private func connect() throws(Failure) -> Session {
     let session = try connector.connect(target, purpose: purpose)
     if let settings { try session.query(settings) }
     return session

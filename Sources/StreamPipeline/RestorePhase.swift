@@ -40,16 +40,3 @@ package enum RestorePhase: Sendable, Equatable {
     return label.prefixMatch(of: #/SECURITY LABEL FOR \S+ ON EVENT TRIGGER /#) == nil ? .main : .eventTrigger
   }
 }
-
-extension DumpedStatement {
-  /// A key or check that is added without a look at the rows that are there; nil for a statement that does not add one.
-  package static func withoutValidation(_ statement: [UInt8]) -> [UInt8]? {
-    guard statement.starts(with: "ALTER TABLE ".utf8), !statement.ends(with: " NOT VALID"),
-      let constraint = statement.firstRange(of: Array(" ADD CONSTRAINT ".utf8))
-    else { return nil }
-    var parser = NameParser(statement[constraint.upperBound...])
-    guard parser.identifier() != nil else { return nil }
-    let isKnown = [" FOREIGN KEY ", " CHECK "].contains { parser.remaining.starts(with: $0.utf8) }
-    return isKnown ? statement + Array(" NOT VALID".utf8) : nil
-  }
-}

@@ -34,7 +34,7 @@ struct ArchiveSections: Sendable {
     try place.pool.with { (session) throws(Failure) in
       // A server that is gone says nothing of the statements either.
       try session.query("SELECT")
-      let replay = DumpReplay(DumpSession(session: session, paths: place.paths), isRepeated: true)
+      let replay = DumpReplay(place.dumpSession(session), isRepeated: true)
       for statement in try statements(selection) { try replay.take(statement) }
       try replay.settle()
       return try replay.giveUp(isTolerant: place.isTolerant)

@@ -53,7 +53,7 @@ struct CaptureDatabase {
     let passwordFile = try work.passwordFile(for: source.target)
 
     // What needs no snapshot comes before it: the shorter it is open, the less it holds up.
-    let globals = policy.backup.globals ? try saveGlobals(passwordFile) : nil
+    let globals = policy.backup.globals != .none ? try saveGlobals(passwordFile) : nil
     let database = try ServerReader(source.session).database()
     let start = CaptureStart(
       locks: TableLocks(
@@ -184,15 +184,15 @@ struct CaptureDatabase {
     }
   }
 
-  /// Roles and tablespaces; the passwords' hashes only when the role may see them.
+  /// Roles and tablespaces; the passwords' hashes only when the policy wants them and the role may see them.
   private func saveGlobals(_ passwordFile: String?) throws(Failure) -> StoredFile {
-    let options = source.facts.superuser ? [] : ["--no-role-passwords"]
+    let options = source.facts.superuser && policy.backup.globals == .whole ? [] : ["--no-role-passwords"]
     let database = Toolbox.connectionString(["dbname": source.target.database])
     let command = source.toolbox.command(
       "pg_dumpall", ["--globals-only", "-l", database] + options, on: source.target,
       purpose: "backup", passwordFile: passwordFile,
       settings: Toolbox.dumpSettings.merging(source.facts.loginSettings) { own, _ in own })
-    if !source.facts.superuser {
+    if !source.facts.superuser, policy.backup.globals == .whole {
       surroundings.log.info("globals are saved without role passwords: only a superuser may read them")
     }
     let (text, exit) = try surroundings.runner.outputAndExit(of: command)

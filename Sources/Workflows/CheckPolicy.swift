@@ -201,13 +201,16 @@ package struct CheckPolicy {
     if missing.isEmpty {
       findings.append(CheckFinding(kind: .fine, text: "every table, sequence and large object can be read"))
     }
-    if policy.backup.globals, !facts.superuser {
+    if policy.backup.globals == .whole {
       findings.append(
-        CheckFinding(
-          kind: .warning, text: "roles are saved without their passwords: only a superuser can read them",
-          fix: "set them again after a restore on a new server"))
+        facts.superuser
+          ? CheckFinding(
+            kind: .fine, text: "each backup holds the password hashes of all roles (backup.globals: without_passwords)")
+          : CheckFinding(
+            kind: .warning, text: "roles are saved without their passwords: only a superuser can read them",
+            fix: "set them again after a restore on a new server"))
     }
-    return findings
+    return findings + (try OwnerTrust(session, facts, policy).findings())
   }
 
   /// Whether there is room for the sessions that a backup has at the same time.
@@ -335,7 +338,7 @@ package struct CheckPolicy {
   }
 
   private func trialFinding(_ session: Session) throws(Failure) -> CheckFinding {
-    let proof = try WayBackTrial(target: session.target, tools: policy.tools, surroundings: surroundings).run(session)
+    let proof = try WayBackTrial(policy, target: session.target, surroundings: surroundings).run(session)
     return CheckFinding(
       kind: .fine,
       text:

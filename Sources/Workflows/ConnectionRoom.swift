@@ -49,10 +49,17 @@ extension Surroundings {
     return jobCount(wanted: nil, cores: cores, free: room.tightest?.free)
   }
 
-  /// With no more threads, each of which has a session on the server, than the policy's jobs.
+  /// With no more threads, each of which has a session on the server, than the policy's jobs, and with its trust in the databases' owners.
   func limited(by policy: Policy, on session: Session) throws(Failure) -> Surroundings {
-    var limited = self
+    var limited = trusting(policy)
     limited.cores = try jobs(of: policy, on: session)
     return limited
+  }
+
+  /// With the policy's trust in the owners of what is restored.
+  func trusting(_ policy: Policy) -> Surroundings {
+    var trusting = self
+    trusting.trustsOwner = policy.trustsOwner
+    return trusting
   }
 }

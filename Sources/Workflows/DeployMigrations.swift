@@ -95,7 +95,7 @@ package struct DeployMigrations {
     try WayBack(target: books.target, surroundings: surroundings).check()
     try PrivilegeAudit(books.session).check(backupOf: policy.name)
     do throws(Failure) {
-      let trial = WayBackTrial(target: books.target, tools: policy.tools, surroundings: surroundings)
+      let trial = WayBackTrial(policy, target: books.target, surroundings: surroundings)
       return (try trial.run(books.session), nil)
     } catch {
       guard error.code == "no_way_back", policy.migrations.standbyCopy == .cloned else { throw error }

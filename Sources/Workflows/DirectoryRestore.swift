@@ -19,6 +19,10 @@ struct DirectoryRestore {
   private var manifest: Manifest { backup.manifest }
 
   func run() throws(Failure) -> RestoreResult {
+    try place.rows.ending { () throws(Failure) in try fillAll() }
+  }
+
+  private func fillAll() throws(Failure) -> RestoreResult {
     let contents = try ArchiveContents.read(
       data: "\(backup.path)/data", rawNames: manifest.dataFiles.map(\.rawName), toolbox: toolbox,
       surroundings: surroundings)
@@ -66,8 +70,7 @@ struct DirectoryRestore {
       switch load {
       case .rest: return .rest(try rest())
       case .table(let entry, let file):
-        return .table(
-          try place.pool.with { (session) throws(Failure) in try outcome(of: entry.target, from: file, session) })
+        return .table(try outcome(of: entry.target, from: file))
       }
     }
     var (shortfalls, failed): ([Shortfall], [(ArchiveContents.Entry, StoredFile)]) = ([], [])
@@ -81,16 +84,13 @@ struct DirectoryRestore {
   }
 
   /// An error of the rows; the transaction is over then.
-  private func outcome(
-    of table: CopyTarget, from file: StoredFile, _ session: Session
-  ) throws(Failure) -> Failure? {
+  private func outcome(of table: CopyTarget, from file: StoredFile) throws(Failure) -> Failure? {
     do throws(Failure) {
-      try fill(table, from: file, session)
+      try fill(table, from: file, under: place.paths.own)
       return nil
     } catch {
       guard error.isOfStatement else { throw error }
       surroundings.log.info("the rows of \(table.schema).\(table.name) are loaded again later: \(error.why)")
-      _ = session.attempt("ROLLBACK")
       return error
     }
   }
@@ -101,10 +101,10 @@ struct DirectoryRestore {
   /// other tables, which the server does not forbid, may need that; then without the checks that the rows break.
   private func rescue(_ failed: [File], _ tables: [File]) throws(Failure) -> [Shortfall] {
     try place.pool.with { (session) throws(Failure) in
-      let rescue = RowRescue(dump: DumpSession(session: session, paths: place.paths), isTolerant: place.isTolerant)
+      let rescue = RowRescue(session: session, paths: place.paths, isTolerant: place.isTolerant)
       let pieces = tables.enumerated().map { RowRescue.Piece(table: $1.0.target, place: $0) }
-      func load(_ piece: RowRescue.Piece, _ session: Session) throws(Failure) {
-        try fill(piece.table, from: tables[piece.place].1, session)
+      func load(_ piece: RowRescue.Piece, under path: String) throws(Failure) {
+        try fill(piece.table, from: tables[piece.place].1, under: path)
       }
       let files = Set(failed.map(\.0.file))
       let first = pieces.filter { files.contains(tables[$0.place].0.file) }
@@ -118,7 +118,7 @@ struct DirectoryRestore {
       for piece in pieces {
         let (entry, file) = tables[piece.place]
         if !files.contains(entry.file), try RowLoad.isExtensions(entry.target, session) { continue }
-        if try outcome(of: entry.target, from: file, session) != nil { left.append(piece) }
+        if try outcome(of: entry.target, from: file) != nil { left.append(piece) }
       }
       return try rescue.relax(try rescue.retry(left, load), load)
     }
@@ -127,18 +127,21 @@ struct DirectoryRestore {
   /// What pg_dump writes for a table without rows.
   private static let bytesOfNone = "\\.\n\n\n".utf8.count
 
-  private func fill(_ table: CopyTarget, from file: StoredFile, _ session: Session) throws(Failure) {
+  /// In a transaction of its own; after an error its session is used no more.
+  private func fill(_ table: CopyTarget, from file: StoredFile, under path: String) throws(Failure) {
     let reporter = surroundings.reporter
     let bytes = file.rawBytes ?? file.bytes
     guard bytes > Self.bytesOfNone else { return }
-    try session.query("BEGIN")
-    try session.copyIn(try RowLoad.statement(for: table, bytes: bytes, session)) { (put) throws(Failure) in
-      try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation) {
-        (piece) throws(Failure) in
-        try put(piece)
-        reporter.advance(bytes: UInt64(piece.count))
+    try place.rows.with(table) { (session) throws(Failure) in
+      let statement = try RowLoad.begin(table, bytes: bytes, under: path, session)
+      try session.copyIn(statement) { (put) throws(Failure) in
+        try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation) {
+          (piece) throws(Failure) in
+          try put(piece)
+          reporter.advance(bytes: UInt64(piece.count))
+        }
       }
+      try session.query("COMMIT")
     }
-    try session.query("COMMIT")
   }
 }

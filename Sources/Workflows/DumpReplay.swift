@@ -84,7 +84,7 @@ final class DumpReplay {
     var shortfalls: [Shortfall] = []
     for one in waiting {
       var replacements: [[UInt8]] = []
-      if let weaker = DumpedStatement.withoutValidation(one.statement), try dump.run(weaker) == nil {
+      if let weaker = BuildSteps.withoutValidation(one.statement), try dump.run(weaker) == nil {
         replacements = [weaker]
       }
       shortfalls.append(Shortfall(statement: one.statement, replacements: replacements, why: one.failure.reason))

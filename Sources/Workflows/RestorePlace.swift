@@ -6,9 +6,11 @@ import PostgresTools
 struct RestorePlace: Sendable {
   let backup: Backup
   let surroundings: Surroundings
-  /// Sessions on the new database, with the settings of a dump's rows.
+  /// Sessions on the new database, with the settings of a dump's rows. Nothing that its owners made runs in them.
   let pool: SessionPool
-  let paths: SearchPaths
+  /// Those that load rows.
+  let rows: RowSessions
+  let builds: PathBuilds
   /// What cannot be restored is left out and named; else it ends the restore.
   let isTolerant: Bool
 
@@ -17,10 +19,21 @@ struct RestorePlace: Sendable {
     self.surroundings = surroundings
     self.isTolerant = isTolerant
     let session = try surroundings.connector.connect(target, purpose: "restore")
-    paths = try SearchPaths(backup.manifest.source.properties, schema: target.schema, session)
-    let settings = RowLoad.settings(backup.manifest) + Self.quieting(try ServerReader(session).facts())
-    pool = SessionPool(surroundings.connector, target, purpose: "restore", settings: settings)
+    let paths = try SearchPaths(backup.manifest.source.properties, schema: target.schema, session)
+    let facts = try ServerReader(session).facts()
+    let settings = RowLoad.settings(backup.manifest)
+    pool = SessionPool(
+      surroundings.connector, target, purpose: "restore", settings: settings + Self.quieting(facts))
+    builds = PathBuilds(pool: pool, paths: paths)
+    let logins =
+      facts.superuser && !surroundings.trustsOwner
+      ? OwnerLogins(target, settings: settings, surroundings: surroundings) : nil
+    rows = RowSessions(ours: pool, logins: logins)
   }
+
+  var paths: SearchPaths { builds.paths }
+
+  func dumpSession(_ session: Session) -> DumpSession { DumpSession(session: session, builds: builds) }
 
   /// Settings that keep event triggers from seeing what the restore itself does. Only a superuser may set them, and only a superuser can make
   /// event triggers.
@@ -36,7 +49,7 @@ struct RestorePlace: Sendable {
   /// Runs what comes at the end of every restore.
   func finish(_ held: HeldStatements, after shortfalls: [Shortfall]) throws(Failure) -> RestoreResult {
     step("fill the materialized views")
-    let (unfilled, more) = try RestoreEnding(pool: pool, paths: paths, surroundings: surroundings)
+    let (unfilled, more) = try RestoreEnding(pool: pool, builds: builds, surroundings: surroundings)
       .run(held, isTolerant: isTolerant)
     return RestoreResult(shortfalls: shortfalls + more, unfilled: unfilled, sequences: held.sequences)
   }

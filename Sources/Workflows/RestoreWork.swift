@@ -75,6 +75,10 @@ struct RestoreWork {
     let session = try surroundings.connector.connect(target, purpose: "restore")
     let facts = try ServerReader(session).facts()
     PublicSchema(dumpedBy: manifest.dumpMajor, server: facts.major).prepare(session)
+    if facts.superuser, !surroundings.trustsOwner {
+      let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
+      try FencedDefinitions.check(try text.statements())
+    }
     let place = try RestorePlace(backup, target, surroundings: surroundings, isTolerant: isTolerant)
     step("fill the database")
     let result = try surroundings.phase(

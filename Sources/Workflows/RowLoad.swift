@@ -14,12 +14,19 @@ enum RowLoad {
     return settings.sorted { $0.key < $1.key }.map { "SET \($0.key) = \(quoteLiteral($0.value));" }.joined()
   }
 
-  /// The COPY that loads a new table, in a transaction that has begun. A large table is emptied in it where it can be: only then rows can
+  /// Begins the transaction that loads a new table, and returns its COPY. A large table is emptied in it where it can be: only then rows can
   /// be written frozen. For a small one that costs more than it saves, since a commit that replaces files waits for the disk.
   ///
-  /// - Parameter bytes: of its rows.
-  static func statement(for table: CopyTarget, bytes: UInt64, _ session: Session) throws(Failure) -> [UInt8] {
+  /// - Parameters:
+  ///   - bytes: of its rows.
+  ///   - path: the search path of the functions that the rows' loading calls.
+  static func begin(
+    _ table: CopyTarget, bytes: UInt64, under path: String, _ session: Session
+  ) throws(Failure) -> [UInt8] {
+    try session.query("BEGIN")
     let freezes = bytes >= leastToFreeze ? try empties(table, session) : false
+    // Last: no query of ours is read under it.
+    try session.query("SELECT pg_catalog.set_config('search_path', $1, true)", [path])
     return Array("COPY ".utf8) + table.source + Array(" FROM STDIN\(freezes ? " WITH (FREEZE)" : "")".utf8)
   }
 
@@ -30,6 +37,14 @@ enum RowLoad {
     guard try !isExtensions(table, session), try !find(table, "c.relkind = 'r'", session).isEmpty else { return false }
     try session.query(bytes: Array("TRUNCATE ONLY ".utf8) + table.nameBytes)
     return true
+  }
+
+  /// - Returns: nil for a superuser's, and for a table that is not there.
+  static func owner(of table: CopyTarget, _ session: Session) throws(Failure) -> String? {
+    try find(
+      table, "NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = c.relowner AND r.rolsuper)", session,
+      columns: "pg_catalog.pg_get_userbyid(c.relowner)"
+    ).first?.first ?? nil
   }
 
   /// Its CREATE TABLE may be one of the statements that failed.
@@ -49,11 +64,11 @@ enum RowLoad {
   }
 
   private static func find(
-    _ table: CopyTarget, _ condition: String, _ session: Session
+    _ table: CopyTarget, _ condition: String, _ session: Session, columns: String = ""
   ) throws(Failure) -> [[String?]] {
     // The name is spelled in the bytes of the dump, so it goes as they do.
     let literal = table.nameBytes.flatMap { $0 == UInt8(ascii: "'") ? [$0, $0] : [$0] }
-    let query = "SELECT FROM pg_catalog.pg_class c WHERE \(condition) AND c.oid = pg_catalog.to_regclass('"
+    let query = "SELECT \(columns) FROM pg_catalog.pg_class c WHERE \(condition) AND c.oid = pg_catalog.to_regclass('"
     return try session.query(bytes: Array(query.utf8) + literal + Array("')::pg_catalog.oid".utf8))
   }
 }

@@ -6,7 +6,9 @@ import StreamPipeline
 /// Loads the rows of tables whose first load has failed: under the search paths that the database's own sessions have, and at last without
 /// the checks that the rows break.
 struct RowRescue {
-  let dump: DumpSession
+  /// For the checks that are taken away.
+  let session: Session
+  let paths: SearchPaths
   let isTolerant: Bool
 
   /// Rows that are loaded at once. Those of some partitions come in several pieces of their root's.
@@ -16,20 +18,17 @@ struct RowRescue {
     var place: Int
   }
 
-  /// Loads a piece in a transaction of its own.
-  typealias Load = (Piece, Session) throws(Failure) -> Void
+  /// Loads a piece in a transaction of its own, under a search path.
+  typealias Load = (Piece, _ path: String) throws(Failure) -> Void
 
   /// - Returns: the pieces that still fail, with the first error of each.
   /// - Throws: what is no error of a statement.
   func retry(_ pieces: [Piece], _ load: Load) throws(Failure) -> [(piece: Piece, failure: Failure)] {
     var failed: [(piece: Piece, failure: Failure)] = []
     for piece in pieces { if let failure = try outcome(piece, load) { failed.append((piece, failure)) } }
-    for path in dump.paths.candidates where !failed.isEmpty {
+    for path in paths.candidates where !failed.isEmpty && path != paths.own {
       var left: [(piece: Piece, failure: Failure)] = []
-      for one in failed {
-        let isLoaded = try dump.under(path) { () throws(Failure) in try outcome(one.piece, load) == nil }
-        if !isLoaded { left.append(one) }
-      }
+      for one in failed where try outcome(one.piece, load, under: path) != nil { left.append(one) }
       failed = left
     }
     return failed
@@ -53,7 +52,7 @@ struct RowRescue {
     var (failure, checks): (Failure, [BrokenCheck]) = (first, [])
     var lost: [Shortfall] = []
     while true {
-      let broken = try BrokenCheck.all(failure, dump.session)
+      let broken = try BrokenCheck.all(failure, session)
       guard !broken.isEmpty else {
         lost = [
           Shortfall(statement: piece.table.copyStatement, replacements: [], why: failure.reason, table: piece.table)
@@ -62,7 +61,7 @@ struct RowRescue {
       }
       var isDropped = true
       for check in broken where isDropped {
-        if case .success = dump.session.attempt(check.drop) { checks.append(check) } else { isDropped = false }
+        if case .success = session.attempt(check.drop) { checks.append(check) } else { isDropped = false }
       }
       // Not every server lets go of what a table has from its parent.
       guard isDropped else {
@@ -75,7 +74,7 @@ struct RowRescue {
       failure = next
     }
     // One that a child has by itself before that of its parent, which takes it in.
-    for check in checks.reversed() { for statement in check.addAgain { try dump.session.query(statement) } }
+    for check in checks.reversed() { for statement in check.addAgain { try session.query(statement) } }
     return lost
       + checks.map { check in
         Shortfall(
@@ -84,13 +83,12 @@ struct RowRescue {
       }
   }
 
-  private func outcome(_ piece: Piece, _ load: Load) throws(Failure) -> Failure? {
+  private func outcome(_ piece: Piece, _ load: Load, under path: String? = nil) throws(Failure) -> Failure? {
     do throws(Failure) {
-      try load(piece, dump.session)
+      try load(piece, path ?? paths.own)
       return nil
     } catch {
       guard error.isOfStatement else { throw error }
-      _ = dump.session.attempt("ROLLBACK")
       return error
     }
   }

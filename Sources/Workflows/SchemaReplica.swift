@@ -41,12 +41,31 @@ struct SchemaReplica {
       let database = try NewDatabase(
         target.database, temporaryName: name, like: properties, session: maintenance)
       let made = try fill(target.database(name), schema, properties, changes)
-      if publish { try publishTrial(database, maintenance) }
+      if publish {
+        try tryLogins(target.database(name))
+        try publishTrial(database, maintenance)
+      }
       try NewDatabase.drop(name, session: maintenance)
       return made
     } catch {
       throw NewDatabase.dropped(name, of: target, after: error, log: surroundings.log)
     }
+  }
+
+  /// A restore that does not trust the owners of tables logs in with the rights of each.
+  private func tryLogins(_ database: ConnectionTarget) throws(Failure) {
+    guard !surroundings.trustsOwner else { return }
+    let session = try surroundings.connector.connect(database, purpose: "restore")
+    guard try ServerReader(session).facts().superuser else { return }
+    let owners = try session.query(
+      """
+      SELECT DISTINCT r.rolname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
+      WHERE c.relkind IN ('r', 'p') AND NOT r.rolsuper
+      """
+    ).compactMap { $0.first ?? nil }
+    let logins = OwnerLogins(database, settings: "", surroundings: surroundings)
+    defer { logins.end() }
+    for owner in owners { _ = try logins.pool(of: owner) }
   }
 
   /// Undone at once: it stays marked as a database that may go.
@@ -62,10 +81,12 @@ struct SchemaReplica {
     let session = try surroundings.connector.connect(target, purpose: "restore")
     let paths = try SearchPaths(properties, schema: target.schema, session)
     let facts = try ServerReader(session).facts()
+    if facts.superuser, !surroundings.trustsOwner { try FencedDefinitions.check(schema) }
     let quiet = RestorePlace.quietSettings(facts)
     for (name, value) in quiet { try session.query("SET \(name) = \(quoteLiteral(value))") }
     PublicSchema(dumpedBy: toolbox.installation.version.major, server: facts.major).prepare(session)
-    let dump = DumpSession(session: session, paths: paths)
+    let pool = SessionPool(surroundings.connector, target, purpose: "restore")
+    let dump = DumpSession(session: session, builds: PathBuilds(pool: pool, paths: paths))
     let replay = DumpReplay(dump)
     for statement in schema {
       guard Self.isMade(statement) else { continue }

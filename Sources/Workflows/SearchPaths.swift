@@ -6,9 +6,16 @@ import PostgresTools
 ///
 /// A dump is restored under an empty search path. A function that names something without its schema works in the database itself, and fails
 /// there when an index, a check, a generated column or a materialized view calls it.
+///
+/// Nothing of a dump is parsed under such a path: whoever owns a schema of it could have an operator stand for another one. Rows are loaded
+/// under it, and what is there already is built: indexes, constraints, materialized views, statistics. The server's own catalog comes first in
+/// each, temporary objects last.
 struct SearchPaths: Sendable {
-  /// Values of `search_path`, the likeliest first.
+  /// Values of `search_path`, the likeliest first: that of the database's ordinary sessions.
   let candidates: [String]
+
+  /// Under which rows are loaded. A function may find nothing under an empty path, and say so by a value.
+  var own: String { candidates.first ?? "pg_catalog, pg_temp" }
 
   /// - Parameters:
   ///   - properties: of the backed up database.
@@ -29,8 +36,27 @@ struct SearchPaths: Sendable {
       "SELECT reset_val FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'search_path'"
     ).compactMap { $0.first ?? nil }
     let owners = ["\(quoteIdentifier(properties.owner)), public"]
-    var seen: Set<String> = [""]
-    candidates = (ofDatabase + ofURL + usual + ["\"$user\", public"] + owners + ofRoles + everywhere)
-      .filter { seen.insert($0).inserted }
+    var seen: Set<String> = []
+    candidates = (ofDatabase + ofURL + usual + ["\"$user\", public"] + owners + ofRoles + everywhere + [""])
+      .filter { seen.insert($0).inserted }.map(Self.fenced)
+  }
+
+  private static func fenced(_ path: String) -> String {
+    (["pg_catalog"] + (path.isEmpty ? [] : [path]) + ["pg_temp"]).joined(separator: ", ")
+  }
+
+  /// The schemas of a database's extensions, for a definition that names an operator in a place where SQL has none for its schema: `IS
+  /// DISTINCT FROM`, `CASE x WHEN`, `JOIN USING`. It is parsed under this path, and nothing of it is run.
+  ///
+  /// - Returns: nil without extensions other than the server's own.
+  static func ofExtensions(_ session: Session) throws(Failure) -> String? {
+    let schemas = try session.query(
+      """
+      SELECT DISTINCT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e
+      JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
+      WHERE n.nspname OPERATOR(pg_catalog.<>) 'pg_catalog' ORDER BY 1
+      """
+    ).compactMap { $0.first ?? nil }
+    return schemas.isEmpty ? nil : fenced(schemas.joined(separator: ", "))
   }
 }

@@ -7,11 +7,11 @@ import StreamPipeline
 package struct StatisticsUpdate: Sendable {
   private let pool: SessionPool
   /// Tried where functions of an index name something without its schema.
-  private let paths: SearchPaths
+  private let builds: PathBuilds
 
   init(_ pool: SessionPool, paths: SearchPaths) {
     self.pool = pool
-    self.paths = paths
+    builds = PathBuilds(pool: pool, paths: paths)
   }
 
   /// Every table, the largest ones first and alone; a portion without names stands for all.
@@ -74,22 +74,10 @@ package struct StatisticsUpdate: Sendable {
 
   /// - Throws: what ends the session too, or is a stop.
   private func problem(with portion: [String]) throws(Failure) -> String? {
-    try pool.with { (session) throws(Failure) -> String? in
-      let statement = "ANALYZE " + portion.joined(separator: ", ")
-      guard let problem = try outcome(statement, session) else { return nil }
-      guard portion.count < 2 else { return problem }
-      let dump = DumpSession(session: session, paths: paths)
-      for path in paths.candidates {
-        if try dump.under(path, { () throws(Failure) in try outcome(statement, session) }) == nil { return nil }
-      }
-      return problem
-    }
-  }
-
-  /// - Throws: what ends the session too, or is a stop.
-  private func outcome(_ statement: String, _ session: Session) throws(Failure) -> String? {
-    guard case .failure(let error) = session.attempt(statement) else { return nil }
-    guard let state = error.sqlState, error.stopFailure == nil, session.isIdle else { throw error.failure }
-    return "\(state): \(error.message)"
+    let statement = "ANALYZE " + portion.joined(separator: ", ")
+    let problem = try pool.with { (session) throws(Failure) in try session.outcome(ofOptional: statement) }
+    guard let problem else { return nil }
+    if portion.count < 2, try builds.runOptional(statement) == nil { return nil }
+    return "\(problem.sqlState ?? ""): \(problem.message)"
   }
 }

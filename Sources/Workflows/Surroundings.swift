@@ -13,6 +13,10 @@ package struct Surroundings: Sendable {
   package var now: @Sendable () -> Date
   /// Cores that this process may use; where it works on a server, also how many sessions it may have for that at once.
   package var cores: Int
+  /// The policy's `trust_owner`; see `OwnerLogins`.
+  var trustsOwner = true
+  /// `--accept-old-client`: a client with known holes may read what nobody is trusted with.
+  package var acceptsOldClient = false
   /// What Holdfast was started with. Programs of the user's get all of it, our own children none of libpq's variables.
   package var environment: [String: String]
   /// That Holdfast was started with: programs of the user's make files for whom he lets read them.
@@ -40,6 +44,7 @@ package struct Surroundings: Sendable {
     let installed = try Toolbox.installed(demanded: demanded, runner: runner)
     let chosen = try chooseClient(for: major, among: installed, demanded: demanded.place)
     if let floor = chosen.version.floor {
+      guard trustsOwner || acceptsOldClient else { throw .oldClient(chosen.version, floor: floor) }
       reporter.note(
         "warning: PostgreSQL client \(chosen.version) has known security holes in pg_dump and pg_restore; install \(floor)"
       )
@@ -72,6 +77,15 @@ package struct Surroundings: Sendable {
       reporter.abort(name)
       throw error
     }
+  }
+}
+
+extension Failure {
+  fileprivate static func oldClient(_ version: ClientVersion, floor: ClientVersion) -> Failure {
+    Failure(
+      "old_client", exit: .configuration, what: "restore with PostgreSQL client \(version)",
+      why: "it has known security holes in pg_restore, and trust_owner is false",
+      nextStep: "install \(floor); or go on all the same: --accept-old-client")
   }
 }
 

@@ -91,7 +91,7 @@ package struct TakeBackup {
   private func wayBack(of captured: CapturedDump, _ source: BackupSource) throws(Failure) -> Manifest.WayBack? {
     guard let proof = binding?.wayBack else { return nil }
     guard proof.definitions != captured.archive.definitions else { return proof.record }
-    let again = try WayBackTrial(target: source.target, tools: policy.tools, surroundings: surroundings)
+    let again = try WayBackTrial(policy, target: source.target, surroundings: surroundings)
       .run(source.session)
     guard again.definitions == captured.archive.definitions else {
       throw Failure(

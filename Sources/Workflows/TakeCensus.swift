@@ -35,7 +35,7 @@ struct TakeCensus {
   }
 
   private var passwords: [CensusEntry] {
-    guard policy.backup.globals, !facts.superuser else { return [] }
+    guard policy.backup.globals == .whole, !facts.superuser else { return [] }
     return [CensusEntry(kind: .rolePasswords, name: "all roles", why: "only a superuser may read them")]
   }
 }

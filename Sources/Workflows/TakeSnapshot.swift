@@ -31,6 +31,6 @@ package struct TakeSnapshot {
       surroundings.log.warning("the way back is not tried: role \(needs.role) may not restore on this server")
       return nil
     }
-    return try WayBackTrial(target: books.target, tools: policy.tools, surroundings: surroundings).run(books.session)
+    return try WayBackTrial(policy, target: books.target, surroundings: surroundings).run(books.session)
   }
 }

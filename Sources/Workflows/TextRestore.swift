@@ -14,15 +14,16 @@ struct TextRestore {
   var hasObjects = true
 
   func run() throws(Failure) -> RestoreResult {
-    try place.pool.with { (session) throws(Failure) in
-      let dump = DumpSession(session: session, paths: place.paths)
-      let load = TextLoad(dump, place, includes: includes)
-      try read { (event) throws(Failure) in try load.take(event) }
-      step("fill the tables again")
-      var shortfalls = try rescue(load.failed, dump)
-      try load.replay.settle()
-      shortfalls += try load.replay.giveUp(isTolerant: place.isTolerant)
-      return try place.finish(load.replay.held, after: shortfalls)
+    try place.rows.ending { () throws(Failure) in
+      try place.pool.with { (session) throws(Failure) in
+        let load = TextLoad(place.dumpSession(session), place, includes: includes)
+        try read { (event) throws(Failure) in try load.take(event) }
+        step("fill the tables again")
+        var shortfalls = try rescue(load.failed, session)
+        try load.replay.settle()
+        shortfalls += try load.replay.giveUp(isTolerant: place.isTolerant)
+        return try place.finish(load.replay.held, after: shortfalls)
+      }
     }
   }
 
@@ -33,11 +34,11 @@ struct TextRestore {
   }
 
   /// Their rows are read once more.
-  private func rescue(_ failed: [RowRescue.Piece], _ dump: DumpSession) throws(Failure) -> [Shortfall] {
+  private func rescue(_ failed: [RowRescue.Piece], _ session: Session) throws(Failure) -> [Shortfall] {
     guard !failed.isEmpty else { return [] }
-    let rescue = RowRescue(dump: dump, isTolerant: place.isTolerant)
-    func load(_ piece: RowRescue.Piece, _ session: Session) throws(Failure) {
-      let rows = RowsOfPiece(piece, place, session)
+    let rescue = RowRescue(session: session, paths: place.paths, isTolerant: place.isTolerant)
+    func load(_ piece: RowRescue.Piece, under path: String) throws(Failure) {
+      let rows = RowsOfPiece(piece, place, under: path)
       try read { (event) throws(Failure) in try rows.take(event) }
     }
     return try rescue.relax(try rescue.retry(failed, load), load)
@@ -56,7 +57,7 @@ private final class TextLoad: @unchecked Sendable {
 
   init(_ dump: DumpSession, _ place: RestorePlace, includes: @escaping (Int) -> Bool) {
     replay = DumpReplay(dump)
-    rows = RowLoading(place, dump.session)
+    rows = RowLoading(place, under: place.paths.own)
     self.includes = includes
   }
 
@@ -88,9 +89,9 @@ private final class RowsOfPiece: @unchecked Sendable {
   private let rows: RowLoading
   private var pieces = 0
 
-  init(_ piece: RowRescue.Piece, _ place: RestorePlace, _ session: Session) {
+  init(_ piece: RowRescue.Piece, _ place: RestorePlace, under path: String) {
     self.piece = piece
-    rows = RowLoading(place, session)
+    rows = RowLoading(place, under: path)
   }
 
   func take(_ event: DumpEvent) throws(Failure) {
@@ -109,46 +110,48 @@ private final class RowsOfPiece: @unchecked Sendable {
 /// Loads rows that pass, each table's in a transaction of its own.
 private final class RowLoading {
   private let place: RestorePlace
-  private let session: Session
-  /// The rows that come are wanted.
-  private var isLoading = false
+  private let path: String
+  /// The rows that come are wanted, and go there.
+  private var loan: RowSessions.Loan?
 
-  init(_ place: RestorePlace, _ session: Session) {
+  init(_ place: RestorePlace, under path: String) {
     self.place = place
-    self.session = session
+    self.path = path
   }
 
   /// - Returns: an error of the server's about the rows.
   func begin(_ table: CopyTarget) throws(Failure) -> Failure? {
     try outcome { () throws(Failure) in
-      try session.query("BEGIN")
-      try session.beginCopy(try RowLoad.statement(for: table, bytes: place.bytes(of: table), session))
-      isLoading = true
+      let loan = try place.rows.take(for: table)
+      try loan.session.beginCopy(
+        try RowLoad.begin(table, bytes: place.bytes(of: table), under: path, loan.session))
+      self.loan = loan
     }
   }
 
   /// - Returns: an error of the server's about the rows.
   func put(_ bytes: UnsafeRawBufferPointer, areLast: Bool) throws(Failure) -> Failure? {
     place.surroundings.reporter.advance(bytes: UInt64(bytes.count))
-    guard isLoading else { return nil }
+    guard let loan else { return nil }
     try place.surroundings.cancellation.check()
     return try outcome { () throws(Failure) in
-      try session.putRows(bytes)
+      try loan.session.putRows(bytes)
       guard areLast else { return }
-      isLoading = false
-      try session.endCopy()
-      try session.query("COMMIT")
+      self.loan = nil
+      try loan.session.endCopy()
+      try loan.session.query("COMMIT")
+      place.rows.give(back: loan)
     }
   }
 
+  /// After an error the session is used no more.
   private func outcome(_ body: () throws(Failure) -> Void) throws(Failure) -> Failure? {
     do throws(Failure) {
       try body()
       return nil
     } catch {
-      isLoading = false
+      loan = nil
       guard error.isOfStatement else { throw error }
-      _ = session.attempt("ROLLBACK")
       return error
     }
   }

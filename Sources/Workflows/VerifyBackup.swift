@@ -143,7 +143,7 @@ extension VerifyBackup.Outcome {
     guard !verification.ok, let first = verification.problems.first else { return nil }
     return Failure(
       "backup_damaged", exit: .dataDamaged, what: "backup \(backup.id) is damaged", why: first.sentence,
-      nextStep: "it will not be used or counted any more; "
+      nextStep: "it is not used or counted until it verifies again; "
         + (good.map { "the newest good one is \($0.id)" } ?? "take a new one: holdfast backup"),
       details: verification.problems.dropFirst().prefix(20).map(\.sentence))
   }

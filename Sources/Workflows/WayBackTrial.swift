@@ -7,8 +7,14 @@ import StreamPipeline
 /// of the live one, compared, and dropped.
 struct WayBackTrial {
   let target: ConnectionTarget
-  let tools: ToolSettings
-  let surroundings: Surroundings
+  private let tools: ToolSettings
+  private let surroundings: Surroundings
+
+  init(_ policy: Policy, target: ConnectionTarget, surroundings: Surroundings) {
+    self.target = target
+    tools = policy.tools
+    self.surroundings = surroundings.trusting(policy)
+  }
 
   /// What was tried with success.
   struct Proof: Sendable {

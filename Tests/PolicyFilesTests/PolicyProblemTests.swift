@@ -26,7 +26,7 @@ import Testing
         "1: version: must be 1, not '2'",
         "2: enviroment: unknown key; did you mean environment?",
         "4: backup.jobs: must be auto or a whole number from 1 to 64, not '0'",
-        "5: backup.globals: must be true or false, without quotes, not 'no'",
+        "5: backup.globals: must be true, false or without_passwords, not 'no'",
         "6: backup.jobs: is set twice; the first is on line 4",
         "7: backup.compresion: unknown key; did you mean backup.compression?",
         "8: backup.lock_wait_timeout: must be a number with its unit, such as 500ms, 30s, 5m, 48h, 7d or 2w, not '30'",
@@ -112,7 +112,7 @@ import Testing
       "backup.accept_missing: must be a list of some of table, view, sequence, publication, subscription, "
     ),
     ("backup: {accept_missing: subscription}", "backup.accept_missing: must be a list of some of "),
-    ("backup: {globals: 1}", "backup.globals: must be true or false, without quotes, not '1'"),
+    ("backup: {globals: 1}", "backup.globals: must be true, false or without_passwords, not '1'"),
     ("backup: {jobs: '4'}", "backup.jobs: must be a number, not text: take the quotes away"),
     ("backup: {jobs: -1}", "backup.jobs: must be auto or a whole number from 1 to 64, not '-1'"),
     ("backup: {jobs: 04}", "backup.jobs: must be auto or a whole number from 1 to 64, not '04'"),

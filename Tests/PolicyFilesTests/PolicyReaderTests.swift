@@ -36,7 +36,7 @@ import Testing
       tools: ToolSettings(directory: "/usr/lib/postgresql/15/bin"), repository: "/mnt/backups",
       jobs: 4,
       backup: BackupSettings(
-        compression: .zstd(level: 19), globals: false, lockWaitTimeout: .milliseconds(500),
+        compression: .zstd(level: 19), globals: .none, lockWaitTimeout: .milliseconds(500),
         excludeTableData: ["public.sessions", "audit.*"]),
       verifyAfterBackup: .checksum)
     #expect(read == expected)
@@ -62,7 +62,12 @@ import Testing
     ("true", true), ("yes", true), ("on", true), ("True", true), ("false", false), ("no", false), ("off", false),
   ])
   func `booleans have the words of YAML`(text: String, value: Bool) throws {
-    #expect(try policy(adding: "backup: {globals: \(text)}").backup.globals == value)
+    #expect(try policy(adding: "trust_owner: \(text)").trustsOwner == value)
+    #expect(try policy(adding: "backup: {globals: \(text)}").backup.globals == (value ? .whole : .none))
+  }
+
+  @Test func `passwords may be left out`() throws {
+    #expect(try policy(adding: "backup: {globals: without_passwords}").backup.globals == .withoutPasswords)
   }
 
   @Test(arguments: ["1.10", "no", "off", "2026-11-22", "010", "0x1F", "'null'", "true"])

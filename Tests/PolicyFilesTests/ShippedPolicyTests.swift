@@ -11,7 +11,7 @@ import Testing
     #expect(read.environment == shipped.rawValue)
     #expect(read.databaseURL.reveal() == secretURL)
     #expect(read.repository == shipped.path.replacing("policies/\(shipped.rawValue).yaml", with: "backups"))
-    #expect(read.backup.globals == (shipped != .development))
+    #expect(read.backup.globals == (shipped == .development ? .none : .whole))
     #expect(read.verifyAfterBackup == (shipped == .development ? .checksum : .archive))
   }
 

@@ -26,6 +26,32 @@ import Testing
     }
   }
 
+  /// Under an empty path its function finds nothing, and says so by a value.
+  private static let silent = """
+    CREATE TABLE words (w text); INSERT INTO words VALUES ('a');
+    CREATE FUNCTION known(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+      RETURN CASE WHEN to_regclass('words') IS NULL THEN 'nothing' ELSE t END; END $$;
+    CREATE TABLE silent (t text, g text GENERATED ALWAYS AS (known(t)) STORED); INSERT INTO silent VALUES ('a'), ('b');
+    CREATE INDEX by_known ON silent (known(t)); CREATE UNIQUE INDEX only_known ON silent (known(t));
+    CREATE TABLE kinds (k text) PARTITION BY LIST (known(k)); CREATE TABLE kinds_a PARTITION OF kinds FOR VALUES IN ('a');
+    CREATE TABLE kinds_none PARTITION OF kinds FOR VALUES IN ('nothing'); INSERT INTO kinds VALUES ('a');
+    CREATE MATERIALIZED VIEW filled AS SELECT known(t) AS k FROM silent
+    """
+
+  @Test(arguments: formats) func `functions that answer otherwise without a schema answer as before`(format: String)
+    throws
+  {
+    try restored(Self.silent, format) { (bench, copy) throws in
+      #expect(try bench.cluster.psql("SELECT string_agg(g, ',' ORDER BY g) FROM silent", database: copy) == "a,b")
+      #expect(try bench.cluster.psql("SELECT count(*) FROM kinds_a", database: copy) == "1")
+      #expect(
+        try bench.cluster.psql(
+          "SET enable_seqscan = off; SELECT count(*) FROM silent WHERE known(t) = 'b'", database: copy) == "1")
+      #expect(try bench.cluster.psql("SELECT string_agg(k, ',' ORDER BY k) FROM filled", database: copy) == "a,b")
+      #expect(try bench.cluster.psql("SELECT bool_and(indisvalid) FROM pg_index", database: copy) == "t")
+    }
+  }
+
   @Test(arguments: formats) func `a search path that only the database, or only a role, has is found`(format: String)
     throws
   {
