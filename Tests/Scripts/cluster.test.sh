@@ -85,6 +85,59 @@ if [[ $(id -u) -eq 0 ]]; then
   after 'a TMPDIR that the server may not enter' 0 '^settings 7MB' env TMPDIR="$work/closed" "${run[@]}" end
   after 'an ordinary user' 0 '^settings 7MB' \
     setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups -- "${run[@]}" end
+
+  # The server's user writes what it likes into its own folder.
+  cat >"$work/hostile" <<'SCRIPT'
+set -euo pipefail
+. "$TOP/scripts/lib/cluster.sh"
+cleanup_at_exit
+scratch_folder folder
+cluster_start "$folder/it"
+as_user=(cluster_as_server bash -c)
+case $1 in
+  link)
+    cluster_stop
+    "${as_user[@]}" 'ln -sf "$2" "$1/scratch.conf"' bash "$folder/it/data" "$VICTIM"
+    cluster_start "$folder/it" || true ;;
+  pid)
+    sleep 60 &
+    defer kill "$!"
+    "${as_user[@]}" 'cp "$1/postmaster.pid" "$1/real" && echo "$2" >"$1/postmaster.pid"' bash "$folder/it/data" "$!"
+    cluster_stop
+    # A zombie would be found as well.
+    [[ $(sed 's/.*) //' "/proc/$!/stat") == S* ]] && echo 'root goes on'
+    "${as_user[@]}" 'mv "$1/real" "$1/postmaster.pid"' bash "$folder/it/data"
+    cluster_stop "$folder/it" ;;
+  wedged)
+    pid=$("${as_user[@]}" 'head -n 1 "$1/postmaster.pid"' bash "$folder/it/data")
+    "${as_user[@]}" 'kill -STOP "$1"' bash "$pid"
+    cluster_kill "$folder/it"
+    sleep 0.5
+    [[ -e /proc/$pid && $(sed 's/.*) //' "/proc/$pid/stat") != Z* ]] || echo 'it has ended' ;;
+esac
+SCRIPT
+  echo "root's own" >"$work/victim"
+  chmod 600 "$work/victim"
+  check 'a link in the server'\''s folder leads nowhere' 0 'Permission denied' env VICTIM="$work/victim" bash "$work/hostile" link
+  check '  and what it leads to is as it was' 0 "^root's own\$" cat "$work/victim"
+  check 'a number that the server'\''s user wrote ends nothing of root'\''s' 0 '^root goes on$' bash "$work/hostile" pid
+  check 'a server that hears no other signal than KILL is ended' 0 '^it has ended$' bash "$work/hostile" wedged
+
+  # What a program of another user's can do with root's terminal. Where the kernel refuses TIOCSTI altogether, the second line is the test.
+  cat >"$work/terminal" <<'PERL'
+sub say { print "$_[0]: ", ($_[1] ? "yes" : "no"), "\n" }
+my $char = "x";
+say("types", grep { ioctl($_, 0x5412, $char) } *STDIN, *STDOUT, *STDERR);
+say("holds", grep { -t $_ } *STDIN, *STDOUT, *STDERR);
+say("opens", open(my $tty, "+<", "/dev/tty"));
+PERL
+  terminal() {
+    TERMINAL_RUN="$1 perl '$work/terminal'" script -qec "bash -c '. \"\$TOP/scripts/lib/cluster.sh\"; eval \"\$TERMINAL_RUN\"; sleep 0.3'" /dev/null </dev/null |
+      tr -d '\r' | paste -sd ' '
+  }
+  export -f terminal
+  check 'the test sees a terminal' 0 'holds: yes opens: yes' terminal ''
+  check 'another user gets none of root'\''s' 0 '^types: no holds: no opens: no$' terminal cluster_as_server
   check 'a folder that the server may not enter is an error' 73 '^error: the user .* cannot enter' \
     bash -c ". '$top/scripts/lib/cluster.sh'; cleanup_at_exit; cluster_start '$work/closed/x'"
 fi

@@ -13,6 +13,8 @@
 
 # shellcheck source=programs.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/programs.sh"
+# shellcheck source=other-user.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/other-user.sh"
 
 declare -a cleanup_commands=()
 declare -A cluster_sockets=()
@@ -44,7 +46,8 @@ cleanup_run() {
   trap - EXIT
   set +e
   if [[ -n $attended_child ]]; then
-    kill -TERM "$attended_child" 2>/dev/null
+    # With all of its group where it leads one; its number is nobody else's before `wait`.
+    kill -TERM -- "-$attended_child" 2>/dev/null || kill -TERM "$attended_child" 2>/dev/null
     wait "$attended_child" 2>/dev/null
   fi
   for ((i = ${#cleanup_commands[@]} - 1; i >= 0; i--)); do eval "${cleanup_commands[i]}"; done
@@ -96,7 +99,7 @@ cluster_start() {
   cluster_sockets[$dir]=$cluster_socket
   server_user=$(cluster_user)
   [[ -z $server_user ]] || chown -- "$server_user" "$cluster_socket"
-  cluster_configure "$dir" "$cluster_socket" "$@"
+  cluster_configure "$dir" "$cluster_socket" "$@" || return
   defer cluster_stop "$dir"
   if ! cluster_as_server "$CLUSTER_BIN/pg_ctl" -D "$dir/data" -l "$dir/log" -w -t 60 start >/dev/null; then
     printf 'error: PostgreSQL does not start: its log is %s/log\n' "$dir" >&2
@@ -115,19 +118,25 @@ cluster_use() {
 }
 
 cluster_stop() {
-  local dir=${1:-$cluster_last} socket pid
+  local dir=${1:-$cluster_last} socket
   [[ -n $dir ]] || return 0
   [[ -d $dir ]] && dir=$(cd -- "$dir" && pwd -P)
   socket=${cluster_sockets[$dir]:-}
   if [[ -s $dir/data/postmaster.pid ]]; then
-    pid=$(head -n 1 -- "$dir/data/postmaster.pid")
     cluster_as_server "$CLUSTER_BIN/pg_ctl" -D "$dir/data" -m fast -w -t 15 stop >/dev/null 2>&1 ||
       cluster_as_server "$CLUSTER_BIN/pg_ctl" -D "$dir/data" -m immediate -w -t 15 stop >/dev/null 2>&1 ||
-      kill -KILL "$pid" 2>/dev/null || true
+      cluster_kill "$dir" || true
   fi
   [[ -z $socket ]] || rm -rf -- "$socket"
   unset "cluster_sockets[\$dir]"
   [[ $dir != "$cluster_last" ]] || cluster_last=''
+}
+
+# The number stands in a file of the server's user, who may have written any other there: it is read, and signalled, as that user and never
+# as root.
+cluster_kill() {
+  # shellcheck disable=SC2016  # the other shell expands it
+  cluster_as_server bash -c 'read -r pid <"$2" && exec "$1" kill KILL "$pid"' bash "$CLUSTER_BIN/pg_ctl" "$1/data/postmaster.pid" 2>/dev/null
 }
 
 cluster_find_programs() {
@@ -153,7 +162,7 @@ cluster_as_server() (
   user=$(cluster_user)
   for name in $(compgen -e PG); do unset "$name"; done
   if [[ -z $user ]]; then exec "$@"; fi
-  exec setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups -- "$@"
+  as_other_user "$user" --clear-groups "$@"
 )
 
 cluster_reachable() { cluster_as_server test -x "$1"; }
@@ -191,10 +200,12 @@ cluster_initialise() {
   return 69
 }
 
-# A file of its own, written anew at each start: nothing here survives the cluster, so nothing needs to reach the disk.
+# A file of its own, written anew at each start: nothing here survives the cluster, so nothing needs to reach the disk. The server's user
+# writes it, as root must not write in a folder of somebody else's: a name there may be a link.
 cluster_configure() {
   local dir=$1 socket=$2 setting value quote="'"
   shift 2
+  # shellcheck disable=SC2016  # the other shell expands it
   {
     printf "listen_addresses = ''\nport = 5432\nunix_socket_directories = '%s'\n" "$socket"
     printf 'fsync = off\nfull_page_writes = off\nsynchronous_commit = off\nmax_wal_size = 2GB\n'
@@ -202,7 +213,7 @@ cluster_configure() {
       value=${setting#*=}
       printf "%s = '%s'\n" "${setting%%=*}" "${value//$quote/$quote$quote}"
     done
-  } >"$dir/data/scratch.conf"
-  grep -qxF "include 'scratch.conf'" "$dir/data/postgresql.conf" ||
-    printf "\ninclude 'scratch.conf'\n" >>"$dir/data/postgresql.conf"
+  } | cluster_as_server bash -c 'cat >"$1/scratch.conf" &&
+    { grep -qxF "$2" "$1/postgresql.conf" || printf "\n%s\n" "$2" >>"$1/postgresql.conf"; }' \
+    bash "$dir/data" "include 'scratch.conf'"
 }
