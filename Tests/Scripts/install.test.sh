@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # scripts/install into folders of the test's own, with the real release build.
+# shellcheck disable=SC2016 # what stands in single quotes is run later, by others
 set -euo pipefail
 top=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=../../scripts/lib/cluster.sh
@@ -15,15 +16,20 @@ install=$top/scripts/install
 tree() { (cd -- "$1" && find . ! -type d -printf '%P %m\n' | sort | paste -sd ' '); }
 export -f tree
 
+documents=''
+# Every document, as it stands in docs.
 files='^bin/holdfast 755 bin/holdfast-deploy-hook 755 share/bash-completion/completions/holdfast 644 '
-files+='share/doc/holdfast/README.md 644 share/doc/holdfast/deploying.md 644 share/doc/holdfast/exit-codes.md 644 '
-files+='share/doc/holdfast/policies/development.yaml 644 share/doc/holdfast/policies/production.yaml 644 '
-files+='share/doc/holdfast/policies/staging.yaml 644 share/doc/holdfast/roles.md 644 '
-files+='share/fish/vendor_completions.d/holdfast.fish 644 '
+for name in README.md $(cd -- "$top/docs" && ls) policies/{development,production,staging}.yaml; do
+  documents+="share/doc/holdfast/$name 644"$'\n'
+done
+files+="$(printf '%s' "$documents" | sort | paste -sd ' ') share/fish/vendor_completions.d/holdfast.fish 644 "
 files+='share/man/man1/holdfast.1 644 share/zsh/site-functions/_holdfast 644$'
 check 'builds and installs from any folder, below a relative prefix with a blank' 0 \
   "^installed $work/a place/bin/holdfast\$" bash -c "umask 077; '$install' --prefix 'a place'"
 check 'everything is there, for everybody, and nothing else' 0 "$files" tree 'a place'
+check 'the documents are those of the sources' 0 '^$' diff -r --exclude=README.md --exclude=policies "$top/docs" 'a place/share/doc/holdfast'
+check '  and README.md, and the policies' 0 '^$' bash -c \
+  "cmp '$top/README.md' 'a place/share/doc/holdfast/README.md' && diff -r '$top/policies' 'a place/share/doc/holdfast/policies'"
 check 'the program runs' 0 '^holdfast 0\.' 'a place/bin/holdfast' --version
 check 'and has its help' 0 'usage: holdfast COMMAND' 'a place/bin/holdfast' --help
 check 'the hook for deploys runs from there' 64 'usage: holdfast-deploy-hook' 'a place/bin/holdfast-deploy-hook'
@@ -73,6 +79,94 @@ if [[ $(id -u) -eq 0 ]]; then
   mkdir -m 755 closed
   check 'no permission is told before the build, with what to type' 77 'hint: sudo scripts/install, or' \
     setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups -- "$install" --prefix "$work/closed"
+  mkdir -p theirs/bin
+  chown nobody theirs
+  check 'root installs into no folder of another user' 77 "root installs into no folder of another user: $work/theirs belongs to nobody" \
+    "$install" --prefix theirs
+  mkdir -m 777 everybodys
+  check '  and none that everybody may write to' 77 "everybody may write to $work/everybodys" "$install" --prefix everybodys
+
+  # Sources of another user's, and a build of theirs that does as they like. The program is bash, so that `holdfast man` runs their file `man`.
+  chmod 711 .
+  sources=$work/sources
+  sources_of() {
+    rm -rf -- "$sources" "$work/installed"
+    mkdir -p -- "$sources/build" "$work/home/.swiftly/bin"
+    cp -R -- "$top/scripts" "$top/docs" "$top/policies" "$top/README.md" "$sources/"
+    echo 'echo "man: $(id -u) $HOME $TMPDIR $(id -G)"' >"$sources/man"
+    echo 'echo "completions: $(id -un) $1"' >"$sources/completions"
+    cat >"$work/home/.swiftly/bin/swift" <<SWIFT
+#!/bin/bash
+[[ \$(id -u) -ne 0 ]] || echo root >>'$work/home/wrong'
+case "\$*" in
+  --version) echo 'Swift version 6.3.1 (swift-6.3.1-RELEASE)' ;;
+  *--show-bin-path) echo '$sources/build' ;;
+  *)
+    cp -- "$(type -P bash)" '$sources/build/holdfast'
+    cd -- '$sources' && { $2
+    } ;;
+esac
+SWIFT
+    chmod -R a+rX -- "$work/home" "$sources"
+    chmod 755 "$work/home/.swiftly/bin/swift"
+    chown -R "$1" "$sources" "$work/home"
+  }
+  # A PATH without the real Swift; whose home is whose is told by getent.
+  mkdir -p programs
+  ln -sf /usr/bin/* programs/
+  rm -f programs/swift programs/getent
+  printf '#!/bin/sh\n[ "$1 $2" != "passwd 65534" ] && [ "$1 $2" != "passwd nobody" ] && exec /usr/bin/getent "$@"\n%s\n' \
+    "echo 'nobody:x:65534:$(id -g nobody)::$work/home:/bin/sh'" >programs/getent
+  chmod 755 programs programs/getent
+  install_theirs() { PATH=$work/programs HOME=/root "$sources/scripts/install" --prefix "$work/installed"; }
+  export -f install_theirs
+  export sources work
+
+  echo 'root only' >secret
+  chmod 600 secret
+  cp -R -- "$top/docs" private
+  chmod 700 private
+  sources_of nobody :
+  check 'their sources are built and run by them' 0 "^installed $work/installed/bin/holdfast\$" install_theirs
+  check '  with their home and groups, and a temporary folder of their own' 0 \
+    "^man: $(id -u nobody) $work/home /tmp/holdfast-install\.[^ /]+/build $(id -G nobody)\$" cat installed/share/man/man1/holdfast.1
+  check '  completions too' 0 '^completions: nobody zsh$' cat installed/share/zsh/site-functions/_holdfast
+  check '  nothing of it by root' 1 '^$' test -e home/wrong
+  check '  and what is installed is root'\''s' 0 '^$' find installed ! -user root
+  check '  whole and stripped' 0 '^$' bash -c "strip -o expected '$(type -P bash)' && cmp expected installed/bin/holdfast"
+  sources_of 4242 :
+  mv -- home/.swiftly/bin/swift programs/swift
+  check 'a user without a name is not root either' 0 '^installed ' install_theirs
+  check '  and has a home of its own' 0 '^man: 4242 (/tmp/holdfast-install\.[^ /]+/build) \1 4242$' cat installed/share/man/man1/holdfast.1
+  check '  nothing of it by root' 1 '^$' test -e home/wrong
+  rm programs/swift
+
+  refused() {
+    sources_of nobody "$3"
+    check "$1" 65 "$2" install_theirs
+    check '  and nothing is installed' 1 '^$' test -e installed
+  }
+  not_built='is not what the build makes'
+  refused 'a program that is a link' "$not_built" "ln -sf '$work/secret' build/holdfast"
+  refused 'a program with another name' "$not_built" 'ln -f build/holdfast other'
+  refused 'a program that is a pipe' "$not_built" 'rm build/holdfast; mkfifo build/holdfast'
+  refused 'a document that is a link' 'error: docs/roles.md is no file that the owner' "ln -sf '$work/secret' docs/roles.md"
+  refused 'a folder of documents that leads elsewhere' 'is no file that the owner' \
+    "mv docs d; ln -s '$work/private' docs"
+  sources_of nobody 'printf "\033]0;x\007it failed\n"; exit 1'
+  check 'what a build that fails says is shown without what a terminal would obey' 1 '^\]0;xit failed$' install_theirs
+  sources_of nobody 'echo "touch $work/home/wrong" >>scripts/install'
+  check 'what a build writes into the script is not run' 0 '^installed ' install_theirs
+  check '  by root' 1 '^$' test -e home/wrong
+  sources_of nobody 'ls -l /proc/self/fd >seen; (: >/dev/tty) && echo "opens /dev/tty" >>seen || true'
+  script -qec 'bash -c install_theirs' /dev/null </dev/null >/dev/null || true
+  check 'their build has no terminal of root'\''s' 1 '^$' grep -E '/dev/(pts|tty)' sources/seen
+  check '  and has looked' 0 ' 0 -> /dev/null' cat sources/seen
+  sources_of nobody 'echo $$ >started; sleep 60 & echo $! >>started; wait'
+  check 'a signal ends their build' 143 '^Building' timeout --preserve-status --foreground -s TERM 3 \
+    env PATH="$work/programs" "$sources/scripts/install" --prefix "$work/installed"
+  check '  with all that it has started' 1 '^[0-9]+ [0-9]+ *$' bash -c \
+    "tr '\n' ' ' <sources/started; for pid in \$(<sources/started); do [[ ! -e /proc/\$pid ]] || exit 0; done; exit 1"
 fi
 mkdir bin
 ln -s /usr/bin/* bin/

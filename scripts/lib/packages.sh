@@ -5,11 +5,15 @@
 #                                sudo (on a terminal), or says what to type and exits with 69
 #
 # It also puts `swift` into PATH when it lies in one of the usual places outside of it.
+#
+# Who builds as another user sets packages_swift_home to that user's home, and packages_swift_runner to a command that runs its arguments as
+# that user: Swift is then looked for there, run so, and not put into the PATH of the caller.
 
 # shellcheck source=programs.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/programs.sh"
 
 packages_swift_needed=6.2
+packages_swift_home='' packages_swift_runner=''
 
 require_packages() {
   local -a missing=()
@@ -118,7 +122,7 @@ packages_check_swift() {
       "$packages_swift_needed"
     return 1
   fi
-  version=$("$swift" --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+\.[0-9]+).*/\1/p' | head -n 1) || true
+  version=$(${packages_swift_runner:+"$packages_swift_runner"} "$swift" --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+\.[0-9]+).*/\1/p' | head -n 1) || true
   if [[ -z $version ]]; then
     printf 'error: %s does not say its version\n' "$swift"
     printf 'hint: try  %s --version  (with swiftly: swiftly install latest)\n' "$swift"
@@ -133,13 +137,12 @@ packages_check_swift() {
 }
 
 packages_find_swift() {
-  local folder
+  local folder home=${packages_swift_home:-${HOME:-/}}
   if command -v swift >/dev/null; then
     command -v swift
     return
   fi
-  for folder in /usr/bin "${HOME:-/}/.swiftly/bin" "${SWIFTLY_BIN_DIR:-/usr/bin}" \
-    "${HOME:-/}/.local/share/swiftly/bin"; do
+  for folder in /usr/bin "$home/.swiftly/bin" "${SWIFTLY_BIN_DIR:-/usr/bin}" "$home/.local/share/swiftly/bin"; do
     if [[ -x $folder/swift ]]; then
       printf '%s\n' "$folder/swift"
       return
@@ -149,6 +152,7 @@ packages_find_swift() {
 
 packages_use_swift() {
   local folder
+  [[ -z $packages_swift_runner ]] || return 0
   folder=$(dirname -- "$(packages_find_swift)")
   [[ :$PATH: == *:"$folder":* ]] || export PATH=$PATH:$folder
 }

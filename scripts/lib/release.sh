@@ -7,7 +7,10 @@ build_release() {
   local log=$1
   shift
   "$@" swift build -c release --static-swift-stdlib --product holdfast --quiet >"$log" 2>&1 || {
-    cat -- "$log" >&2
+    printable <"$log" >&2
     return 1
   }
 }
+
+# Without what a terminal would obey.
+printable() { tr -d '\000-\010\013-\037\177'; }
