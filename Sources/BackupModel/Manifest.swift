@@ -94,6 +94,9 @@ package struct Manifest: Sendable, Equatable, Codable {
     notes = census.notes
   }
 
+  /// How large one may be: some 100,000 tables.
+  package static let mostMegabytes = 64
+
   /// Whether its numbers are of this world: an exabyte in all at most, so that they can be added up.
   package var isPlausible: Bool {
     let numbers = files.map(\.bytes) + files.map { $0.rawBytes ?? 0 } + digests.tables.map(\.rows) + [source.bytes]

@@ -27,7 +27,7 @@ enum BackupReader {
     let file = "\(path)/manifest.json"
     let kind = fileKind(file)
     if case .unreadable(let number) = kind { throw cannotRead(file, number) }
-    guard kind == .file, let data = try contents(file) else { throw broken(path, "it has no manifest.json") }
+    guard kind == .file, let data = try contents(file, atMost: Manifest.mostMegabytes) else { throw broken(path, "it has no manifest.json") }
     // A newer format may have anything else, or look the same.
     let read = try? Manifest.decoder().decode(Manifest.self, from: data)
     let version = read?.version ?? (try? JSONDecoder().decode(Version.self, from: data))?.version
@@ -42,7 +42,7 @@ enum BackupReader {
       throw damaged(path, "manifest.json holds numbers that no backup has")
     }
     guard fileKind("\(path)/SHA256SUMS") == .file else { throw damaged(path, "SHA256SUMS is not a file") }
-    let sums = try contents("\(path)/SHA256SUMS") ?? Data()
+    let sums = try contents("\(path)/SHA256SUMS", atMost: Manifest.mostMegabytes) ?? Data()
     guard try Array(sums) == checksumList(of: manifest, encoded: Array(data)) else {
       throw damaged(path, "manifest.json and SHA256SUMS do not agree")
     }
@@ -76,7 +76,7 @@ enum BackupReader {
     case .file: break
     default: throw damaged(parent(of: path), "\(path) is no plain file")
     }
-    guard let data = try contents(path), let text = String(data: data, encoding: .utf8) else {
+    guard let data = try contents(path, atMost: 1), let text = String(data: data, encoding: .utf8) else {
       throw damaged(parent(of: path), "\(path) is no text")
     }
     return text

@@ -19,15 +19,13 @@ func makeFolder(_ path: String) throws(Failure) {
   }
 }
 
-func parent(of path: String) -> String { (path as NSString).deletingLastPathComponent }
-
 /// Writes a small file so that only the whole of it is ever visible under its name, and durable.
 ///
 /// - Parameter temporary: a name on the same file system; one left by a killed run is replaced.
 func writeAtomically(_ bytes: [UInt8], to path: String, by temporary: String) throws(Failure) {
   unlink(temporary)
   try writeDurably(bytes, to: temporary)
-  step("rename to \((path as NSString).lastPathComponent)")
+  step("rename to \(lastName(of: path))")
   guard rename(temporary, path) == 0 else {
     let failure = cannotWrite(path, errno)
     unlink(temporary)
@@ -38,7 +36,7 @@ func writeAtomically(_ bytes: [UInt8], to path: String, by temporary: String) th
 
 /// Writes a new file and returns once it is on the disk.
 func writeDurably(_ bytes: [UInt8], to path: String) throws(Failure) {
-  step("write \((path as NSString).lastPathComponent)")
+  step("write \(lastName(of: path))")
   let file = try FileDescriptor.creating(path)
   do throws(Failure) {
     try file.write(bytes)

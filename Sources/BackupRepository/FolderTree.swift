@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 
 /// Removing a folder with everything in it.
@@ -6,11 +7,11 @@ package enum FolderTree {
   ///
   /// - Returns: the error number of what could not be removed; nil when all is gone.
   package static func remove(_ path: String) -> Int32? {
-    let parent = (path as NSString).deletingLastPathComponent
-    let folder = open(parent.isEmpty ? "." : parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let above = parent(of: path)
+    let folder = open(above.isEmpty ? "." : above, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { return errno == ENOENT ? nil : errno }
     defer { close(folder) }
-    return remove(Array((path as NSString).lastPathComponent.utf8CString), in: folder, depth: 0)
+    return remove(Array(lastName(of: path).utf8CString), in: folder, depth: 0)
   }
 
   /// Folders within folders; a backup has two of them.

@@ -19,7 +19,7 @@ struct LineFile {
     // What a killed writer left half written is cut off, never written behind.
     let end = try endOfLine(descriptor, before: lseek(descriptor, 0, SEEK_END))
     guard ftruncate(descriptor, end) == 0 else { throw cannotWrite(path, errno) }
-    let name = (path as NSString).lastPathComponent
+    let name = lastName(of: path)
     step("append \(name)")
     try file.write(try line(try lastLine(descriptor, end)))
     try file.synchronize()

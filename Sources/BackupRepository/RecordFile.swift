@@ -24,7 +24,7 @@ struct RecordFile {
   /// - Returns: nil when a line was changed since it was written.
   /// - Throws: `cannot_read`.
   func records<Record: Decodable>(_ type: Record.Type) throws(Failure) -> [Record]? {
-    guard let data = try contents(path) else { return [] }
+    guard let data = try contents(path, atMost: 64) else { return [] }
     guard let text = String(data: data, encoding: .utf8) else { return nil }
     // Bytes, for a carriage return before it would make one character of the newline.
     var lines = text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false).map(Substring.init)

@@ -59,7 +59,7 @@ package struct Repository: Sendable {
   }
 
   private static func knownID(_ path: String, _ backup: String) throws(Failure) -> String? {
-    try contents("\(path)/\(backup)/manifest.json")
+    try contents("\(path)/\(backup)/manifest.json", atMost: Manifest.mostMegabytes)
       .flatMap { try? Manifest.decoder().decode(Manifest.self, from: $0) }?.repository
   }
 
@@ -96,7 +96,7 @@ package struct Repository: Sendable {
   ///   never taken for "not there".
   package static func openIfThere(_ path: String) throws(Failure) -> Repository? {
     if let refusal = ForeignOwner.refusal(of: path, code: "foreign_owner", what: "repository \(path)") { throw refusal }
-    guard let data = try contents(marker(path)) else {
+    guard let data = try contents(marker(path), atMost: 1) else {
       guard let backup = try lastBackup(in: path) else { return nil }
       throw try unmarked(path, backup)
     }

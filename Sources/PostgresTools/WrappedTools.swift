@@ -45,7 +45,7 @@ extension Toolbox {
 
   /// A container has an environment of its own: `docker exec` has to be told which variable to hand on.
   private static func pass(_ variable: String, through words: inout [String]) {
-    let program = words.first.map { URL(fileURLWithPath: $0).lastPathComponent } ?? ""
+    let program = words.first.map { lastName(of: $0) } ?? ""
     let isContainer = ["docker", "podman", "nerdctl"].contains { program.contains($0) }
     guard isContainer, let exec = words.firstIndex(of: "exec"), !words.contains(variable) else { return }
     words.insert(contentsOf: ["-e", variable], at: exec + 1)

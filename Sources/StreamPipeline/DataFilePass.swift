@@ -67,11 +67,41 @@ package final class DataFilePass {
       content: content, givenBack: puncher?.punched ?? 0)
   }
 
+  /// Reads a stored file of a backup back, and looks meanwhile whether it is what the backup's manifest says: what was verified a moment ago may be
+  /// another file by now.
+  ///
+  /// - Parameter backup: the backup's folder.
+  /// - Throws: as the other one; `file_changed`, at the end, or as soon as it has more raw bytes than it should.
+  package static func expand(
+    _ file: StoredFile, of backup: String, cancellation: Cancellation = Cancellation(),
+    sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) {
+    let path = "\(backup)/\(file.path)"
+    let sha = try SHA256()
+    var (stored, raw): (UInt64, UInt64) = (0, 0)
+    let isCompressed = try Compression.decompressor(of: path) != nil
+    let most = file.rawBytes ?? (isCompressed ? .max : file.bytes)
+    let changed = Failure(
+      "file_changed", exit: .dataDamaged, what: "reading \(path)", why: "it is not the file that the manifest names",
+      nextStep: "find out who writes to the repository, and use another backup")
+    try expand(path, cancellation: cancellation) { (piece) in
+      sha.update(piece)
+      stored += UInt64(piece.count)
+    } sink: { (piece) throws(Failure) in
+      raw += UInt64(piece.count)
+      guard raw <= most else { throw changed }
+      try sink(piece)
+    }
+    guard stored == file.bytes, sha.finish() == file.sha256 else { throw changed }
+  }
+
   /// Reads a stored file back: its raw bytes go to `sink`.
   ///
+  /// - Parameter seen: is told the bytes as they are stored.
   /// - Throws: `damaged_stream` when it cannot be decompressed to a whole frame's end; `Failure.stopped`; what `sink` throws.
   package static func expand(
-    _ path: String, cancellation: Cancellation = Cancellation(), sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    _ path: String, cancellation: Cancellation = Cancellation(), seen: (UnsafeRawBufferPointer) -> Void = { _ in },
+    sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
     let input = try FileDescriptor.reading(path)
     let decompressor = try Compression.decompressor(of: path)
@@ -80,6 +110,7 @@ package final class DataFilePass {
         let count = try input.read(into: buffer)
         if count == 0 { break }
         let piece = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])
+        seen(piece)
         guard let decompressor else {
           try cancellation.check()
           try sink(piece)
@@ -99,12 +130,12 @@ package final class DataFilePass {
     }
   }
 
-  /// Reads a stored data file to its end and digests its content.
+  /// Reads a stored data file of a backup to its end and digests its content.
   package static func digest(
-    _ path: String, rawName: String, cancellation: Cancellation = Cancellation()
+    _ file: StoredFile, of backup: String, rawName: String, cancellation: Cancellation = Cancellation()
   ) throws(Failure) -> ContentDigest? {
     var scanner = ContentScanner(DataFileKind(name: rawName))
-    try expand(path, cancellation: cancellation) { scanner.scan($0) }
+    try expand(file, of: backup, cancellation: cancellation) { scanner.scan($0) }
     return try scanner.finish(name: rawName)
   }
 }

@@ -64,11 +64,7 @@ package final class FileDescriptor: Sendable {
     while true {
       let count = Foundation.read(number, buffer.baseAddress, buffer.count)
       if count >= 0 { return count }
-      guard errno == EINTR else {
-        throw Failure(
-          "cannot_read", exit: .dataDamaged, what: "reading \(path)", why: systemError(errno),
-          nextStep: "check the disk")
-      }
+      guard errno == EINTR else { throw cannotRead(path, errno) }
     }
   }
 

@@ -26,8 +26,9 @@ package func folderNames(_ path: String) throws(Failure) -> [String] {
 
 /// A small file's content; nil only when there is no such file.
 ///
+/// - Parameter megabytes: a larger one is not read: somebody else may have made it.
 /// - Throws: `cannot_read`, also for what is no plain file: a pipe would be waited for, a link could lead anywhere.
-package func contents(_ path: String) throws(Failure) -> Data? {
+package func contents(_ path: String, atMost megabytes: Int) throws(Failure) -> Data? {
   let number = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
   guard number >= 0 else {
     if errno == ENOENT { return nil }
@@ -40,6 +41,11 @@ package func contents(_ path: String) throws(Failure) -> Data? {
     while true {
       let count = try file.read(into: buffer)
       if count == 0 { return }
+      guard data.count + count <= megabytes << 20 else {
+        throw Failure(
+          "cannot_read", exit: .dataDamaged, what: "reading \(path)", why: "it is larger than \(megabytes) MiB",
+          nextStep: "look where it came from: Holdfast writes no such file")
+      }
       data.append(contentsOf: buffer[..<count])
     }
   }
@@ -53,6 +59,9 @@ package func cannotRead(_ path: String, _ number: Int32) -> Failure {
     case EACCES, EPERM:
       (.noPermission, "let the user that runs holdfast read it, or run holdfast as the user that wrote it")
     case EMFILE, ENFILE, ENOMEM: (.failed, "raise what is limited (ulimit -a), then run the same command again")
+    // A disk or a network that does not answer says nothing of what the file holds.
+    case EIO, ESTALE, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH, ENXIO, ENODEV:
+      (.failed, "check the disk or the network that the folder is on, then run the same command again")
     default: (.dataDamaged, "check what stands there, and the disk")
     }
   return Failure(

@@ -30,7 +30,7 @@ package final class StoredFileWriter {
   /// - Parameter threads: that compress it.
   package convenience init(creating path: String, compression: Compression, threads: Int) throws(Failure) {
     try self.init(path: path, compressor: try compression.compressor(threads: threads))
-    name = (path as NSString).lastPathComponent
+    name = lastName(of: path)
   }
 
   package func write(_ bytes: UnsafeRawBufferPointer) throws(Failure) {

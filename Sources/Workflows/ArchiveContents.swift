@@ -29,12 +29,13 @@ struct ArchiveContents {
   ///
   /// - Parameters:
   ///   - data: the `data` folder of a backup.
+  ///   - sealed: the backup, whose files are compared with its manifest when they are read; nil: it is being written.
   ///   - rawNames: names of its data files before compression.
   static func read(
-    data: String, rawNames: [String], toolbox: Toolbox, surroundings: Surroundings, keepStatements: Bool = false
+    data: String, sealed: Backup? = nil, rawNames: [String], toolbox: Toolbox, surroundings: Surroundings, keepStatements: Bool = false
   ) throws(Failure) -> ArchiveContents {
     let work = try WorkFolder()
-    try copyContents(data, to: work.path)
+    try copyContents(data, sealed, to: work.path)
     try makeStandIns(rawNames.filter { DataFileKind(name: $0) == .rows }, text: "\\.\n\n\n", in: work.path)
     try makeStandIns(rawNames.filter { DataFileKind(name: $0) != .rows }, text: "", in: work.path)
     let listing = try ArchiveListing(work.path, toolbox: toolbox, surroundings: surroundings).rows
@@ -80,8 +81,16 @@ struct ArchiveContents {
     return zip(copied, listing).map { Entry(table: $0.table, target: $0.target, file: $1.rawFile) }
   }
 
-  private static func copyContents(_ data: String, to folder: String) throws(Failure) {
-    for name in try folderNames(data) where name == "toc.dat" || name.hasSuffix(".toc") {
+  private static func copyContents(_ data: String, _ sealed: Backup?, to folder: String) throws(Failure) {
+    func isMeant(_ name: String) -> Bool { name == "toc.dat" || name.hasSuffix(".toc") }
+    if let sealed {
+      for file in sealed.manifest.files where file.path.hasPrefix("data/") && isMeant(String(file.path.dropFirst(5))) {
+        let copy = try FileDescriptor.creating("\(folder)/\(file.path.dropFirst(5))")
+        try DataFilePass.expand(file, of: sealed.path) { (piece) throws(Failure) in try copy.write(piece) }
+      }
+      return
+    }
+    for name in try folderNames(data) where isMeant(name) {
       let copy = try FileDescriptor.creating("\(folder)/\(name)")
       try DataFilePass.expand("\(data)/\(name)") { (piece) throws(Failure) in try copy.write(piece) }
     }

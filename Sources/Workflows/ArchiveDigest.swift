@@ -38,11 +38,11 @@ struct ArchiveDigest {
       case .contents:
         return .contents(
           try ArchiveContents.read(
-            data: "\(backup.path)/data", rawNames: names, toolbox: toolbox, surroundings: surroundings))
+            data: "\(backup.path)/data", sealed: backup, rawNames: names, toolbox: toolbox, surroundings: surroundings))
       case .data(let stored, let rawName):
         defer { surroundings.reporter.advance(bytes: stored.bytes / 2) }
         let digest = try DataFilePass.digest(
-          "\(backup.path)/\(stored.path)", rawName: rawName, cancellation: surroundings.cancellation)
+          stored, of: backup.path, rawName: rawName, cancellation: surroundings.cancellation)
         return .data(rawName: rawName, digest)
       }
     }

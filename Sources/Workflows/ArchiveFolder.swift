@@ -25,7 +25,7 @@ struct ArchiveFolder {
     let (path, cancellation) = (path, surroundings.cancellation)
     _ = try inParallel(whole, threads: surroundings.cores, cancellation: cancellation) { (part) throws(Failure) in
       let output = try FileDescriptor.creating("\(path)/\(part.raw)")
-      try DataFilePass.expand("\(backup.path)/\(part.file.path)", cancellation: cancellation) {
+      try DataFilePass.expand(part.file, of: backup.path, cancellation: cancellation) {
         (piece) throws(Failure) in try output.write(piece)
       }
     }

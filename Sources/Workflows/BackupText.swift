@@ -71,7 +71,7 @@ struct BackupText {
         "unreadable_archive", exit: .dataDamaged, what: "backup \(backup.id)", why: "it has no data file",
         nextStep: "use another backup")
     }
-    try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation, sink: sink)
+    try DataFilePass.expand(file, of: backup.path, cancellation: surroundings.cancellation, sink: sink)
   }
 
   /// pg_restore prints a mark in place of each table's rows, and here they are put from the stored files, in the order of the listing: they
@@ -93,7 +93,7 @@ struct BackupText {
           throw .internalError("pg_restore renders a table that it does not list")
         }
         if let table = file.table, skips(table) { return try noRows(take) }
-        try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation, sink: take)
+        try DataFilePass.expand(file, of: backup.path, cancellation: surroundings.cancellation, sink: take)
       }
     }
     try check(exit)

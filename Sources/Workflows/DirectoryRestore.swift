@@ -24,7 +24,7 @@ struct DirectoryRestore {
 
   private func fillAll() throws(Failure) -> RestoreResult {
     let contents = try ArchiveContents.read(
-      data: "\(backup.path)/data", rawNames: manifest.dataFiles.map(\.rawName), toolbox: toolbox,
+      data: "\(backup.path)/data", sealed: backup, rawNames: manifest.dataFiles.map(\.rawName), toolbox: toolbox,
       surroundings: surroundings)
     let folder = try ArchiveFolder(backup, surroundings: surroundings)
     let lists = try folder.lists(toolbox, surroundings)
@@ -135,7 +135,7 @@ struct DirectoryRestore {
     try place.rows.with(table) { (session) throws(Failure) in
       let statement = try RowLoad.begin(table, bytes: bytes, under: path, session)
       try session.copyIn(statement) { (put) throws(Failure) in
-        try DataFilePass.expand("\(backup.path)/\(file.path)", cancellation: surroundings.cancellation) {
+        try DataFilePass.expand(file, of: backup.path, cancellation: surroundings.cancellation) {
           (piece) throws(Failure) in
           try put(piece)
           reporter.advance(bytes: UInt64(piece.count))

@@ -22,7 +22,7 @@ package struct ExportBackup {
   /// - Throws: `backup_damaged`, `cannot_write` also when there is such a file, `no_space`.
   package func run(_ backup: Backup, to path: String, insteadUse good: Backup?) throws(Failure) -> UInt64 {
     guard access(path, F_OK) != 0 else { throw cannotWrite(path, EEXIST) }
-    let folder = (path as NSString).deletingLastPathComponent
+    let folder = parent(of: path)
     let file = try UnnamedFile(for: path)
     let bytes = try write(backup, to: file.descriptor, insteadUse: good)
     try file.descriptor.synchronize()

@@ -110,7 +110,7 @@ struct RepositoryCheck {
   private func existingAncestor(_ path: String) -> String {
     var place = path
     while access(place, F_OK) != 0, place != "/", !place.isEmpty {
-      place = (place as NSString).deletingLastPathComponent
+      place = parent(of: place)
     }
     return place
   }

@@ -11,8 +11,8 @@ struct UnnamedFile: ~Copyable {
 
   /// - Parameter path: that it is to get; errors name it.
   init(for path: String) throws(Failure) {
-    let parent = (path as NSString).deletingLastPathComponent
-    let folder = parent.isEmpty ? "." : parent
+    let above = parent(of: path)
+    let folder = above.isEmpty ? "." : above
     let number = open(folder, O_WRONLY | O_CLOEXEC | Self.temporary, 0o600)
     if number >= 0 {
       (descriptor, partial) = (FileDescriptor(adopting: number, path: path), nil)

@@ -103,7 +103,7 @@ import Testing
       try FileManager.default.moveItem(atPath: path, toPath: "\(path) elsewhere")
       let away = "\(path) elsewhere".replacing("/app/", with: "/")
       try FileManager.default.createDirectory(
-        atPath: (away as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        atPath: parent(of: away), withIntermediateDirectories: true)
       try FileManager.default.moveItem(atPath: "\(path) elsewhere", toPath: away)
       try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: away)
     case .madeFolder:

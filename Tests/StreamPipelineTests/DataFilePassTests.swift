@@ -19,7 +19,7 @@ import Testing
     #expect(result.stored.sha256 == sha)
     #expect(result.stored.rawBytes == UInt64(Self.rows.count))
     #expect(result.content == .rows(count: 2, digest: NaiveRows(Self.rows[...]).digest))
-    #expect(try DataFilePass.digest("\(folder.path)/\(result.stored.path)", rawName: "3412.dat") == result.content)
+    #expect(try DataFilePass.digest(result.stored, of: folder.path, rawName: "3412.dat") == result.content)
     #expect(try expanded("\(folder.path)/\(result.stored.path)") == Self.rows)
   }
 
@@ -97,14 +97,31 @@ import Testing
   func `refuses a stored file that was cut`(length: Int) throws {
     let folder = try ScratchFolder()
     try folder.write(Self.rows, to: "1.dat")
-    _ = try store("1.dat", in: folder.path, .auto)
+    let stored = try store("1.dat", in: folder.path, .auto).stored
     let bytes = try folder.bytes(of: "1.dat.zst")
     try folder.write(Array(length < 0 ? bytes.dropLast() : bytes.prefix(length)), to: "1.dat.zst")
     let failure = try #require(throws: Failure.self) {
-      try DataFilePass.digest("\(folder.path)/1.dat.zst", rawName: "1.dat")
+      try DataFilePass.digest(stored, of: folder.path, rawName: "1.dat")
     }
     #expect(failure.code == "damaged_stream")
     #expect(failure.what.contains("1.dat.zst"))
+  }
+
+  @Test(arguments: [Compression.none, .auto]) func `refuses another file than the stored one`(compression: Compression)
+    throws
+  {
+    let folder = try ScratchFolder()
+    for name in ["1.dat", "2.dat"] { try folder.write(Self.rows.map { name == "1.dat" ? $0 : max($0, 10) }, to: name) }
+    let stored = try store("1.dat", in: folder.path, compression).stored
+    let other = try store("2.dat", in: folder.path, compression).stored
+    try folder.write(try folder.bytes(of: other.path), to: stored.path)
+    let failure = try #require(throws: Failure.self) { try DataFilePass.expand(stored, of: folder.path) { _ in } }
+    #expect(failure.code == "file_changed")
+    var larger = other
+    larger.rawBytes = 3
+    var seen = 0
+    #expect(throws: Failure.self) { try DataFilePass.expand(larger, of: folder.path) { seen += $0.count } }
+    #expect(seen <= 3, "nothing beyond what the manifest says is handed on")
   }
 
   @Test func `leaves the raw file when the stored one cannot be written`() throws {

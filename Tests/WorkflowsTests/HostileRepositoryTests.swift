@@ -1,0 +1,230 @@
+import BackupModel
+import Diagnostics
+import Foundation
+import PostgresTools
+import TestSupport
+import Testing
+
+/// Whoever can write to the repository: nothing outside of it is read, written or removed, nothing is run, no database but Holdfast's own is
+/// touched, and no program ends by a fault of its own.
+@Suite struct HostileRepositoryTests {
+  // MARK: What was verified is what is restored
+
+  @Test(arguments: ["directory", "custom", "plain"])
+  func `a file that is exchanged after its verification is found`(format: String) throws {
+    try Workbench.with(
+      sql: "CREATE TABLE t AS SELECT md5(n::text) FROM generate_series(1, 3000) n",
+      policy: "backup: {format: \(format)}"
+    ) { bench in
+      let files = BackupFiles(bench: bench, id: try bench.backUp())
+      let names = try files.names().filter { $0.hasPrefix("data/") || $0.hasPrefix("data.") }
+      for name in names {
+        let copy = bench.newDatabaseName()
+        let command = ProgramRun.command(["restore", files.id, "--into", copy, "--policies", bench.policies])
+        let good = try files.read(name)
+        let run = try SteppedRun(command, at: "fill the database", notesIn: bench.folder)
+        #expect(try run.reach() != nil)
+        // Of the same size, and as whole as the other one, where it is not compressed.
+        try files.write(flipped(at: good.count / 2)(good), to: name)
+        let end = try run.end()
+        #expect(end.code == 65, "\(name): \(end.standardError)")
+        #expect(try bench.cluster.psql("SELECT count(*) FROM pg_database WHERE datname = '\(copy)'") == "0")
+        try files.write(good, to: name)
+      }
+      #expect(try bench.holdfast("verify", files.id).exit == 0, "a run that found it marks no whole backup")
+    }
+  }
+
+  // MARK: Bounds
+
+  @Test func `no more is expanded than the manifest says`() throws {
+    try BackupFiles.with { files in
+      let bomb = try shell("head -c 200000000 /dev/zero | zstd -q -o '\(files.path)/bomb'", in: files.bench.folder)
+      #expect(bomb.exit == 0, "\(bomb.stderr)")
+      let object = try #require(try files.names().first { $0.contains("blob_") && $0.hasSuffix(".zst") })
+      _ = try shell("mv bomb '\(object)'", in: files.path)
+      try files.reseal()
+      let temporary = "\(files.bench.folder)/tmp"
+      try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+      for command in [
+        ["verify", files.id], ["restore", files.id, "--into", files.bench.newDatabaseName()],
+        ["export", files.id, "-o", "x"],
+      ] {
+        // A file larger than that is one too much.
+        let line = "ulimit -f 20000; exec \"$0\" \"$@\""
+        var run = ProgramRun.command(
+          ["-C", files.bench.folder, "/bin/bash", "-c", line, SourceTree.program] + command
+            + ["--policies", files.bench.policies], ["TMPDIR": temporary])
+        run.executable = "/usr/bin/env"
+        let result = try ProgramRun(running: run)
+        #expect(result.exit == 65, "\(command): \(result.exit) \(result.stdout)\(result.stderr)")
+      }
+    }
+  }
+
+  @Test(arguments: ["manifest.json", "SHA256SUMS", "verifications.jsonl", "hold.json"])
+  func `a file of gigabytes where a small one should be is not read`(name: String) throws {
+    try BackupFiles.with { files in
+      if name == "hold.json" { #expect(try files.bench.holdfast("hold", files.id).exit == 0) }
+      #expect(truncate("\(files.path)/\(name)", 3 << 30) == 0)
+      for command in [["list"], ["show", files.id], ["status"], ["verify", files.id]] {
+        let line = "ulimit -v 4000000; exec \"$0\" \"$@\""
+        var run = ProgramRun.command(
+          ["/bin/bash", "-c", line, SourceTree.program] + command + ["--policies", files.bench.policies])
+        run.executable = "/usr/bin/env"
+        let start = Date()
+        let result = try ProgramRun(running: run)
+        #expect([0, 2, 65, 66, 78].contains(result.exit), "\(command): \(result.exit) \(result.stderr)")
+        #expect(Date().timeIntervalSince(start) < 30, "\(command)")
+      }
+    }
+  }
+
+  // MARK: Mutations
+
+  private static let count = ProcessInfo.processInfo.environment["HOLDFAST_MUTATIONS"].flatMap(Int.init) ?? 60
+
+  /// HOLDFAST_MUTATIONS=1000 tries more of them, HOLDFAST_MUTATION_SEED others.
+  @Test func `whatever is done to the files of a repository, nothing else is touched`() throws {
+    let seed = ProcessInfo.processInfo.environment["HOLDFAST_MUTATION_SEED"].flatMap(UInt64.init) ?? 1
+    try DeployBench.with { deploy in
+      let bench = deploy.bench
+      let victim = "\(deploy.database)_victim"
+      _ = try deploy.copy("victim")
+      #expect(try deploy.run("backup").exit == 0)
+      try deploy.deploy("20240201000000_more", "CREATE TABLE more (a int);")
+      #expect(try deploy.confirmed("rollback").exit == 0)
+      let pristine = "\(bench.folder)/pristine"
+      let outside = "\(bench.folder)/outside"
+      try FileManager.default.copyItem(atPath: bench.repository, toPath: pristine)
+      _ = try shell(
+        "mkdir -p outside/deep && echo secret-of-others >outside/secret && cp outside/secret outside/deep/x",
+        in: bench.folder)
+      func state() throws -> String {
+        try shell("find outside -printf '%p %y %s %T@\\n' | sort; cat outside/secret outside/deep/x", in: bench.folder)
+          .stdout
+          + deploy.maintain(
+            "SELECT string_agg(oid || datname, ',' ORDER BY oid) FROM pg_database WHERE datname IN ('\(victim)', 'template0', 'template1', 'postgres')"
+          )
+      }
+      let before = try state()
+      var random = SeededGenerator(seed: seed)
+      var commands: [[String]] = []
+      for round in 0..<Self.count {
+        try FileManager.default.removeItem(atPath: bench.repository)
+        try FileManager.default.copyItem(atPath: pristine, toPath: bench.repository)
+        var mutation = Mutation(repository: bench.repository, outside: outside, victim: victim, random: random)
+        let what = try mutation.apply()
+        random = mutation.random
+        let ids = try FileManager.default.contentsOfDirectory(atPath: "\(pristine)/app").filter {
+          !$0.hasPrefix(".") && $0 != "deploys"
+        }
+        let id = ids.randomElement(using: &random) ?? "latest"
+        commands = [
+          ["list"], ["show", id], ["status"], ["verify", id], ["verify", "--all"], ["check"], ["prune", "--confirm"],
+          ["restore", id, "--into", "\(deploy.database)_mutated"], ["export", id, "-o", "\(bench.folder)/exported"],
+          ["hold", id], ["release", id], ["rollback", "--plan"], ["rollback", "--confirm", deploy.database],
+          ["undo", "--confirm", deploy.database], ["resume", "--confirm", deploy.database],
+          ["abandon", "--confirm", deploy.database], ["remove", id], ["backup"], ["migrations"],
+        ]
+        for command in commands.shuffled(using: &random).prefix(3) {
+          let run = try ProgramRun(running: deploy.command(command), within: 60)
+          let message = "round \(round), \(what): \(command): \(run.exit)\n\(run.stdout)\n\(run.stderr)"
+          #expect([0, 1, 2, 64, 65, 66, 69, 73, 75, 77, 78].contains(run.exit), "\(message)")
+          #expect(!run.stdout.contains("secret-of-others") && !run.stderr.contains("secret-of-others"), "\(message)")
+          #expect(try state() == before, "\(message)")
+        }
+        unlink("\(bench.folder)/exported")
+        _ = try? deploy.maintain("DROP DATABASE IF EXISTS \"\(deploy.database)_mutated\" WITH (FORCE)")
+      }
+      let customers = try deploy.psql("SELECT count(*) FROM customers", database: victim)
+      #expect(customers == "40", "the victim is as it was")
+    }
+  }
+}
+
+/// One change to a repository, as somebody who can write to it may make it.
+private struct Mutation {
+  let repository: String
+  let outside: String
+  /// A database that is none of Holdfast's.
+  let victim: String
+  var random: SeededGenerator
+
+  private enum Kind: CaseIterable {
+    case flip, cut, empty, grow, remove, linkToFile, linkToFolder, fifo, folder, rename, exchange, value, line
+  }
+
+  /// - Returns: what it was, for a failed test.
+  mutating func apply() throws -> String {
+    let manager = FileManager.default
+    let all = try manager.subpathsOfDirectory(atPath: repository).sorted()
+    let files = all.filter {
+      !(try! URL(fileURLWithPath: "\(repository)/\($0)").resourceValues(forKeys: [.isDirectoryKey]).isDirectory ?? false)
+    }
+    guard let name = files.randomElement(using: &random), let place = all.randomElement(using: &random),
+      let other = files.randomElement(using: &random), let kind = Kind.allCases.randomElement(using: &random)
+    else { return "nothing" }
+    let path = "\(repository)/\(name)"
+    var data = manager.contents(atPath: path) ?? Data()
+    switch kind {
+    case .flip where !data.isEmpty:
+      data[Int.random(in: 0..<data.count, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
+    case .cut: data = data.prefix(Int.random(in: 0...data.count, using: &random))
+    case .empty: data = Data()
+    case .grow: data += Data((0..<100).map { _ in UInt8.random(in: 0...255, using: &random) })
+    case .exchange: data = manager.contents(atPath: "\(repository)/\(other)") ?? Data()
+    case .value, .line: data = changed(data, kind)
+    case .remove, .linkToFile, .linkToFolder, .fifo, .folder, .rename:
+      return try replace(kind == .linkToFolder || kind == .remove ? place : name, kind)
+    default: break
+    }
+    try data.write(to: URL(fileURLWithPath: path))
+    if name.hasSuffix("manifest.json") { try resealSums(parent: Diagnostics.parent(of: path)) }
+    return "\(kind) \(name)"
+  }
+
+  private mutating func replace(_ name: String, _ kind: Kind) throws -> String {
+    let path = "\(repository)/\(name)"
+    try FileManager.default.removeItem(atPath: path)
+    switch kind {
+    case .linkToFile: symlink("\(outside)/secret", path)
+    case .linkToFolder: symlink(Bool.random(using: &random) ? outside : "\(outside)/deep", path)
+    case .fifo: mkfifo(path, 0o600)
+    case .folder: mkdir(path, 0o700)
+    case .rename: try Data("x".utf8).write(to: URL(fileURLWithPath: "\(path).renamed"))
+    default: break
+    }
+    return "\(kind) \(name)"
+  }
+
+  /// Another value in a place of a JSON text, or its lines in another order.
+  private mutating func changed(_ data: Data, _ kind: Kind) -> Data {
+    let values = [
+      "\"\(victim)\"", "\"template0\"", "\"../../outside/secret\"", "\"\(outside)/secret\"",
+      "\"'; DROP DATABASE x; --\"", "null", "-1", "1e400",
+      "18446744073709551615", "[]", "{}", "true", "\"\"", "\"\\u0000\"", "\"$(touch /tmp/pwned)\"",
+      "\"\\n\\\\! touch x\\n\"",
+    ]
+    let text = String(decoding: data, as: UTF8.self)
+    guard kind == .value else {
+      let lines = text.split(separator: "\n", omittingEmptySubsequences: false).shuffled(using: &random)
+      return Data(lines.joined(separator: "\n").utf8)
+    }
+    let places = text.matches(of: /:\s*("[^"]*"|-?[0-9.]+|true|false|null)/)
+    guard let place = places.randomElement(using: &random), let value = values.randomElement(using: &random) else {
+      return data
+    }
+    var new = text
+    new.replaceSubrange(place.1.startIndex..<place.1.endIndex, with: value)
+    return Data(new.utf8)
+  }
+
+  /// The sums fit the manifest again: what follows trusts them.
+  private func resealSums(parent: String) throws {
+    _ = try shell(
+      """
+      [ -d . ] || exit 0; sed -i '/ manifest.json$/d' SHA256SUMS 2>/dev/null; sha256sum manifest.json >>SHA256SUMS
+      """, in: parent)
+  }
+}
