@@ -27,7 +27,9 @@ enum BackupReader {
     let file = "\(path)/manifest.json"
     let kind = fileKind(file)
     if case .unreadable(let number) = kind { throw cannotRead(file, number) }
-    guard kind == .file, let data = try contents(file, atMost: Manifest.mostMegabytes) else { throw broken(path, "it has no manifest.json") }
+    guard kind == .file, let data = try contents(file, atMost: Manifest.mostMegabytes) else {
+      throw broken(path, "it has no manifest.json")
+    }
     // A newer format may have anything else, or look the same.
     let read = try? Manifest.decoder().decode(Manifest.self, from: data)
     let version = read?.version ?? (try? JSONDecoder().decode(Version.self, from: data))?.version

@@ -32,7 +32,8 @@ struct ArchiveContents {
   ///   - sealed: the backup, whose files are compared with its manifest when they are read; nil: it is being written.
   ///   - rawNames: names of its data files before compression.
   static func read(
-    data: String, sealed: Backup? = nil, rawNames: [String], toolbox: Toolbox, surroundings: Surroundings, keepStatements: Bool = false
+    data: String, sealed: Backup? = nil, rawNames: [String], toolbox: Toolbox, surroundings: Surroundings,
+    keepStatements: Bool = false
   ) throws(Failure) -> ArchiveContents {
     let work = try WorkFolder()
     try copyContents(data, sealed, to: work.path)

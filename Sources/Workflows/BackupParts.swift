@@ -15,7 +15,8 @@ struct BackupParts {
     guard backup.manifest.format != .directory else {
       try toolbox.requireFiles(of: .directory, what: "backup \(backup.id)")
       return try ArchiveContents.read(
-        data: "\(backup.path)/data", sealed: backup, rawNames: backup.manifest.dataFiles.map(\.rawName), toolbox: toolbox,
+        data: "\(backup.path)/data", sealed: backup, rawNames: backup.manifest.dataFiles.map(\.rawName),
+        toolbox: toolbox,
         surroundings: surroundings, keepStatements: true
       ).statements
     }
