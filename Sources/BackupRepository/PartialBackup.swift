@@ -10,6 +10,8 @@ package final class PartialBackup {
   /// Absolute path of the partial folder.
   package let path: String
   private let folder: String
+  private let identity: FolderIdentity
+  private let dataIdentity: FolderIdentity?
   private var committed = false
 
   /// - Throws: `cannot_write`.
@@ -22,11 +24,20 @@ package final class PartialBackup {
     guard mkdir(path, 0o700) == 0, format != .directory || mkdir("\(path)/data", 0o700) == 0 else {
       throw cannotWrite(path, errno)
     }
+    identity = try FolderIdentity(path)
+    dataIdentity = format == .directory ? try FolderIdentity("\(path)/data") : nil
+  }
+
+  /// pg_dump, and all that is written, go by the folders' names.
+  ///
+  /// - Throws: `folder_exchanged`.
+  private func refuseExchanged(_ place: String) throws(Failure) {
+    try identity.check(place)
+    try dataIdentity?.check("\(place)/data")
   }
 
   /// An unfinished one goes with its object.
   deinit {
-    // What cannot be removed now is swept by the next run.
     // What cannot be removed now is removed by the next run's sweep.
     if !committed { _ = FolderTree.remove(path) }
   }
@@ -54,6 +65,7 @@ package final class PartialBackup {
   ///
   /// - Returns: its entry for the manifest.
   package func write(_ text: String, to name: String) throws(Failure) -> StoredFile {
+    try refuseExchanged(path)
     try writeDurably(Array(text.utf8), to: "\(path)/\(name)")
     return StoredFile(path: name, bytes: UInt64(text.utf8.count), sha256: try SHA256.hash(of: text))
   }
@@ -74,6 +86,7 @@ package final class PartialBackup {
 
   /// Marks the backup as held before anyone can see it.
   package func place(_ hold: Hold) throws(Failure) {
+    try refuseExchanged(path)
     try writeDurably(try SealedLine.seal(hold, of: id), to: "\(path)/hold.json")
   }
 
@@ -109,6 +122,7 @@ package final class PartialBackup {
       throw .internalError("the manifest cannot be encoded")
     }
     let encoded = Array(data) + [0x0A]
+    try refuseExchanged(path)
     try writeDurably(try checksumList(of: manifest, encoded: encoded), to: "\(path)/SHA256SUMS")
     try writeDurably(encoded, to: "\(path)/manifest.json")
     try synchronizeFolder(path)
@@ -116,6 +130,7 @@ package final class PartialBackup {
     step("rename the backup")
     try renameToFreeName(path, final, rename: rename)
     committed = true
+    try refuseExchanged(final)
     step("make the name durable")
     try synchronizeFolder(folder)
     return final

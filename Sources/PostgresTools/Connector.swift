@@ -138,7 +138,9 @@ package struct Connector: Sendable {
       PQfinish(connection)
       return .failure(failure)
     }
-    return .success(Session(adopting: connection, target: target, cancellation: cancellation, log: log))
+    return .success(
+      Session(
+        adopting: connection, target: target, hasLimits: defaults == .ours, cancellation: cancellation, log: log))
   }
 
   /// - Returns: nil once connected.

@@ -45,7 +45,8 @@ package final class OwnersRights: @unchecked Sendable {
     let outer = (1...columns).map { "t.r[\($0)]" }.joined(separator: ", ")
     let read = "SELECT \(outer) FROM \(Self.function)($1) AS t (r)"
     // A function can outlive the server's own limit.
-    let outcome = session.attempt(read, [inner], within: milliseconds.map { .milliseconds($0 + Self.grace) })
+    let outcome = session.attempt(
+      read, [inner], milliseconds.map { .atMost(.milliseconds($0 + Self.grace)) } ?? .unlimited)
     // What it has set, locked or left in its own transaction goes with that.
     if case .success = session.attempt("ROLLBACK TO SAVEPOINT holdfast_fence") {
       lock.withLock { idle[owner, default: []].append(session) }

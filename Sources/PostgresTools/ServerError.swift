@@ -16,6 +16,10 @@ package struct ServerError: Error, Sendable {
   /// The signal by which the run is being stopped; the error is then only its consequence.
   let stopped: Int32?
   let endpoint: String
+  /// What of the statement was more than it may be.
+  var excess: Excess?
+
+  enum Excess: Sendable { case time, answer }
 
   init(
     sqlState: String?, message: String, detail: String?, hint: String?, position: Int? = nil,
@@ -65,6 +69,18 @@ package struct ServerError: Error, Sendable {
     // A deep stack of functions is no help; where it began is.
     let place = context?.split(whereSeparator: \.isNewline).prefix(3).map(String.init) ?? []
     let details = [detail, hint].compactMap { $0 } + place
+    switch excess {
+    case .time:
+      return Failure(
+        "server_timeout", exit: .unavailable, what: "server \(endpoint)",
+        why: "it did not answer a query of the catalogs within \(Session.usualLimit.components.seconds) s",
+        nextStep: "look at what it does (pg_stat_activity, its log), then run the same command again")
+    case .answer:
+      return Failure(
+        "server_answer_too_large", exit: .unavailable, what: "server \(endpoint)", why: message,
+        nextStep: "look at what is so large there: names, comments, settings, or the server itself")
+    case nil: break
+    }
     guard let sqlState, !sqlState.hasPrefix("57P"), !sqlState.hasPrefix("08") else {
       return Failure(
         "connection_lost", exit: .unavailable, what: "server \(endpoint)", why: "the connection was lost: \(message)",

@@ -229,19 +229,28 @@ package struct ServerReader {
 package struct Row {
   private let values: [String?]
 
-  /// - Throws: `internal_error` when there is no row.
+  /// - Throws: `odd_server` when there is no row.
   package init(_ values: [String?]?) throws(Failure) {
-    guard let values else { throw .internalError("a query of the catalogs returned no row") }
+    guard let values else { throw .oddServer("a query of the catalogs returned no row") }
     self.values = values
   }
 
   package subscript(_ column: Int) -> String? { values.indices.contains(column) ? values[column] : nil }
 
-  /// - Throws: `internal_error` when it is NULL.
+  /// - Throws: `odd_server` when it is NULL.
   package func text(_ column: Int) throws(Failure) -> String {
-    guard let value = self[column] else { throw .internalError("column \(column) of a catalog query is NULL") }
+    guard let value = self[column] else { throw .oddServer("column \(column) of a query of the catalogs has no value") }
     return value
   }
 
   package func flag(_ column: Int) throws(Failure) -> Bool { try text(column) == "t" }
+}
+
+extension Failure {
+  /// What no PostgreSQL answers.
+  fileprivate static func oddServer(_ why: String) -> Failure {
+    Failure(
+      "odd_server", exit: .unavailable, what: "reading the server's catalogs", why: why,
+      nextStep: "make sure that database.url leads to a PostgreSQL server, and report this if it does")
+  }
 }

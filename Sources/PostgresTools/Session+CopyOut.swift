@@ -12,7 +12,7 @@ extension Session {
   /// - Parameter limit: of the answer, in bytes; beyond it the statement is cancelled, with `tooLarge`.
   /// - Returns: the rows, nil for NULL; fields that are not UTF-8 have U+FFFD in place of the bytes that are none.
   package func attemptCopyOut(_ statement: String, limit: Int) -> Result<[[String?]], ServerError> {
-    lock.withLock {
+    limited {
       guard send(statement, []), waitForResult(), let begin = PQgetResult(connection) else { return .failure(lost()) }
       defer { PQclear(begin) }
       var outcome: Result<[[String?]], ServerError> = .success([])
@@ -52,10 +52,7 @@ extension Session {
         guard waitForInput(&giveUp) else { return .failure(lost()) }
       default:
         guard bytes > limit else { return .success(rows) }
-        return .failure(
-          ServerError(
-            sqlState: Self.tooLarge, message: "the answer has more than \(limit >> 20) MB", detail: nil, hint: nil,
-            stopped: stopSignal, endpoint: target.endpoint))
+        return .failure(tooLarge(limit))
       }
     }
   }

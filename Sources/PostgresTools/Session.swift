@@ -16,13 +16,18 @@ package final class Session: @unchecked Sendable {
   private(set) var hasLeftRole = false
   /// Heard besides the session's own, for some statements. Guarded by `lock`.
   private var alsoHears: Cancellation?
+  /// Whether statements have the usual limits: not where they are somebody else's.
+  private let hasLimits: Bool
   /// Of the statement that runs. Guarded by `lock`.
-  private var deadline: ContinuousClock.Instant?
+  private var deadline: (at: ContinuousClock.Instant, grace: Duration)?
+  /// The statement has passed its deadline. Guarded by `lock`.
+  private var isLate = false
 
   init(
-    adopting connection: OpaquePointer, target: ConnectionTarget, cancellation: Cancellation, log: Log
+    adopting connection: OpaquePointer, target: ConnectionTarget, hasLimits: Bool, cancellation: Cancellation, log: Log
   ) {
     self.connection = connection
+    self.hasLimits = hasLimits
     self.target = target
     self.cancellation = cancellation
     notices = Unmanaged.passRetained(NoticeBox(log: log))
@@ -98,12 +103,37 @@ package final class Session: @unchecked Sendable {
     return result
   }
 
+  /// How long a statement may take. What a table's owner or a server makes of a query has an end, too.
+  package enum Patience: Sendable {
+    /// For what reads the catalogs, or a history: two minutes, then it is cancelled.
+    case usual
+    /// For what takes as long as the data is large, or waits for others within limits of its own.
+    case unlimited
+    /// Then the connection is given up, with whatever runs there.
+    case atMost(Duration)
+  }
+
+  /// In a debug build HOLDFAST_QUERY_SECONDS is another one, for tests.
+  package static let usualLimit: Duration = {
+    #if DEBUG
+      if let seconds = ProcessInfo.processInfo.environment["HOLDFAST_QUERY_SECONDS"].flatMap(Int.init) {
+        return .seconds(seconds)
+      }
+    #endif
+    return .seconds(120)
+  }()
+  /// Bytes of an answer; beyond them the statement is cancelled.
+  package static let mostBytes = 64 << 20
+
   /// Runs one statement and returns its rows as text, nil for NULL.
   ///
-  /// - Throws: `ServerError` mapped to a `Failure`; `Failure.stopped` after the statement was cancelled.
+  /// - Throws: `ServerError` mapped to a `Failure`: `server_timeout` and `server_answer_too_large`, too; `Failure.stopped` after the
+  ///   statement was cancelled.
   @discardableResult
-  package func query(_ sql: String, _ parameters: [String?] = []) throws(Failure) -> [[String?]] {
-    do { return try attempt(sql, parameters).get() } catch { throw error.failure }
+  package func query(
+    _ sql: String, _ parameters: [String?] = [], _ patience: Patience = .usual
+  ) throws(Failure) -> [[String?]] {
+    do { return try attempt(sql, parameters, patience).get() } catch { throw error.failure }
   }
 
   /// The same for a statement in the bytes of the session's `client_encoding`, without a NUL.
@@ -117,13 +147,18 @@ package final class Session: @unchecked Sendable {
 
   /// Like `query`, with the server's error as a value to look at.
   ///
-  /// - Parameter limit: how long the server may take; then the connection is given up, with whatever runs there.
+  /// Where it has no server's own limit, that of `patience` is kept by a cancellation.
   package func attempt(
-    _ sql: String, _ parameters: [String?] = [], within limit: Duration? = nil
+    _ sql: String, _ parameters: [String?] = [], _ patience: Patience = .usual
   ) -> Result<[[String?]], ServerError> {
     lock.withLock {
-      deadline = limit.map { .now + $0 }
-      defer { deadline = nil }
+      switch patience {
+      case .usual: deadline = hasLimits ? (.now + Self.usualLimit, .seconds(2)) : nil
+      case .unlimited: deadline = nil
+      case .atMost(let limit): deadline = (.now + limit, .zero)
+      }
+      isLate = false
+      defer { (deadline, isLate) = (nil, false) }
       return outcome { send(sql, parameters) }
     }
   }
@@ -140,20 +175,56 @@ package final class Session: @unchecked Sendable {
 
   var stopSignal: Int32? { cancellation.signal ?? alsoHears?.signal }
 
+  /// With the usual limits, for another protocol than a query's.
+  func limited<Result>(_ body: () -> Result) -> Result {
+    lock.withLock {
+      deadline = hasLimits ? (.now + Self.usualLimit, .seconds(2)) : nil
+      isLate = false
+      defer { (deadline, isLate) = (nil, false) }
+      return body()
+    }
+  }
+
   private func outcome(_ send: () -> Bool) -> Result<[[String?]], ServerError> {
     lock.withLock {
       guard send() else { return .failure(lost()) }
+      // Row after row: an answer without an end is not kept.
+      if deadline != nil { PQsetSingleRowMode(connection) }
       var outcome: Result<[[String?]], ServerError> = .success([])
+      var (rows, bytes): ([[String?]], Int) = ([], 0)
       while true {
-        guard waitForResult() else { return .failure(lost()) }
+        guard waitForResult(), !isPastGrace else { return .failure(lost()) }
         guard let result = PQgetResult(connection) else { break }
         defer { PQclear(result) }
         if PQresultStatus(result) == PGRES_COPY_OUT, !drainCopy() { return .failure(lost()) }
         if case .failure = outcome { continue }
-        outcome = read(result)
+        guard PQresultStatus(result) == PGRES_SINGLE_TUPLE else {
+          outcome = read(result).map { rows + $0 }
+          rows = []
+          continue
+        }
+        let more = self.rows(of: result)
+        bytes += more.joined().reduce(0) { $0 + ($1?.utf8.count ?? 0) + 32 }
+        rows += more
+        guard bytes > Self.mostBytes else { continue }
+        outcome = .failure(tooLarge(Self.mostBytes))
+        rows = []
+        cancelStatement()
+        deadline = (.now, .seconds(2))
       }
       return outcome
     }
+  }
+
+  /// A server that goes on answering does not hear.
+  private var isPastGrace: Bool { deadline.map { $0.at + $0.grace < .now && $0.grace > .zero } ?? false }
+
+  func tooLarge(_ limit: Int) -> ServerError {
+    var error = ServerError(
+      sqlState: Self.tooLarge, message: "the answer has more than \(limit >> 20) MB", detail: nil, hint: nil,
+      stopped: stopSignal, endpoint: target.endpoint)
+    error.excess = .answer
+    return error
   }
 
   private func send(bytes: [UInt8]) -> Bool {
@@ -274,12 +345,17 @@ package final class Session: @unchecked Sendable {
   /// Waits a moment for something from the server. When the run is to stop it cancels the statement, and does not wait
   /// longer than some seconds for a server that no longer answers.
   func waitForInput(_ giveUp: inout ContinuousClock.Instant?) -> Bool {
-    if stopSignal != nil, giveUp == nil {
-      giveUp = .now + .seconds(1)
-      cancelStatement()
+    if giveUp == nil {
+      if stopSignal != nil {
+        giveUp = .now + .seconds(1)
+        cancelStatement()
+      } else if let deadline, deadline.at < .now {
+        isLate = true
+        giveUp = .now + deadline.grace
+        cancelStatement()
+      }
     }
     if let giveUp, giveUp < .now { return false }
-    if let deadline, deadline < .now { return false }
     var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
     _ = poll(&waiting, 1, 100)
     return waiting.revents == 0 || PQconsumeInput(connection) == 1
@@ -306,7 +382,9 @@ package final class Session: @unchecked Sendable {
       PQputCopyEnd(connection, "there are no rows to read here; write INSERT statements")
       return .success([])
     default:
-      return .failure(ServerError(result, stopped: stopSignal, endpoint: target.endpoint))
+      var error = ServerError(result, stopped: stopSignal, endpoint: target.endpoint)
+      if isLate { error.excess = .time }
+      return .failure(error)
     }
   }
 
@@ -326,9 +404,11 @@ package final class Session: @unchecked Sendable {
   }
 
   func lost() -> ServerError {
-    ServerError(
+    var error = ServerError(
       sqlState: nil, message: String(cString: PQerrorMessage(connection)), detail: nil, hint: nil,
       stopped: stopSignal, endpoint: target.endpoint)
+    if isLate { error.excess = .time }
+    return error
   }
 }
 

@@ -85,7 +85,7 @@ extension Session {
   /// - Returns: the server's error, whatever it is about.
   /// - Throws: what ends the session too, or is a stop.
   func outcome(ofOptional statement: String) throws(Failure) -> ServerError? {
-    guard case .failure(let error) = attempt(statement) else { return nil }
+    guard case .failure(let error) = attempt(statement, [], .unlimited) else { return nil }
     guard error.sqlState != nil, error.stopFailure == nil, isIdle else { throw error.failure }
     return error
   }

@@ -48,7 +48,7 @@ struct NewDatabase {
     let create = properties.createStatement(
       name: SQLFragment(identifier: temporaryName), major: session.serverVersion / 10_000)
     // Its owner's from the start: who owns objects in the schema public may do so only as long as the database is theirs.
-    try session.query("\(create) OWNER \(quoteIdentifier(properties.owner))\(Self.limitMark)")
+    try session.query("\(create) OWNER \(quoteIdentifier(properties.owner))\(Self.limitMark)", [], .unlimited)
     try mark()
     // Whoever discovers databases would sit on it when it is to be renamed. Its owner and superusers still come in.
     try session.query("REVOKE CONNECT ON DATABASE \(quoteIdentifier(temporaryName)) FROM PUBLIC")
@@ -74,7 +74,9 @@ struct NewDatabase {
     // Copying files writes no log for them, which matters for anything large.
     let strategy = live.serverVersion >= 150_000 ? " STRATEGY file_copy" : ""
     let create = "CREATE DATABASE \(quoteIdentifier(temporaryName)) TEMPLATE \(quoteIdentifier(finalName))\(strategy)"
-    if case .failure(let error) = live.attempt("\(create)\(Self.limitMark) ALLOW_CONNECTIONS false") {
+    if case .failure(let error) = live.attempt(
+      "\(create)\(Self.limitMark) ALLOW_CONNECTIONS false", [], .unlimited)
+    {
       throw Failure(
         "clone_failed", exit: .failed, what: "copy of \(finalName)", why: error.message,
         nextStep: "a copy needs the database's owner or a superuser, and everybody else off it; "
@@ -211,14 +213,17 @@ struct NewDatabase {
     let database = quoteIdentifier(name)
     step("drop the database")
     let drop = "DROP DATABASE IF EXISTS \(database) WITH (FORCE)"
-    guard case .failure(let error) = session.attempt(drop) else { return true }
+    guard case .failure(let error) = session.attempt(drop, [], .unlimited) else { return true }
     // FORCE asks for the right to end each session, autovacuum's workers too; without it the server ends those by itself.
-    if error.sqlState == "42501", case .success = session.attempt("DROP DATABASE IF EXISTS \(database)") { return true }
+    if error.sqlState == "42501", case .success = session.attempt("DROP DATABASE IF EXISTS \(database)", [], .unlimited)
+    {
+      return true
+    }
     // A template, or one with restored subscriptions, cannot be dropped as it is.
     guard ["55006", "42809"].contains(error.sqlState) else { throw error.failure }
     _ = session.attempt("ALTER DATABASE \(database) IS_TEMPLATE false ALLOW_CONNECTIONS true")
     try dropSubscriptions(session.target.database(name))
-    try session.query(drop)
+    try session.query(drop, [], .unlimited)
     return true
   }
 

@@ -15,7 +15,7 @@ struct RepositoryCheck {
   func findings() throws(Failure) -> [CheckFinding] {
     let path = policy.repository
     let place = existingAncestor("\(path)/\(policy.name)")
-    if let refusal = refusal(of: place) {
+    if let refusal = refusal(of: place, isPolicys: place != existingAncestor(path)) {
       return [
         CheckFinding(
           kind: .problem, text: "repository \(path) is not writable: \(place): \(refusal)",
@@ -92,8 +92,13 @@ struct RepositoryCheck {
 
   /// Why nothing can be made in a folder, found by trying: permissions do not tell of root, read-only mounts and quotas, and not every
   /// network's file system has locks.
-  private func refusal(of folder: String) -> String? {
-    var template = Array("\(folder)/.partial-check-XXXXXX".utf8CString)
+  ///
+  /// - Parameter isPolicys: then it is no link: one could lead anywhere.
+  private func refusal(of folder: String, isPolicys: Bool) -> String? {
+    let opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (isPolicys ? O_NOFOLLOW : 0))
+    guard opened >= 0 else { return isPolicys && errno == ENOTDIR ? "it is no folder, or a link" : systemError(errno) }
+    defer { close(opened) }
+    var template = Array("/proc/self/fd/\(opened)/.partial-check-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { return systemError(errno) }
     defer { rmdir(template) }
     let path = "\(String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))/lock"

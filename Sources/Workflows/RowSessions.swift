@@ -165,7 +165,7 @@ final class OwnerLogins: @unchecked Sendable {
     // A session that was given up may not have ended yet.
     try session.query(
       "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity WHERE usename = $1", [role])
-    try session.query("DROP OWNED BY \(quoteIdentifier(role)) CASCADE")
+    try session.query("DROP OWNED BY \(quoteIdentifier(role)) CASCADE", [], .unlimited)
     try session.query("DROP ROLE \(quoteIdentifier(role))")
   }
 }

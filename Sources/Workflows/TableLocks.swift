@@ -65,7 +65,7 @@ final class TableLocks: @unchecked Sendable {
     let left = max(1, (deadline - ContinuousClock.now).milliseconds)
     try session.query("SELECT pg_catalog.set_config('lock_timeout', $1, true)", ["\(left)"])
     try session.query("SAVEPOINT awaited")
-    guard case .failure(let error) = session.attempt(Self.lock([name])) else { return }
+    guard case .failure(let error) = session.attempt(Self.lock([name]), [], .unlimited) else { return }
     if error.sqlState == "55P03" { throw locked([name]) }
     guard Self.isGone(error) else { throw error.failure }
     try session.query("ROLLBACK TO awaited")

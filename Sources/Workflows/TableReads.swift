@@ -64,7 +64,7 @@ struct TableReads: Sendable {
       return try owners.query(sql, columns: columns, as: reader, within: milliseconds)
     }
     return try ours.with { (session) throws(Failure) in
-      guard let milliseconds else { return session.attempt(sql) }
+      guard let milliseconds else { return session.attempt(sql, [], .unlimited) }
       try session.query("SET statement_timeout = \(milliseconds)")
       let outcome = session.attempt(sql)
       if session.isIdle { try session.query("SET statement_timeout = 0") }

@@ -35,6 +35,33 @@ import Testing
     }
   }
 
+  // MARK: Folders
+
+  @Test(arguments: ["", "/data"])
+  func `a folder that is exchanged while a backup is written gets no backup`(part: String) throws {
+    try Workbench.with(sql: "CREATE TABLE t AS SELECT 1 AS a") { bench in
+      let command = ProgramRun.command(["backup", "--policies", bench.policies])
+      for step in ["write database.sql", "write manifest.json", "rename the backup"] {
+        let outside = "\(bench.folder)/outside-\(step.filter { $0 != " " })"
+        try FileManager.default.createDirectory(atPath: outside, withIntermediateDirectories: true)
+        let run = try SteppedRun(command, at: step, notesIn: bench.folder)
+        #expect(try run.reach() != nil, "\(step)")
+        let partial = try #require(bench.shelfContents().first { $0.hasPrefix(".partial-") })
+        let path = "\(bench.shelf)/\(partial)\(part)"
+        try FileManager.default.moveItem(atPath: path, toPath: "\(bench.folder)/taken")
+        #expect(symlink(outside, path) == 0)
+        let end = try run.end()
+        #expect(end.code == 73, "\(step): \(end.code) \(end.standardError)")
+        // One file may have been under way.
+        #expect(try FileManager.default.contentsOfDirectory(atPath: outside).count <= 1, "\(step)")
+        try FileManager.default.removeItem(atPath: "\(bench.folder)/taken")
+        for name in bench.shelfContents() where name.hasPrefix("2") || name.hasPrefix(".partial") {
+          try FileManager.default.removeItem(atPath: "\(bench.shelf)/\(name)")
+        }
+      }
+    }
+  }
+
   // MARK: Bounds
 
   @Test func `no more is expanded than the manifest says`() throws {

@@ -1,0 +1,159 @@
+import Foundation
+import PostgresTools
+import TestSupport
+import Testing
+
+/// A server that is not what it seems: every command ends, within its limits, with a documented exit code, and keeps nothing without an end.
+@Suite struct HostileServerTests {
+  @Test(arguments: HostileServer.Manner.allCases) func `every command ends`(manner: HostileServer.Manner) throws {
+    try Workbench.with { bench in
+      let id = try bench.backUp()
+      let server = try HostileServer(manner)
+      defer { server.stop() }
+      try FileManager.default.createDirectory(atPath: "\(bench.folder)/m", withIntermediateDirectories: true)
+      try bench.writePolicy(
+        url: "postgresql://u:p@127.0.0.1:\(server.port)/app?sslmode=disable", more: "migrations: {directory: ../m}")
+      for command in [
+        ["check"], ["check", "--deep"], ["backup"], ["status"], ["migrations"], ["restore", id, "--into", "x"],
+        ["restore", id, "--swap", "--confirm", "app"], ["deploy"], ["snapshot"], ["rollback", "--plan"], ["undo"],
+        ["baseline", "--all"], ["resolve", "x", "--applied"],
+      ] {
+        let line = "ulimit -v 3000000; exec \"$0\" \"$@\""
+        var run = ProgramRun.command(
+          ["/bin/bash", "-c", line, SourceTree.program] + command + ["--policies", bench.policies],
+          ["HOLDFAST_QUERY_SECONDS": "1"])
+        run.executable = "/usr/bin/env"
+        let start = Date()
+        let result = try ProgramRun(running: run, within: 60)
+        let seconds = Date().timeIntervalSince(start)
+        #expect(
+          [1, 2, 64, 65, 66, 69, 77, 78].contains(result.exit), "\(manner) \(command): \(result.exit) \(result.stderr)")
+        #expect(seconds < 30, "\(manner) \(command): \(seconds) s")
+      }
+    }
+  }
+}
+
+/// Speaks as much of PostgreSQL's protocol as lets a client log in.
+final class HostileServer: @unchecked Sendable {
+  enum Manner: CaseIterable, Sendable {
+    case hangsUpAtOnce, silentAtOnce, silentAfterLogin, hangsUpAfterLogin, endlessRows, endlessNotices, hugeMessage,
+      garbage
+    case wrongAnswers
+  }
+
+  let port: UInt16
+  private let listener: Int32
+  private let manner: Manner
+  private let lock = NSLock()
+  private var isStopped = false
+
+  init(_ manner: Manner) throws {
+    self.manner = manner
+    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let listener = listener
+    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(listener, $0, length) == 0 && listen(listener, 50) == 0 && getsockname(listener, $0, &length) == 0
+      }
+    }
+    try #require(bound)
+    port = UInt16(bigEndian: address.sin_port)
+    Thread.detachNewThread { [self] in
+      while true {
+        let client = accept(listener, nil, nil)
+        guard client >= 0 else { return }
+        Thread.detachNewThread { [self] in
+          serve(client)
+          close(client)
+        }
+      }
+    }
+  }
+
+  func stop() {
+    lock.withLock { isStopped = true }
+    shutdown(listener, Int32(SHUT_RDWR))
+    close(listener)
+  }
+
+  private var goesOn: Bool { lock.withLock { !isStopped } }
+
+  private func message(_ type: String, _ body: [UInt8]) -> [UInt8] {
+    let length = UInt32(body.count + 4)
+    return Array(type.utf8) + withUnsafeBytes(of: length.bigEndian) { Array($0) } + body
+  }
+
+  private func text(_ words: String) -> [UInt8] { Array(words.utf8) + [0] }
+
+  /// - Returns: false when the client is gone.
+  private func put(_ bytes: [UInt8], to client: Int32) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+      guard count > 0 else { return false }
+      rest = rest.dropFirst(count)
+    }
+    return true
+  }
+
+  private func take(from client: Int32) -> [UInt8]? {
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    let count = recv(client, &buffer, buffer.count, 0)
+    return count > 0 ? Array(buffer[..<count]) : nil
+  }
+
+  private func serve(_ client: Int32) {
+    if manner == .hangsUpAtOnce { return }
+    guard take(from: client) != nil else { return }
+    if manner == .silentAtOnce { return wait(client) }
+    let login =
+      message("R", [0, 0, 0, 0]) + message("S", text("server_version") + text("15.18"))
+      + message("S", text("client_encoding") + text("UTF8")) + message("K", [0, 0, 0, 1, 0, 0, 0, 2])
+      + message("Z", Array("I".utf8))
+    guard put(login, to: client) else { return }
+    switch manner {
+    case .silentAfterLogin: wait(client)
+    case .hangsUpAfterLogin: _ = take(from: client)
+    case .garbage:
+      _ = take(from: client)
+      _ = put((0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 37) }, to: client)
+    case .endlessNotices:
+      _ = take(from: client)
+      let notice = message("N", text("SNOTICE") + text("C00000") + text("Mhello") + [0])
+      let many = Array(repeating: notice, count: 500).flatMap { $0 }
+      while goesOn, put(many, to: client) {}
+    case .endlessRows:
+      _ = take(from: client)
+      _ = put(column, to: client)
+      let row = message("D", [0, 1, 0, 0, 3, 232] + [UInt8](repeating: 65, count: 1000))
+      let many = Array(repeating: row, count: 500).flatMap { $0 }
+      while goesOn, put(many, to: client) {}
+    case .hugeMessage:
+      _ = take(from: client)
+      // Of almost a gigabyte, which never comes.
+      _ = put(column + Array("D".utf8) + [0x3F, 0xFF, 0xFF, 0xF0, 0, 1], to: client)
+      wait(client)
+    case .wrongAnswers:
+      while goesOn, let query = take(from: client), query.first != UInt8(ascii: "X") {
+        let isExtended = query.first == UInt8(ascii: "P")
+        let begin = isExtended ? message("1", []) + message("2", []) : []
+        let row = message("D", [0, 1, 0, 0, 0, 5] + Array("wrong".utf8))
+        guard
+          put(begin + column + row + row + message("C", text("SELECT 2")) + message("Z", Array("I".utf8)), to: client)
+        else { return }
+      }
+    case .hangsUpAtOnce, .silentAtOnce: return
+    }
+  }
+
+  private var column: [UInt8] {
+    message("T", [0, 1] + text("x") + [0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0])
+  }
+
+  private func wait(_ client: Int32) { while goesOn, take(from: client) != nil {} }
+}
