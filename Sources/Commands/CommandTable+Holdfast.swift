@@ -60,6 +60,7 @@ extension CommandTable {
     options: [
       Option("wait", value: "DURATION", help: "how long to wait for the server to come up, e.g. 60s"),
       Option("deep", help: "also try the way back: restore the schema into a new database, compare and drop it"),
+      oldClientOption,
     ],
     discussion: """
       All problems in one list, each with its fix; without POLICY those of all policies. Exit 0 when there is none, 2 otherwise.

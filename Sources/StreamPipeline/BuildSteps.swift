@@ -51,14 +51,15 @@ package struct BuildSteps: Sendable, Equatable {
   /// A key or check that is added without a look at the rows that are there; nil for a statement that does not add one.
   package static func withoutValidation(_ statement: [UInt8]) -> [UInt8]? { constraint(statement)?.make }
 
-  /// `ALTER TABLE … ADD CONSTRAINT name EXCLUDE …`: the server builds it with the rights of the table's owner, like every index.
-  package static func isExclusion(_ statement: [UInt8]) -> Bool {
+  /// `ALTER TABLE … ADD CONSTRAINT name (EXCLUDE | PRIMARY KEY | UNIQUE) …`: the server builds its index with the rights of the table's owner.
+  package static func isKey(_ statement: [UInt8]) -> Bool {
     guard statement.starts(with: "ALTER TABLE ".utf8) else { return false }
     var reader = SpelledNames(statement.dropFirst("ALTER TABLE ".utf8.count))
     _ = reader.skip("ONLY ")
     guard reader.name() != nil, reader.skip("."), reader.name() != nil else { return false }
     reader.skipSpace()
-    return reader.skip("ADD CONSTRAINT ") && reader.name() != nil && reader.skip(" EXCLUDE ")
+    guard reader.skip("ADD CONSTRAINT "), reader.name() != nil else { return false }
+    return [" EXCLUDE ", " PRIMARY KEY ", " UNIQUE "].contains { reader.remaining.starts(with: $0.utf8) }
   }
 }
 

@@ -65,7 +65,7 @@ package struct DumpedStatement: Sendable {
   package let bytes: [UInt8]
   let role: Role
   /// What it names, in its order, itself too.
-  package let names: [QualifiedName]
+  let names: [QualifiedName]
   /// What the body of a function names: nothing of it has to be there when the function is made, but when it is called.
   let bodyNames: [QualifiedName]
   /// What it makes besides what its role says: an index, a key's index, the sequence of an identity.

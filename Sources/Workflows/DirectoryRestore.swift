@@ -129,6 +129,10 @@ struct DirectoryRestore {
 
   /// In a transaction of its own; after an error its session is used no more.
   private func fill(_ table: CopyTarget, from file: StoredFile, under path: String) throws(Failure) {
+    do throws(Failure) { try load(table, from: file, under: path) } catch { throw place.rows.failure(error) }
+  }
+
+  private func load(_ table: CopyTarget, from file: StoredFile, under path: String) throws(Failure) {
     let reporter = surroundings.reporter
     let bytes = file.rawBytes ?? file.bytes
     guard bytes > Self.bytesOfNone else { return }

@@ -23,8 +23,8 @@ struct DumpSession {
 
   private func runOtherwise(_ statement: [UInt8]) throws(Failure) -> Bool {
     // The server builds it with the rights of the owner.
-    if BuildSteps.isExclusion(statement) { return try builds.run(statement) == nil }
-    if let steps = BuildSteps(statement) { return try runInSteps(steps) }
+    if BuildSteps.isKey(statement) { return try builds.run(statement) == nil }
+    if let steps = BuildSteps(statement), try runInSteps(steps) { return true }
     guard RestorePhase(statement) == .main, let path = try SearchPaths.ofExtensions(session) else { return false }
     try session.setSearchPath(path)
     let failure = try session.outcome(ofDumped: statement)
@@ -68,6 +68,8 @@ struct PathBuilds: Sendable {
     for path in paths.candidates {
       let problem = try pool.once { (session) throws(Failure) -> Problem? in
         try session.setSearchPath(path)
+        // A materialized view is filled as its owner, whose own policies a query without them would be refused for.
+        try session.query("SET row_security = on")
         return try body(session)
       }
       guard let problem else { return nil }

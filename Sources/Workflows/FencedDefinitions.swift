@@ -1,46 +1,39 @@
 import Diagnostics
+import PostgresTools
 import StreamPipeline
 
-/// Which definitions of a dump a superuser cannot run without running functions that others made, in a restore that does not trust them.
+/// Whether a superuser can run the definitions of a dump without running what others made, in a restore that does not trust them.
 ///
-/// The server works out what is constant in the expressions of indexes, generated columns, partition keys and statistics when these are
-/// defined, with the rights of whoever defines them: `CREATE INDEX ON t (f('x'))` calls `f`. That no argument is a column cannot be told from
-/// the text (`f(COALESCE(1, a))`), so none of their functions is allowed. Checks, defaults, views, policies and triggers are only stored.
-struct FencedDefinitions {
-  /// Functions and operators of the dump, and types that have casts of it. What an extension has is no part of a dump.
-  private var made: Set<QualifiedName> = []
-
-  /// - Parameter statements: of a dump, in its order.
+/// A server calls functions, operators, casts and the checks of domains not only for rows: it works out constants when an index, a generated
+/// column, a partition or a literal is defined, validates constraints, and calls event triggers. Which of them cannot be told from the text of a
+/// definition. So a dump is restored only if all of these belong to superusers; then rows may still have checks of built-in functions, which
+/// run with the owner's rights (`OwnerLogins`).
+enum FencedDefinitions {
+  /// - Parameters:
+  ///   - statements: of a dump, in its order.
+  ///   - session: on the server that is restored into.
   /// - Throws: `owner_not_fenced`.
-  static func check(_ statements: [[UInt8]]) throws(Failure) {
-    var definitions = FencedDefinitions()
-    for statement in statements { try definitions.check(statement) }
-  }
-
-  private mutating func check(_ statement: [UInt8]) throws(Failure) {
-    guard statement.starts(with: "CREATE ".utf8) || BuildSteps.isExclusion(statement) else { return }
-    let dumped = DumpedStatement(statement)
-    if statement.starts(with: "CREATE CAST ".utf8) {
-      made.formUnion(dumped.names)
-    } else if Self.making.contains(where: { statement.starts(with: $0) }) {
-      if let name = dumped.names.first { made.insert(name) }
-    } else if Self.isWorkedOut(statement), let name = dumped.names.first(where: made.contains) {
-      throw Failure(
-        "owner_not_fenced", exit: .noPermission, what: "restore without trust in the owners",
-        why: "trust_owner is false, and this runs \(name) with a superuser's rights: \(dumped.line)",
-        nextStep:
-          "restore with a role that is no superuser (docs/roles.md); or, where its owner is trusted, trust_owner: true")
+  static func check(_ statements: [[UInt8]], _ session: Session) throws(Failure) {
+    let superusers = Set(
+      try session.query("SELECT rolname FROM pg_catalog.pg_roles WHERE rolsuper").compactMap { $0.first ?? nil })
+    var unowned: [[UInt8]] = []
+    for statement in statements {
+      if CodeOfOwners.makes(statement) {
+        unowned.append(statement)
+      } else if let owner = CodeOfOwners.owner(statement) {
+        guard superusers.contains(owner) else { throw notFenced(statement) }
+        if !unowned.isEmpty { unowned.removeLast() }
+      }
     }
+    // pg_dump writes the owner behind each.
+    if let first = unowned.first { throw notFenced(first) }
   }
 
-  private static let making = ["CREATE FUNCTION ", "CREATE OPERATOR "].map { Array($0.utf8) }
-
-  private static func isWorkedOut(_ statement: [UInt8]) -> Bool {
-    let beginnings = ["CREATE INDEX ", "CREATE UNIQUE INDEX ", "CREATE STATISTICS ", "ALTER TABLE "]
-    if beginnings.contains(where: { statement.starts(with: $0.utf8) }) { return true }
-    let isTable = ["CREATE TABLE ", "CREATE UNLOGGED TABLE ", "CREATE FOREIGN TABLE "]
-      .contains { statement.starts(with: $0.utf8) }
-    return isTable
-      && [" GENERATED ALWAYS AS (", "\nPARTITION BY "].contains { statement.firstRange(of: Array($0.utf8)) != nil }
+  private static func notFenced(_ statement: [UInt8]) -> Failure {
+    Failure(
+      "owner_not_fenced", exit: .noPermission, what: "restore without trust in the owners",
+      why: "trust_owner is false, and a superuser's restore could run this: \(DumpedStatement.line(of: statement))",
+      nextStep:
+        "restore with a role that is no superuser (docs/roles.md); or, where its owner is trusted, trust_owner: true")
   }
 }

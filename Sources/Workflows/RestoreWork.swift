@@ -77,7 +77,7 @@ struct RestoreWork {
     PublicSchema(dumpedBy: manifest.dumpMajor, server: facts.major).prepare(session)
     if facts.superuser, !surroundings.trustsOwner {
       let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
-      try FencedDefinitions.check(try text.statements())
+      try FencedDefinitions.check(try text.statements(), session)
     }
     let place = try RestorePlace(backup, target, surroundings: surroundings, isTolerant: isTolerant)
     step("fill the database")

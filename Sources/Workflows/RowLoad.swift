@@ -40,11 +40,25 @@ enum RowLoad {
   }
 
   /// - Returns: nil for a superuser's, and for a table that is not there.
+  /// - Throws: `owner_not_fenced` for a table that has the checks of another owner's, as a partition or a child has.
   static func owner(of table: CopyTarget, _ session: Session) throws(Failure) -> String? {
-    try find(
-      table, "NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = c.relowner AND r.rolsuper)", session,
-      columns: "pg_catalog.pg_get_userbyid(c.relowner)"
-    ).first?.first ?? nil
+    let rows = try find(
+      table, "true", session,
+      columns: """
+        CASE WHEN NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = c.relowner)
+          THEN pg_catalog.pg_get_userbyid(c.relowner) END,
+        EXISTS (
+          WITH RECURSIVE kin (id, owner) AS (
+            SELECT c.oid, c.relowner
+            UNION SELECT r.oid, r.relowner FROM kin JOIN pg_catalog.pg_inherits i ON kin.id IN (i.inhrelid, i.inhparent)
+            JOIN pg_catalog.pg_class r ON r.oid IN (i.inhrelid, i.inhparent))
+          SELECT FROM kin WHERE kin.owner <> c.relowner)
+        """)
+    guard let row = rows.first else { return nil }
+    guard row.last != "t" else {
+      throw OwnerLogins.notFenced("\(table.schema).\(table.name) has the checks of another owner's table")
+    }
+    return row.first ?? nil
   }
 
   /// Its CREATE TABLE may be one of the statements that failed.

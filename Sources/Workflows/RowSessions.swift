@@ -40,6 +40,12 @@ struct RowSessions: Sendable {
     return try logins.pool(of: owner)
   }
 
+  /// The failure of a load: what an owner may not do is no fault of the rows.
+  func failure(_ failure: Failure) -> Failure {
+    guard logins != nil, failure.server?.sqlState == "42501" else { return failure }
+    return OwnerLogins.notFenced(failure.why)
+  }
+
   /// Runs a restore, and takes the logins away that it needed.
   func ending<Result>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     guard let logins else { return try body() }
@@ -59,8 +65,8 @@ final class OwnerLogins: @unchecked Sendable {
   private let surroundings: Surroundings
   private let lock = NSLock()
   // Guarded by `lock`.
-  private var pools: [String: SessionPool] = [:]
-  private var roles: [String] = []
+  private var pools: [(owner: String, pool: SessionPool)] = []
+  private var logins: [String: (role: String, password: Secret)] = [:]
 
   /// - Parameters:
   ///   - target: the new database, as the policy's role.
@@ -75,40 +81,55 @@ final class OwnerLogins: @unchecked Sendable {
   func pool(of owner: String) throws(Failure) -> SessionPool {
     lock.lock()
     defer { lock.unlock() }
-    if let pool = pools[owner] { return pool }
-    let session = try surroundings.connector.connect(target, purpose: "restore")
-    try sweep(session)
-    let role = Self.beginning + String(UInt64.random(in: 0x1000_0000_0000_0000...UInt64.max), radix: 16)
-    let password = Self.randomPassword()
+    if let known = pools.first(where: { $0.owner == owner }) { return known.pool }
+    do throws(Failure) {
+      let pool = try connect(owner)
+      // Each keeps its sessions, which the server has not many of.
+      pools = pools.suffix(Self.mostPools - 1) + [(owner, pool)]
+      return pool
+    } catch {
+      try surroundings.cancellation.check()
+      throw Self.notFenced("a role with the rights of \(quoteIdentifier(owner)) alone cannot log in: \(error.why)")
+    }
+  }
+
+  private static let mostPools = 4
+
+  static func notFenced(_ why: String) -> Failure {
+    Failure(
+      "owner_not_fenced", exit: .noPermission, what: "loading rows without trust in their owner",
+      why: "trust_owner is false: \(why)",
+      nextStep:
+        "let roles named \(beginning)* in by pg_hba.conf with a password; or restore with a role that is no superuser; or trust_owner: true"
+    )
+  }
+
+  private func connect(_ owner: String) throws(Failure) -> SessionPool {
+    if logins[owner] == nil {
+      let session = try surroundings.connector.connect(target, purpose: "restore")
+      try sweep(session)
+      try make(owner, session)
+    }
+    guard let known = logins[owner] else { throw .internalError("no login was made") }
     var login = target
-    login.parameters["user"] = role
-    login.password = password
+    login.parameters["user"] = known.role
+    login.password = known.password
     for name in ["passfile", "sslcert", "sslkey"] { login.parameters[name] = nil }
     let pool = SessionPool(
       surroundings.connector, login, purpose: "restore",
       settings: settings + "SET ROLE \(quoteIdentifier(owner));")
-    do throws(Failure) {
-      try make(role, in: owner, password, session)
-      pool.give(back: try pool.take())
-    } catch {
-      try surroundings.cancellation.check()
-      throw Failure(
-        "owner_not_fenced", exit: .noPermission, what: "loading the rows of \(quoteIdentifier(owner))",
-        why: "trust_owner is false, and a role with that owner's rights alone cannot log in: \(error.why)",
-        nextStep:
-          "let roles named \(Self.beginning)* in by pg_hba.conf with a password; or restore with a role that is no superuser; or trust_owner: true"
-      )
-    }
-    pools[owner] = pool
+    pool.give(back: try pool.take())
     return pool
   }
 
   private static let beginning = "holdfast_load_"
-  /// Nobody logs in later; a session that is open goes on.
-  private static let validity = "1 hour"
+  /// Longer than any restore. Nobody knows the password of one that a killed run has left.
+  private static let validity = "30 days"
 
   /// The statement may come into the server's log: what it holds of the password is a verifier.
-  private func make(_ role: String, in owner: String, _ password: Secret, _ session: Session) throws(Failure) {
+  private func make(_ owner: String, _ session: Session) throws(Failure) {
+    let role = Self.beginning + String(UInt64.random(in: 0x1000_0000_0000_0000...UInt64.max), radix: 16)
+    let password = Self.randomPassword()
     let verifier = try session.encrypted(password, of: role)
     let end = try Row(
       try session.query("SELECT (pg_catalog.now() + '\(Self.validity)'::pg_catalog.interval)::pg_catalog.text").first
@@ -118,7 +139,7 @@ final class OwnerLogins: @unchecked Sendable {
       CREATE ROLE \(quoteIdentifier(role)) LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
         PASSWORD \(quoteLiteral(verifier)) VALID UNTIL \(quoteLiteral(end)) IN ROLE \(quoteIdentifier(owner))
       """)
-    roles.append(role)
+    logins[owner] = (role, password)
     // It is closed to PUBLIC as long as it is being filled.
     try session.query("GRANT CONNECT ON DATABASE \(quoteIdentifier(target.database)) TO \(quoteIdentifier(role))")
   }
@@ -132,31 +153,37 @@ final class OwnerLogins: @unchecked Sendable {
   func end() {
     lock.lock()
     defer { lock.unlock() }
-    pools = [:]
-    guard !roles.isEmpty else { return }
+    pools = []
+    guard !logins.isEmpty else { return }
+    let connector = Connector(cancellation: Cancellation(), log: surroundings.log)
     do throws(Failure) {
-      let connector = Connector(cancellation: Cancellation(), log: surroundings.log)
       let session = try connector.connect(target, purpose: "restore")
-      for role in roles { try drop(role, session) }
-    } catch {
-      surroundings.log.warning(
-        "roles \(Self.beginning)… are left, which nobody can log in with in an hour: \(error.why)")
-    }
-    roles = []
+      // No event trigger sees what is done here.
+      try session.query("SET session_replication_role = replica")
+      drop(logins.values.map(\.role), session)
+    } catch { surroundings.log.warning("roles \(Self.beginning)… are left: \(error.why)") }
+    logins = [:]
   }
 
-  /// Those of runs that were killed: in another database they may own what was made there.
+  /// Those of runs that were killed: older than an hour, and without a session.
   private func sweep(_ session: Session) throws(Failure) {
     let left = try session.query(
       """
       SELECT r.rolname FROM pg_catalog.pg_roles r
-      WHERE r.rolname ~ '^\(Self.beginning)[0-9a-f]{16}$' AND r.rolvaliduntil < pg_catalog.now()
-        AND NOT r.rolsuper AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid)
+      WHERE r.rolname ~ '^\(Self.beginning)[0-9a-f]{16}$' AND NOT r.rolsuper
+        AND r.rolvaliduntil < pg_catalog.now() + '\(Self.validity)'::pg_catalog.interval - '1 hour'::pg_catalog.interval
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid)
       """
     ).compactMap { $0.first ?? nil }
-    for role in left {
+    drop(left, session)
+  }
+
+  private func drop(_ roles: [String], _ session: Session) {
+    for role in roles {
       do throws(Failure) { try drop(role, session) } catch {
-        surroundings.log.warning("role \(role) of a killed restore is left: \(error.why)")
+        // It may own something in another database, which somebody has given it.
+        _ = session.attempt("ALTER ROLE \(quoteIdentifier(role)) NOLOGIN PASSWORD NULL")
+        surroundings.log.warning("role \(role) of a restore is left, and can log in no more: \(error.why)")
       }
     }
   }

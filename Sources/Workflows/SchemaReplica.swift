@@ -81,7 +81,7 @@ struct SchemaReplica {
     let session = try surroundings.connector.connect(target, purpose: "restore")
     let paths = try SearchPaths(properties, schema: target.schema, session)
     let facts = try ServerReader(session).facts()
-    if facts.superuser, !surroundings.trustsOwner { try FencedDefinitions.check(schema) }
+    if facts.superuser, !surroundings.trustsOwner { try FencedDefinitions.check(schema, session) }
     let quiet = RestorePlace.quietSettings(facts)
     for (name, value) in quiet { try session.query("SET \(name) = \(quoteLiteral(value))") }
     PublicSchema(dumpedBy: toolbox.installation.version.major, server: facts.major).prepare(session)

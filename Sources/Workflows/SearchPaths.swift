@@ -25,19 +25,27 @@ struct SearchPaths: Sendable {
     let own = properties.settings.filter { $0.name == "search_path" }
     let ofDatabase = own.filter { $0.role == nil }.map(\.value)
     let ofRoles = own.filter { $0.role != nil }.map(\.value)
-    let everywhere = try session.query(
-      """
-      SELECT DISTINCT pg_catalog.substr(c.entry, 13) FROM pg_catalog.pg_db_role_setting s, pg_catalog.unnest(s.setconfig) c (entry)
-      WHERE s.setdatabase OPERATOR(pg_catalog.=) 0 AND pg_catalog.starts_with(c.entry, 'search_path=') ORDER BY 1
-      """
-    ).compactMap { $0.first ?? nil }
+    let ofOwner = own.filter { $0.role == properties.owner }.map(\.value)
+    func everywhere(_ condition: String) throws(Failure) -> [String] {
+      try session.query(
+        """
+        SELECT DISTINCT pg_catalog.substr(c.entry, 13) FROM pg_catalog.pg_db_role_setting s
+        LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) s.setrole, pg_catalog.unnest(s.setconfig) c (entry)
+        WHERE s.setdatabase OPERATOR(pg_catalog.=) 0 AND pg_catalog.starts_with(c.entry, 'search_path=')
+          AND \(condition) ORDER BY 1
+        """, [properties.owner]
+      ).compactMap { $0.first ?? nil }
+    }
+    // The owner's own sessions have these before the database's.
+    let likeliest = ofOwner + (try everywhere("r.rolname OPERATOR(pg_catalog.=) $1"))
+    let others = try everywhere("r.rolname IS DISTINCT FROM $1")
     let ofURL = schema.map { ["\(quoteIdentifier($0)), public"] } ?? []
     let usual = try session.query(
       "SELECT reset_val FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'search_path'"
     ).compactMap { $0.first ?? nil }
     let owners = ["\(quoteIdentifier(properties.owner)), public"]
     var seen: Set<String> = []
-    candidates = (ofDatabase + ofURL + usual + ["\"$user\", public"] + owners + ofRoles + everywhere + [""])
+    candidates = (likeliest + ofDatabase + ofURL + usual + ["\"$user\", public"] + owners + ofRoles + others + [""])
       .filter { seen.insert($0).inserted }.map(Self.fenced)
   }
 

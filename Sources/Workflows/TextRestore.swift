@@ -151,8 +151,9 @@ private final class RowLoading {
       return nil
     } catch {
       loan = nil
-      guard error.isOfStatement else { throw error }
-      return error
+      let failure = place.rows.failure(error)
+      guard failure.isOfStatement else { throw failure }
+      return failure
     }
   }
 }

@@ -52,6 +52,34 @@ import Testing
     }
   }
 
+  private static let otherwise = """
+    CREATE EXTENSION hstore; CREATE TABLE h (a int, h hstore); INSERT INTO h VALUES (1, 'a=>1');
+    CREATE INDEX unlike ON h (a) WHERE h IS DISTINCT FROM 'a=>2'::hstore;
+    CREATE TYPE word AS (w text); CREATE TABLE ranks (w text, r int); INSERT INTO ranks VALUES ('a', 2), ('b', 1);
+    CREATE FUNCTION rank(a word, b word) RETURNS int LANGUAGE sql IMMUTABLE AS
+      'SELECT (SELECT r FROM ranks WHERE w = a.w) - (SELECT r FROM ranks WHERE w = b.w)';
+    CREATE FUNCTION lt(a word, b word) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT rank(a, b) < 0';
+    CREATE OPERATOR <<< (LEFTARG = word, RIGHTARG = word, FUNCTION = lt);
+    CREATE FUNCTION eq(a word, b word) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT rank(a, b) = 0';
+    CREATE OPERATOR === (LEFTARG = word, RIGHTARG = word, FUNCTION = eq);
+    CREATE OPERATOR CLASS ranked FOR TYPE word USING btree AS OPERATOR 1 <<<, OPERATOR 3 ===, FUNCTION 1 rank(word, word);
+    CREATE TABLE k (w word); INSERT INTO k VALUES (ROW('a')), (ROW('b')); CREATE UNIQUE INDEX by_rank ON k (w ranked);
+    CREATE TABLE s (r int4range, EXCLUDE USING gist (r WITH &&));
+    CREATE TABLE mine (a int); INSERT INTO mine VALUES (1); ALTER TABLE mine ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE mine FORCE ROW LEVEL SECURITY; CREATE MATERIALIZED VIEW of_mine AS SELECT count(*) AS n FROM mine
+    """
+
+  @Test(arguments: formats) func `indexes and materialized views are built as they were`(format: String) throws {
+    try restored(Self.otherwise, format) { (bench, copy) throws in
+      #expect(try bench.cluster.psql("SELECT bool_and(indisvalid) FROM pg_index", database: copy) == "t")
+      #expect(
+        try bench.cluster.psql(
+          "SELECT count(*) FROM pg_class WHERE relname IN ('unlike', 'by_rank', 's_r_excl')", database: copy) == "3")
+      #expect(
+        try bench.cluster.psql("SELECT relispopulated FROM pg_class WHERE relname = 'of_mine'", database: copy) == "t")
+    }
+  }
+
   @Test(arguments: formats) func `a search path that only the database, or only a role, has is found`(format: String)
     throws
   {

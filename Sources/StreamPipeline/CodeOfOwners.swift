@@ -1,0 +1,51 @@
+/// Statements of a dump that make what a server may call while it defines something else: functions, operators, checks of domains.
+package enum CodeOfOwners {
+  private static let made = ["FUNCTION", "PROCEDURE", "AGGREGATE", "OPERATOR"]
+  /// They have no owner of their own, and those of their functions are looked at.
+  private static let notOwned = ["OPERATOR CLASS", "OPERATOR FAMILY"]
+
+  package static func makes(_ statement: [UInt8]) -> Bool {
+    if statement.starts(with: "CREATE DOMAIN ".utf8) { return callsFunction(statement) }
+    // A check that was not validated, or depends on what comes later.
+    if statement.starts(with: "ALTER DOMAIN ".utf8), statement.firstRange(of: Array(" ADD CONSTRAINT ".utf8)) != nil {
+      return callsFunction(statement)
+    }
+    guard !notOwned.contains(where: { statement.starts(with: "CREATE \($0) ".utf8) }) else { return false }
+    return made.contains { statement.starts(with: "CREATE \($0) ".utf8) }
+  }
+
+  /// - Returns: the owner that such a thing is given; nil for every other statement.
+  package static func owner(_ statement: [UInt8]) -> String? {
+    guard !notOwned.contains(where: { statement.starts(with: "ALTER \($0) ".utf8) }),
+      made.contains(where: { statement.starts(with: "ALTER \($0) ".utf8) }),
+      let place = statement.lastRange(of: Array(" OWNER TO ".utf8))
+    else { return nil }
+    var parser = NameParser(statement[place.upperBound...])
+    guard let owner = parser.identifier(), parser.isAtEnd else { return nil }
+    return owner
+  }
+
+  /// Something is called in it that is no operator: comparisons and patterns are built-in ones, since operators of owners are told already.
+  /// What only looks so, in a literal, counts too.
+  private static func callsFunction(_ statement: [UInt8]) -> Bool {
+    guard let check = statement.firstRange(of: Array(" CHECK (".utf8)) else { return false }
+    let text = String(decoding: statement[check.upperBound...], as: UTF8.self)
+    let harmless: Set<String> = [
+      "length", "char_length", "octet_length", "lower", "upper", "btrim", "ltrim", "rtrim", "trim", "abs", "in", "and",
+      "or", "not", "any", "all", "array", "numeric", "varchar", "character", "varying", "check", "coalesce", "position",
+      "substring", "array_length", "cardinality", "date_part", "extract", "between", "is", "distinct", "from",
+    ]
+    return text.matches(of: #/([A-Za-z_0-9$"]+)\s*\(/#).contains { !harmless.contains($0.1.lowercased()) }
+  }
+}
+
+extension [UInt8] {
+  fileprivate func lastRange(of other: [UInt8]) -> Range<Int>? {
+    guard count >= other.count else { return nil }
+    for start in stride(from: count - other.count, through: 0, by: -1)
+    where self[start..<(start + other.count)].elementsEqual(other) {
+      return start..<(start + other.count)
+    }
+    return nil
+  }
+}
