@@ -51,19 +51,15 @@ struct InterruptedRollback {
   /// Unfinished, or closed as we leave one that is whole. Of one whose identity is in the journal nobody may have been in it since: more
   /// sessions tell of somebody, fewer of a crash of the server, which forgets them. A standby copy that we had to open is known by its number.
   private func isOurs(_ name: String) throws(Failure) -> Bool {
+    if try NewDatabase.isUnfinished(name, work.maintenance) { return true }
     let copy = record.copy?.name == name ? record.copy?.identity?.prefix { $0 != " " } : nil
     let known = (rollback.restoredIdentity ?? "").split(separator: " ").map(String.init)
     return try !work.maintenance.query(
       """
-      SELECT FROM pg_catalog.pg_database d WHERE d.datname = $1 AND (d.datconnlimit = $2::int
-        OR pg_catalog.shobj_description(d.oid, 'pg_database') = $3 OR d.oid::text = $4
-        OR NOT d.datallowconn AND ($5::text IS NULL
-          OR d.oid::text = $5 AND pg_catalog.pg_stat_get_db_sessions(d.oid) <= $6::bigint))
-      """,
-      [
-        name, "\(DatabaseProperties.unfinishedLimit)", DatabaseProperties.unfinishedComment, copy.map(String.init),
-        known.first, known.count > 1 ? known[1] : "0",
-      ]
+      SELECT FROM pg_catalog.pg_database d WHERE d.datname = $1 AND NOT d.datistemplate AND (d.oid::text = $2
+        OR NOT d.datallowconn AND ($3::text IS NULL
+          OR d.oid::text = $3 AND pg_catalog.pg_stat_get_db_sessions(d.oid) <= $4::bigint))
+      """, [name, copy.map(String.init), known.first, known.count > 1 ? known[1] : "0"]
     ).isEmpty
   }
 

@@ -6,8 +6,9 @@ import PostgresTools
 /// A database being made: it has a name of its own until it is whole, so that nobody takes a half one for the whole.
 ///
 /// While it is being made its maker holds an advisory lock in the maintenance database; a database with our mark whose lock
-/// is free was left by a killed run and may go. The mark is a comment for people; but the server finishes a CREATE DATABASE
-/// whose client was killed, and no comment follows then. So the connection limit, which CREATE DATABASE itself sets, is a mark too.
+/// is free was left by a killed run and may go, where its record (`isUnfinished`) says so. The mark is a comment for people; but the server
+/// finishes a CREATE DATABASE whose client was killed, and no comment follows then. So the connection limit, which CREATE DATABASE itself sets,
+/// is a mark too.
 struct NewDatabase {
   /// The name until it is whole.
   let temporaryName: String
@@ -97,6 +98,7 @@ struct NewDatabase {
 
   private func mark() throws(Failure) {
     step("mark the database")
+    try session.query(Self.recordStatement(temporaryName, isMaking: true))
     try session.query("COMMENT ON DATABASE \(quoteIdentifier(temporaryName)) IS \(quoteLiteral(Self.mark))")
   }
 
@@ -174,6 +176,7 @@ struct NewDatabase {
   /// The same without the name: the database is whole and no longer swept, and waits to be swapped in.
   func giveProperties() throws(Failure) {
     let temporary = SQLFragment(identifier: temporaryName)
+    try session.query(Self.recordStatement(temporaryName, isMaking: false))
     if properties.comment == nil { try session.query("COMMENT ON DATABASE \(temporary.text) IS NULL") }
     if properties.connectionLimit == -1 { try session.query("ALTER DATABASE \(temporary.text) CONNECTION LIMIT -1") }
     let opening = properties.privileges == nil ? ["GRANT CONNECT ON DATABASE \(temporary.text) TO PUBLIC"] : []
@@ -292,8 +295,12 @@ struct NewDatabase {
         "SELECT pg_catalog.pg_try_advisory_lock(\(lockClass), pg_catalog.hashtext($1))", [name])
       guard try Row(lock.first).flag(0) else { continue }
       do throws(Failure) {
-        try drop(name, session: session)
-        dropped.append(name)
+        if try isUnfinished(name, session) {
+          try drop(name, session: session)
+          dropped.append(name)
+        } else {
+          log.warning("\(name) looks like an unfinished restore, but Holdfast did not make it: it is kept")
+        }
       } catch {
         log.warning("\(name), left by a killed run, cannot be dropped: \(error.why)")
       }

@@ -82,6 +82,30 @@ import Testing
     }
   }
 
+  @Test func `a database with the name and the marks of an unfinished restore is kept where Holdfast did not make it`()
+    throws
+  {
+    try Workbench.with(sql: "CREATE TABLE t (a int)") { bench in
+      let precious = bench.newDatabaseName("x__restore_1a2b3c")
+      let empty = bench.newDatabaseName("y__restore_1a2b3c")
+      for name in [precious, empty] {
+        try bench.cluster.psql(
+          "CREATE DATABASE \"\(name)\" TEMPLATE template0 CONNECTION LIMIT \(DatabaseProperties.unfinishedLimit)")
+        try bench.cluster.psql("COMMENT ON DATABASE \"\(name)\" IS '\(DatabaseProperties.unfinishedComment)'")
+      }
+      try bench.cluster.psql("CREATE TABLE precious (a int)", database: precious)
+      let id = try bench.backUp()
+      let run = try bench.holdfast("restore", id, "--into", bench.newDatabaseName())
+      #expect(run.exit == 0 && run.stderr.contains("\(precious) looks like an unfinished restore"), "\(run.stderr)")
+      #expect(try bench.cluster.databases().contains(precious))
+      #expect(try !bench.cluster.databases().contains(empty), "what a run left that was killed before its record")
+      // What was restored bears no record, which the next run would take for its own.
+      #expect(
+        try bench.cluster.psql("SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text LIKE '%holdfast makes%'")
+          == "0")
+    }
+  }
+
   @Test func `what an interrupted rollback had restored is not dropped once somebody has opened it`() throws {
     try DeployBench.with { bench in
       try bench.writeCrashMigrations()
