@@ -170,7 +170,7 @@ extension DatabaseProperties {
     // The catalog keeps list settings already quoted, element by element; taken as one string they would be one element.
     let value =
       Self.listSettings.contains(setting.name.lowercased())
-      ? elements(ofList: setting.value).map(quoteLiteral).joined(separator: ", ") : quoteLiteral(setting.value)
+      ? Self.elements(ofList: setting.value).map(quoteLiteral).joined(separator: ", ") : quoteLiteral(setting.value)
     let parts = setting.name.split(separator: ".").map { quoteIdentifier(String($0)) }.joined(separator: ".")
     return "\(subject) SET \(parts) TO \(value.isEmpty ? "''" : value)"
   }
@@ -182,7 +182,7 @@ extension DatabaseProperties {
   ]
 
   /// `"$user", public` → `$user`, `public`.
-  private func elements(ofList value: String) -> [String] {
+  package static func elements(ofList value: String) -> [String] {
     var elements: [String] = []
     var current = ""
     var quoted = false

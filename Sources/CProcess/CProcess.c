@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,6 +21,11 @@ static void run_child(const struct cprocess_request *request, pid_t parent, int 
   setpgid(0, 0);
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
   if (request->umask >= 0) umask((mode_t)request->umask);
+  struct rlimit core;
+  if (request->core >= 0 && getrlimit(RLIMIT_CORE, &core) == 0) {
+    core.rlim_cur = request->core == INT64_MAX ? RLIM_INFINITY : (rlim_t)request->core;
+    setrlimit(RLIMIT_CORE, &core);
+  }
 
   // Lift the four descriptors out of the way of 0, 1 and 2 before these are overwritten.
   int input = fcntl(request->input, F_DUPFD_CLOEXEC, 10);
@@ -131,4 +137,13 @@ ssize_t cprocess_convert(
 int cprocess_terminal_columns(int descriptor) {
   struct winsize size;
   return isatty(descriptor) && ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+int64_t cprocess_no_core(void) {
+  struct rlimit core;
+  if (getrlimit(RLIMIT_CORE, &core) != 0) return -1;
+  rlim_t before = core.rlim_cur;
+  core.rlim_cur = 0;
+  if (setrlimit(RLIMIT_CORE, &core) != 0) return -1;
+  return before > INT64_MAX ? INT64_MAX : (int64_t)before;
 }

@@ -320,7 +320,7 @@ private final class SpawningThread: @unchecked Sendable {
         guard let argv = argv.baseAddress, let envp = envp.baseAddress else { return -ENOMEM }
         var request = cprocess_request(
           path: argv.pointee, argv: argv, envp: envp, input: input, output: output, error: error,
-          umask: command.umask.map(Int32.init) ?? -1)
+          umask: command.umask.map(Int32.init) ?? -1, core: command.umask == nil ? -1 : ProcessSetUp.coreLimit)
         return cprocess_spawn(&request)
       }
     }

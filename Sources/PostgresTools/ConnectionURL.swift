@@ -12,17 +12,25 @@ package enum ConnectionURL {
   package static func parse(_ url: Secret) throws(Failure) -> ConnectionTarget {
     let text = url.reveal().trimmingCharacters(in: .whitespacesAndNewlines)
     if let rest = text.dropping(prefix: "postgresql://") ?? text.dropping(prefix: "postgres://") {
-      return try URLParser(rest).target()
+      return try checked(URLParser(rest).target())
     }
     if text.hasPrefix("prisma://") || text.hasPrefix("prisma+postgres://") {
       throw bad(
         "it is a Prisma Accelerate or Prisma Postgres URL, which only Prisma's own client speaks",
         "give the direct URL of the database: postgresql://user:password@host:5432/database")
     }
-    if text.contains("=") { return try keywords(text) }
+    if text.contains("=") { return try checked(keywords(text)) }
     throw bad(
       "it is neither a URL (postgresql://…) nor libpq's keywords (host=… dbname=…)",
       "write it as postgresql://user:password@host:5432/database")
+  }
+
+  /// - Throws: `bad_database_url` for a password that no password file can hold: the programs of PostgreSQL get it by one.
+  private static func checked(_ target: ConnectionTarget) throws(Failure) -> ConnectionTarget {
+    guard target.password?.reveal().unicodeScalars.contains(where: { ["\n", "\r", "\0"].contains($0) }) != true else {
+      throw bad("its password has a line end in it", "give the role a password without one: ALTER ROLE … PASSWORD …")
+    }
+    return target
   }
 
   static func bad(_ why: String, _ next: String) -> Failure {

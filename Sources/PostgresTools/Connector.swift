@@ -26,7 +26,10 @@ package struct Connector: Sendable {
     _ target: ConnectionTarget, purpose: String, defaults: SessionDefaults = .ours
   ) throws(Failure) -> Session {
     let session = try patient(target, purpose, defaults)
-    guard defaults == .ours else { return session }
+    guard defaults == .ours else {
+      try session.putCatalogFirst()
+      return session
+    }
     do throws(Failure) { try session.leaveDefaults() } catch {
       // A limit that is too short even for lifting it. (Not at once for all: a pooler refuses such options.)
       guard error.server?.sqlState == "57014" else { throw error }

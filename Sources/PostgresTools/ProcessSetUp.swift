@@ -7,11 +7,14 @@ package enum ProcessSetUp {
   /// Opens the three standard descriptors where they are closed, has failed writes be errors and not signals (SIGPIPE, SIGXFSZ), makes
   /// new files private, forgets the caller's PG* variables but for passwords, and turns SIGINT, SIGTERM, SIGHUP and SIGQUIT into a cancellation.
   ///
+  /// Writes no core file, either: it would hold passwords.
+  ///
   /// - Returns: the umask that the process was started with.
   package static func prepare(_ cancellation: Cancellation) -> mode_t {
     openStandardDescriptors()
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    coreLimit = cprocess_no_core()
     let started = umask(privateMask)
     // libpq would take from them whatever a policy leaves out: another host, another service, other settings.
     for name in ProcessInfo.processInfo.environment.keys
@@ -26,6 +29,9 @@ package enum ProcessSetUp {
     }
     return started
   }
+
+  /// Of core files, which the process was started with: programs of the user's have it again.
+  nonisolated(unsafe) static private(set) var coreLimit: Int64 = -1
 
   private static let privateMask: mode_t = 0o077
 

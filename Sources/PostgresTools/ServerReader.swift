@@ -71,11 +71,18 @@ package struct ServerReader {
       """
       SELECT pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
         \(provider), \(locale), \(rules), t.spcname, d.datconnlimit,
-        pg_catalog.shobj_description(d.oid, 'pg_database'), \(Self.hasDefaultPrivileges), d.datistemplate
+        CASE WHEN NOT \(Self.isTooLarge) THEN pg_catalog.shobj_description(d.oid, 'pg_database') END,
+        \(Self.hasDefaultPrivileges), d.datistemplate, \(Self.isTooLarge)
       FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace
       WHERE d.datname = coalesce($1, pg_catalog.current_database())
       """, [name])
     let row = try Row(rows.first)
+    guard try !row.flag(12) else {
+      throw Failure(
+        "properties_too_large", exit: .failed, what: "database \(name ?? session.target.database)",
+        why: "its comment and settings have more than 1 MiB",
+        nextStep: "shorten them: COMMENT ON DATABASE, ALTER DATABASE … RESET")
+    }
     return DatabaseProperties(
       owner: try row.text(0), encoding: try row.text(1), collate: try row.text(2), ctype: try row.text(3),
       localeProvider: try row.text(4), locale: row[5], icuRules: row[6], tablespace: try row.text(7),
@@ -84,6 +91,13 @@ package struct ServerReader {
       isTemplate: try row.flag(11)
     ).withoutMarks
   }
+
+  /// Every list of backups reads them again.
+  private static let isTooLarge = """
+    (coalesce(pg_catalog.octet_length(pg_catalog.shobj_description(d.oid, 'pg_database')), 0)
+      + coalesce((SELECT pg_catalog.sum(pg_catalog.octet_length(c)) FROM pg_catalog.pg_db_role_setting s,
+        pg_catalog.unnest(s.setconfig) c WHERE s.setdatabase = d.oid), 0) > 1048576)
+    """
 
   /// Privileges that were changed and changed back are as good as none.
   private static let hasDefaultPrivileges = """

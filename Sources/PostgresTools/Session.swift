@@ -91,6 +91,17 @@ package final class Session: @unchecked Sendable {
       """)
   }
 
+  /// For statements of the user's own, which need the search path that role and database give: in it PostgreSQL's own functions and
+  /// operators come first, as they do unless it says otherwise. A database's owner could have put others before them.
+  func putCatalogFirst() throws(Failure) {
+    let process = try query("SELECT pg_catalog.pg_backend_pid()").first?.first ?? nil
+    guard process == "\(announcedProcess)", let path = try query("SHOW search_path").first?.first ?? nil else { return }
+    let elements = DatabaseProperties.elements(ofList: path)
+    guard elements.contains("pg_catalog") else { return }
+    let others = elements.filter { $0 != "pg_catalog" }.map(quoteIdentifier)
+    try query("SET search_path TO \(others.isEmpty ? "''" : others.joined(separator: ", "))")
+  }
+
   /// Runs queries under the search path that role and database give, or under one schema. They must name everything of PostgreSQL's own with
   /// its schema, and use no operator.
   package func underOwnSearchPath<Result>(

@@ -37,6 +37,9 @@ struct ArchiveContents {
   ) throws(Failure) -> ArchiveContents {
     let work = try WorkFolder()
     try copyContents(data, sealed, to: work.path)
+    for name in try folderNames(work.path) where name.hasSuffix(".toc") {
+      try ArchiveFolder.checkObjects(name, in: work.path)
+    }
     try makeStandIns(rawNames.filter { DataFileKind(name: $0) == .rows }, text: "\\.\n\n\n", in: work.path)
     try makeStandIns(rawNames.filter { DataFileKind(name: $0) != .rows }, text: "", in: work.path)
     let listing = try ArchiveListing(work.path, toolbox: toolbox, surroundings: surroundings).rows
@@ -55,6 +58,8 @@ struct ArchiveContents {
         nextStep: "look at \(toolbox.path("pg_restore")), then run the same command again")
     }
     let digest = try scanner.finish()
+    // The stand-ins have no rows: these come from another file.
+    guard scanner.copied.allSatisfy({ $0.table.rows == 0 }) else { throw ArchiveFolder.foreignFileName("toc.dat") }
     return ArchiveContents(
       tables: try entries(scanner.copied, listing, owners: scanner.owners), schema: digest.schema,
       definitions: scanner.definitions,

@@ -29,9 +29,29 @@ struct ArchiveFolder {
         (piece) throws(Failure) in try output.write(piece)
       }
     }
+    for name in names.map(\.raw) where name.hasSuffix(".toc") { try Self.checkObjects(name, in: path) }
     try makeStandIns(names.map(\.raw).filter { isEmpty(DataFileKind(name: $0)) }, text: "", in: path)
     guard let standIn else { return }
     try makeStandIns(names.map(\.raw).filter { DataFileKind(name: $0) == .rows }, text: standIn, in: path)
+  }
+
+  /// A table of contents of large objects names their files, and an older pg_restore opens whatever it names.
+  ///
+  /// - Throws: `foreign_file_name`.
+  static func checkObjects(_ name: String, in folder: String) throws(Failure) {
+    guard let data = try contents("\(folder)/\(name)", atMost: 1024) else { return }
+    let isFine = data.split(separator: 0x0A).allSatisfy { line in
+      String(decoding: line, as: UTF8.self).wholeMatch(of: #/[0-9]+ blob_[0-9]+\.dat/#) != nil
+    }
+    guard !isFine else { return }
+    throw foreignFileName(name)
+  }
+
+  static func foreignFileName(_ place: String) -> Failure {
+    Failure(
+      "foreign_file_name", exit: .dataDamaged, what: "reading the archive",
+      why: "\(place) names a file that pg_dump would not",
+      nextStep: "find out who writes to the repository; use another backup")
   }
 
   private static func checkSpace(_ needed: UInt64, in folder: String) throws(Failure) {

@@ -84,6 +84,10 @@ struct BackupText {
     let folder = try ArchiveFolder(backup, surroundings: surroundings, standIn: "\(mark)\n", objects: objects)
     let files = Dictionary(backup.manifest.dataFiles.map { ($0.rawName, $0.stored) }) { first, _ in first }
     let toolbox = try reader
+    // Before a file that the table of contents names beyond its own could be read.
+    _ = try ArchiveContents.read(
+      data: "\(backup.path)/data", sealed: backup, rawNames: backup.manifest.dataFiles.map(\.rawName), toolbox: toolbox,
+      surroundings: surroundings)
     var names = try ArchiveListing(folder.path, toolbox: toolbox, surroundings: surroundings).rows.makeIterator()
     var text = MarkedText(mark: mark)
     let exit = try surroundings.runner.run(toolbox.command("pg_restore", ["-Fd", "-f", "-", folder.path])) {

@@ -4,6 +4,12 @@ import PostgresTools
 import Testing
 
 @Suite struct ConnectionURLTests {
+  @Test(arguments: ["postgresql://u:a%0Ab@h/d", "postgresql://u:a%0Db@h/d", "host=h user=u dbname=d password='a\nb'"])
+  func `a password that no password file can hold is refused at once`(url: String) throws {
+    let failure = try #require(throws: Failure.self) { try ConnectionURL.parse(Secret(url)) }
+    #expect(failure.code == "bad_database_url" && failure.why.contains("line end"))
+  }
+
   @Test(
     arguments: [
       ("postgresql://u:p@h:6/d", ["host": "h", "port": "6", "user": "u", "dbname": "d"], "p"),

@@ -5,6 +5,17 @@ import TestSupport
 import Testing
 
 @Suite struct ServerReaderTests {
+  @Test func `properties of megabytes are refused, and not read`() throws {
+    try Workbench.with { bench in
+      try bench.cluster.psql(
+        """
+        DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE %I IS %L', current_database(), repeat('x', 2000000)); END $$
+        """, database: bench.database)
+      let run = try bench.holdfast("backup")
+      #expect(run.exit == 1 && run.stderr.contains("more than 1 MiB"), "\(run.stderr)")
+    }
+  }
+
   @Test func `reads the facts of a server, as an ordinary role too`() throws {
     let role = try LoginServer.role()
     for user in ["postgres", role] {

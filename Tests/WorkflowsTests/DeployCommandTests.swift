@@ -1,5 +1,6 @@
 import BackupModel
 import Foundation
+import PostgresTools
 import TestSupport
 import Testing
 
@@ -44,6 +45,26 @@ import Testing
       #expect(run.stderr.contains("by the policy"))
       #expect(run.json.string("error", "why")?.contains("exit 3") == true)
       #expect(try bench.run("deploy", program: ["sh", "-c", bench.psqlCommand(insert())]).exit == 0)
+    }
+  }
+
+  @Test func `Holdfast writes no core file, and programs of the user's may as before`() throws {
+    try withPending { bench in
+      let limited = "ulimit -S -c 100 && exec \"$0\" \"$@\""
+      func command(_ words: [String]) -> ChildCommand {
+        var command = bench.command(words)
+        command.arguments = ["-c", limited, SourceTree.program] + command.arguments
+        command.executable = "/bin/bash"
+        return command
+      }
+      let run = try SteppedRun(command(["backup"]), at: "write database.sql", notesIn: bench.bench.folder)
+      #expect(try run.reach() != nil)
+      let limits = try String(contentsOfFile: "/proc/\(run.process.pid)/limits", encoding: .utf8)
+      #expect(limits.contains(#/Max core file size +0 /#), "\(limits)")
+      #expect(try run.end().code == 0)
+      let script = "echo core $(ulimit -S -c); \(bench.psqlCommand(insert()))"
+      let deploy = try ProgramRun(running: command(["deploy", "--", "bash", "-c", script]))
+      #expect(deploy.exit == 0 && deploy.stderr.contains("core 100"), "\(deploy.stderr)")
     }
   }
 

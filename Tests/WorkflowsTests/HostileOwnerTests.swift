@@ -30,12 +30,35 @@ import Testing
     try bench.psql("SELECT is_called FROM evil.ran", database: database ?? bench.database)
   }
 
+  @Test func `a health check means PostgreSQL's own operators, whatever the database's owner has put before them`()
+    throws
+  {
+    try DeployBench.with { bench in
+      try bench.psql(Self.traps)
+      try bench.psql(
+        """
+        CREATE FUNCTION evil.gt(bigint, int) RETURNS boolean LANGUAGE sql AS 'SELECT evil.note()';
+        CREATE OPERATOR evil.> (LEFTARG = bigint, RIGHTARG = int, FUNCTION = evil.gt)
+        """)
+      try bench.maintain("ALTER DATABASE \(bench.database) SET search_path = evil, pg_catalog, public")
+      #expect(try bench.psql("SET search_path = evil, pg_catalog; SELECT 0::bigint > 1") == "t", "the traps work")
+      try bench.set(["health_checks: [{sql: \"SELECT count(*) > 0 FROM public._prisma_migrations\"}]"])
+      try bench.psql("SELECT pg_catalog.setval('evil.ran', 1, false)")
+      try bench.migration("20240201000000_more", "CREATE TABLE public.more (a int)")
+      let run = try bench.run("deploy")
+      #expect(run.exit == 0, "\(run.stdout)\(run.stderr)")
+      #expect(try runs(bench) == "f")
+      #expect(try bench.psql("SELECT to_regclass('evil.more') IS NULL") == "t")
+    }
+  }
+
   @Test func `operators in the search path of the database are never taken for PostgreSQL's own`() throws {
     try DeployBench.with { bench in
       try bench.psql(Self.traps)
       let path = "ALTER DATABASE \(bench.database) SET search_path = evil, pg_catalog, public"
       try bench.maintain(path)
-      #expect(try bench.psql("SELECT 'a'::name = 'b'::name") == "t", "the traps work")
+      #expect(
+        try bench.psql("SET search_path = evil, pg_catalog; SELECT 'a'::name = 'b'::name") == "t", "the traps work")
       try bench.psql("SELECT pg_catalog.setval('evil.ran', 1, false)")
       // A script's session has the database's own path; it does nothing that could trip them.
       try bench.migration("20240201000000_more", "CREATE TABLE public.more (a int)")

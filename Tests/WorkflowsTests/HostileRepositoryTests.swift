@@ -35,6 +35,56 @@ import Testing
     }
   }
 
+  // MARK: Names in an archive
+
+  @Test func `a table of contents that names a file outside is refused before its content is handed on`() throws {
+    try BackupFiles.with { files in
+      let temporary = "\(files.bench.folder)/tmp"
+      try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+      _ = try shell(
+        "cd '\(files.path)' && [ ! -f data/toc.dat.zst ] || zstd -q -d --rm data/toc.dat.zst", in: files.path)
+      let toc = try #require(try files.names().first { $0.hasPrefix("data/toc.dat") })
+      var bytes = try files.read(toc)
+      let row = try #require(
+        try files.names().first { $0.hasSuffix(".dat.zst") && !$0.contains("toc") && !$0.contains("blob") })
+      let name = String(row.dropFirst("data/".count).dropLast(".zst".count))
+      let outside = "../" + String(repeating: "y", count: name.count - 7) + ".dat"
+      let place = try #require(bytes.firstRange(of: Data(name.utf8)))
+      bytes.replaceSubrange(place, with: Data(outside.utf8))
+      try files.write(bytes, to: toc)
+      try files.reseal()
+      for command in [
+        ["restore", files.id, "--into", files.bench.newDatabaseName()], ["export", files.id], ["verify", files.id],
+      ] {
+        // Where the archive is read from, that is the folder above.
+        try Data("secret-of-others\n\\.\n".utf8).write(to: URL(fileURLWithPath: "\(temporary)/\(outside.dropFirst(3))"))
+        let run = try ProgramRun(command + ["--policies", files.bench.policies], environment: ["TMPDIR": temporary])
+        #expect(run.exit == 65, "\(command): \(run.stdout)\(run.stderr)")
+        #expect(!run.stdout.contains("secret-of-others"), "\(command)")
+      }
+    }
+  }
+
+  @Test(arguments: ["1 ../x", "1 blob_1.dat/../../x", "1 /etc/passwd", "x"])
+  func `a list of large objects that names another file is refused`(line: String) throws {
+    try BackupFiles.with { files in
+      let list = try #require(try files.names().first { $0.contains("blobs") && $0.contains(".toc") })
+      let plain = list.hasSuffix(".zst") ? String(list.dropLast(4)) : list
+      _ = try shell("[ '\(plain)' = '\(list)' ] || zstd -q -d --rm '\(list)'", in: files.path)
+      try files.write(Data("\(line)\n".utf8), to: plain)
+      try files.reseal { manifest in
+        for index in manifest.files.indices where manifest.files[index].path == list {
+          manifest.files[index].path = plain
+          manifest.files[index].rawBytes = nil
+        }
+      }
+      for command in [["restore", files.id, "--into", files.bench.newDatabaseName()], ["export", files.id]] {
+        let run = try ProgramRun(command + ["--policies", files.bench.policies])
+        #expect(run.exit == 65 && run.stderr.contains("names a file that pg_dump would not"), "\(run.stderr)")
+      }
+    }
+  }
+
   // MARK: Folders
 
   @Test(arguments: ["", "/data"])

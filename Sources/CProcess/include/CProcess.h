@@ -17,6 +17,8 @@ struct cprocess_request {
   int error;
   /// -1: the umask stays.
   int umask;
+  /// -1: the limit of core files stays; INT64_MAX: there is none.
+  int64_t core;
 };
 
 /// Starts a child in a process group of its own. It gets SIGTERM when the calling THREAD ends, so call this from a
@@ -52,5 +54,9 @@ ssize_t cprocess_convert(
 
 /// Columns of the terminal on a descriptor; 0 when it is none.
 int cprocess_terminal_columns(int descriptor);
+
+/// Has the process, and what it starts, write no core file: it would hold passwords. Returns the limit that there was, as in
+/// cprocess_request, or -1.
+int64_t cprocess_no_core(void);
 
 #endif
