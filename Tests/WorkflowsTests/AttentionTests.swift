@@ -2,6 +2,7 @@ import BackupModel
 import BackupRepository
 import Diagnostics
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Workflows
@@ -57,6 +58,7 @@ import Testing
       (.futureBackup, { $0.freshness.isFromFuture = true }), (.damagedBackups, { $0.damaged = 1 }),
       (.unreadableBackups, { $0.unreadable = 1 }), (.otherRepository, { $0.otherRepository = Self.failure }),
       (.otherDatabase, { $0.otherDatabase = Self.failure }), (.server, { $0.serverProblem = Self.failure }),
+      (.noRoom, { $0.lastGood?.manifest.files = [StoredFile(path: "data.sql", bytes: 1, sha256: "")] }),
     ]
     for (reason, change) in wrong { #expect(try Self.report(change).attention == [reason]) }
   }
@@ -109,5 +111,57 @@ import Testing
       maxAge: limit.map { .seconds($0 * 3600) })
     #expect(freshness.isStale == isStale)
     #expect(freshness.isFromFuture == isFromFuture)
+  }
+}
+
+/// Reasons that a deploy gives, with a real server.
+@Suite struct AttentionAfterDeployTests {
+  private func reasons(_ bench: DeployBench) throws -> [String] {
+    let status = try bench.run("status", "--json").json
+    return (status.array("reasons") ?? []).indices.compactMap { status.string("reasons", $0) }
+  }
+
+  @Test func `a role that the snapshot needs and the server lacks is a reason`() throws {
+    try DeployBench.with { bench in
+      let role = "needed_\(bench.database)"
+      try bench.maintain("CREATE ROLE \(role)")
+      try bench.psql("GRANT SELECT ON orders TO \(role)")
+      try bench.deploy("20240201000000_more", "CREATE TABLE more (a int);")
+      #expect(try reasons(bench).isEmpty)
+      try bench.psql("REVOKE SELECT ON orders FROM \(role)")
+      try bench.maintain("DROP ROLE \(role)")
+      #expect(try reasons(bench) == ["rollback_needs"])
+      #expect(try bench.run("status").stdout.contains(role))
+      try bench.maintain("CREATE ROLE \(role)")
+      #expect(try reasons(bench).isEmpty)
+      try bench.maintain("DROP ROLE \(role)")
+    }
+  }
+
+  @Test func `a rollback that has failed is a reason until a restore of its snapshot went well`() throws {
+    try DeployBench.with { bench in
+      try bench.deploy("20240201000000_more", "CREATE TABLE more (a int);")
+      let snapshot = try #require(try bench.deploys().first?.backup)
+      let tools = "\(bench.bench.folder)/tools"
+      _ = try shell(
+        "mkdir tools && ln -s '\(bench.cluster.binaries)'/* tools && rm tools/pg_restore", in: bench.bench.folder)
+      let broken = """
+        #!/bin/sh
+        case "$*" in *--section=post-data*) kill -9 $$;; esac
+        exec '\(bench.cluster.binaries)/pg_restore' "$@"
+        """
+      try Data(broken.utf8).write(to: URL(fileURLWithPath: "\(tools)/pg_restore"))
+      _ = try shell("chmod +x tools/pg_restore", in: bench.bench.folder)
+      try bench.writePolicy(more: "tools: {directory: \"\(tools)\"}")
+      let rollback = try bench.confirmed("rollback")
+      #expect(rollback.exit == 1, "\(rollback.stdout)\(rollback.stderr)")
+      #expect(try reasons(bench) == ["rollback_failed"])
+      #expect(try bench.run("status").exit == 2)
+      try bench.writePolicy()
+      #expect(try bench.run("restore", snapshot, "--into", "\(bench.database)_tried").exit == 0)
+      #expect(try reasons(bench).isEmpty)
+      try bench.maintain("DROP DATABASE \"\(bench.database)_tried\"")
+      #expect(try bench.confirmed("rollback").exit == 0)
+    }
   }
 }
