@@ -108,9 +108,11 @@ struct RestoreCommand {
     guard let first = outcome.shortfalls.first else { return nil }
     return Failure(
       "unrestorable_object", exit: .failed, what: "restore into \(outcome.database)", why: first.sentence,
-      nextStep: outcome.shortfalls.contains(where: \.isOfRows)
-        ? "holdfast export \(outcome.backup.id) has the rows: fix what the server names, then load them by hand"
-        : "the rows are there: fix what the server names, then add what is missing by hand",
+      nextStep: outcome.tables != nil && outcome.shortfalls.contains(where: \.needsTable)
+        ? "a check of the table reads another one: restore both, by a further --table with the one that the server names"
+        : outcome.shortfalls.contains(where: \.isOfRows)
+          ? "holdfast export \(outcome.backup.id) has the rows: fix what the server names, then load them by hand"
+          : "the rows are there: fix what the server names, then add what is missing by hand",
       details: outcome.shortfalls.dropFirst().map(\.sentence))
   }
 

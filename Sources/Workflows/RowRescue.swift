@@ -55,7 +55,9 @@ struct RowRescue {
       let broken = try BrokenCheck.all(failure, session)
       guard !broken.isEmpty else {
         lost = [
-          Shortfall(statement: piece.table.copyStatement, replacements: [], why: failure.reason, table: piece.table)
+          Shortfall(
+            statement: piece.table.copyStatement, replacements: [], why: failure.reason, table: piece.table,
+            sqlState: failure.server?.sqlState)
         ]
         break
       }
@@ -66,7 +68,9 @@ struct RowRescue {
       // Not every server lets go of what a table has from its parent.
       guard isDropped else {
         lost = [
-          Shortfall(statement: piece.table.copyStatement, replacements: [], why: failure.reason, table: piece.table)
+          Shortfall(
+            statement: piece.table.copyStatement, replacements: [], why: failure.reason, table: piece.table,
+            sqlState: failure.server?.sqlState)
         ]
         break
       }

@@ -12,8 +12,12 @@ package struct Shortfall: Sendable, Equatable {
   let why: String
   /// The statement loads rows into it, all or a part of the table's.
   var table: CopyTarget? = nil
+  /// The server's.
+  var sqlState: String? = nil
 
   package var isOfRows: Bool { table != nil }
+  /// Its rows need another table that is not there: undefined_table.
+  package var needsTable: Bool { isOfRows && sqlState == "42P01" }
 
   /// For people, on one line.
   package var sentence: String {

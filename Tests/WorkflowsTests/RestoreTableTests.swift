@@ -223,4 +223,22 @@ import Testing
       #expect(!run.stderr.contains("verify"), "\(run.stderr)")
     }
   }
+
+  @Test func `a check that reads another table is told with the table that helps`() throws {
+    let sql = """
+      CREATE TABLE known (k int); INSERT INTO known VALUES (1);
+      CREATE FUNCTION is_known(int) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT EXISTS (SELECT FROM public.known WHERE k = $1)';
+      CREATE TABLE t (a int CHECK (is_known(a))); INSERT INTO t VALUES (1)
+      """
+    try Workbench.with(sql: sql) { bench in
+      let id = try bench.backUp()
+      let alone = try bench.holdfast("restore", id, "--table", "public.t", "--into", bench.newDatabaseName("alone"))
+      #expect(alone.exit == 1)
+      #expect(alone.stderr.contains("by a further --table"), "\(alone.stderr)")
+      let both = bench.newDatabaseName("both")
+      let run = try bench.holdfast("restore", id, "--table", "public.t", "public.known", "--into", both)
+      #expect(run.exit == 0, "\(run.stderr)")
+      #expect(try bench.cluster.psql("SELECT count(*) FROM t", database: both) == "1")
+    }
+  }
 }
