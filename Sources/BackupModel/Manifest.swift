@@ -94,8 +94,8 @@ package struct Manifest: Sendable, Equatable, Codable {
     notes = census.notes
   }
 
-  /// How large one may be: some 100,000 tables.
-  package static let mostMegabytes = 64
+  /// How large one may be: more than two million tables or large objects.
+  package static let mostMegabytes = 512
 
   /// Whether its numbers are of this world: an exabyte in all at most, so that they can be added up.
   package var isPlausible: Bool {

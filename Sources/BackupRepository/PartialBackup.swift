@@ -122,6 +122,12 @@ package final class PartialBackup {
       throw .internalError("the manifest cannot be encoded")
     }
     let encoded = Array(data) + [0x0A]
+    guard encoded.count <= Manifest.mostMegabytes << 20 else {
+      throw Failure(
+        "manifest_too_large", exit: .failed, what: "backup \(id)",
+        why: "its manifest would have more than \(Manifest.mostMegabytes) MiB, for \(manifest.files.count) files",
+        nextStep: "write backup.format: custom, which keeps everything in one file")
+    }
     try refuseExchanged(path)
     try writeDurably(try checksumList(of: manifest, encoded: encoded), to: "\(path)/SHA256SUMS")
     try writeDurably(encoded, to: "\(path)/manifest.json")

@@ -143,7 +143,8 @@ int64_t cprocess_no_core(void) {
   struct rlimit core;
   if (getrlimit(RLIMIT_CORE, &core) != 0) return -1;
   rlim_t before = core.rlim_cur;
-  core.rlim_cur = 0;
+  // 1 and not 0: the kernel does not look at 0 where cores go to a program.
+  core.rlim_cur = core.rlim_max < 1 ? core.rlim_max : 1;
   if (setrlimit(RLIMIT_CORE, &core) != 0) return -1;
   return before > INT64_MAX ? INT64_MAX : (int64_t)before;
 }

@@ -73,7 +73,7 @@ package struct ServerError: Error, Sendable {
     case .time:
       return Failure(
         "server_timeout", exit: .unavailable, what: "server \(endpoint)",
-        why: "it did not answer a query of the catalogs within \(Session.usualLimit.components.seconds) s",
+        why: "it has not done a statement of Holdfast's within \(Session.usualLimit.components.seconds) s",
         nextStep: "look at what it does (pg_stat_activity, its log), then run the same command again")
     case .answer:
       return Failure(

@@ -94,12 +94,14 @@ package final class Session: @unchecked Sendable {
   /// For statements of the user's own, which need the search path that role and database give: in it PostgreSQL's own functions and
   /// operators come first, as they do unless it says otherwise. A database's owner could have put others before them.
   func putCatalogFirst() throws(Failure) {
-    let process = try query("SELECT pg_catalog.pg_backend_pid()").first?.first ?? nil
-    guard process == "\(announcedProcess)", let path = try query("SHOW search_path").first?.first ?? nil else { return }
+    let limit = TimeLimit.atMost(Self.usualLimit)
+    let process = try query("SELECT pg_catalog.pg_backend_pid()", [], limit).first?.first ?? nil
+    guard process == "\(announcedProcess)", let path = try query("SHOW search_path", [], limit).first?.first ?? nil
+    else { return }
     let elements = DatabaseProperties.elements(ofList: path)
     guard elements.contains("pg_catalog") else { return }
     let others = elements.filter { $0 != "pg_catalog" }.map(quoteIdentifier)
-    try query("SET search_path TO \(others.isEmpty ? "''" : others.joined(separator: ", "))")
+    try query("SET search_path TO \(others.isEmpty ? "''" : others.joined(separator: ", "))", [], limit)
   }
 
   /// Runs queries under the search path that role and database give, or under one schema. They must name everything of PostgreSQL's own with
@@ -115,7 +117,7 @@ package final class Session: @unchecked Sendable {
   }
 
   /// How long a statement may take. What a table's owner or a server makes of a query has an end, too.
-  package enum Patience: Sendable {
+  package enum TimeLimit: Sendable {
     /// For what reads the catalogs, or a history: two minutes, then it is cancelled.
     case usual
     /// For what takes as long as the data is large, or waits for others within limits of its own.
@@ -142,9 +144,9 @@ package final class Session: @unchecked Sendable {
   ///   statement was cancelled.
   @discardableResult
   package func query(
-    _ sql: String, _ parameters: [String?] = [], _ patience: Patience = .usual
+    _ sql: String, _ parameters: [String?] = [], _ limit: TimeLimit = .usual
   ) throws(Failure) -> [[String?]] {
-    do { return try attempt(sql, parameters, patience).get() } catch { throw error.failure }
+    do { return try attempt(sql, parameters, limit).get() } catch { throw error.failure }
   }
 
   /// The same for a statement in the bytes of the session's `client_encoding`, without a NUL.
@@ -158,15 +160,15 @@ package final class Session: @unchecked Sendable {
 
   /// Like `query`, with the server's error as a value to look at.
   ///
-  /// Where it has no server's own limit, that of `patience` is kept by a cancellation.
+  /// Where it has no server's own limit, `limit` is kept by a cancellation.
   package func attempt(
-    _ sql: String, _ parameters: [String?] = [], _ patience: Patience = .usual
+    _ sql: String, _ parameters: [String?] = [], _ limit: TimeLimit = .usual
   ) -> Result<[[String?]], ServerError> {
     lock.withLock {
-      switch patience {
+      switch limit {
       case .usual: deadline = hasLimits ? (.now + Self.usualLimit, .seconds(2)) : nil
       case .unlimited: deadline = nil
-      case .atMost(let limit): deadline = (.now + limit, .zero)
+      case .atMost(let duration): deadline = (.now + duration, .zero)
       }
       isLate = false
       defer { (deadline, isLate) = (nil, false) }
@@ -204,7 +206,10 @@ package final class Session: @unchecked Sendable {
       var outcome: Result<[[String?]], ServerError> = .success([])
       var (rows, bytes): ([[String?]], Int) = ([], 0)
       while true {
-        guard waitForResult(), !isPastGrace else { return .failure(lost()) }
+        guard waitForResult(), !isPastGrace else {
+          if case .failure = outcome { return outcome }
+          return .failure(lost())
+        }
         guard let result = PQgetResult(connection) else { break }
         defer { PQclear(result) }
         if PQresultStatus(result) == PGRES_COPY_OUT, !drainCopy() { return .failure(lost()) }

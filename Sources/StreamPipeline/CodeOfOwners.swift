@@ -4,12 +4,38 @@ package enum CodeOfOwners {
   /// They have no owner of their own, and those of their functions are looked at.
   private static let notOwned = ["OPERATOR CLASS", "OPERATOR FAMILY"]
 
-  package static func makes(_ statement: [UInt8]) -> Bool {
-    if statement.starts(with: "CREATE DOMAIN ".utf8) { return callsFunction(statement) }
-    // A check that was not validated, or depends on what comes later.
-    if statement.starts(with: "ALTER DOMAIN ".utf8), statement.firstRange(of: Array(" ADD CONSTRAINT ".utf8)) != nil {
-      return callsFunction(statement)
+  /// A domain whose checks call functions, made or given one: the name, as it is spelled.
+  package static func checkedDomain(_ statement: [UInt8]) -> [UInt8]? {
+    guard statement.starts(with: "CREATE DOMAIN ".utf8) || isCheckAdded(statement), callsFunction(statement) else {
+      return nil
     }
+    return domain(statement)
+  }
+
+  /// - Returns: the domain and its owner.
+  package static func domainOwner(_ statement: [UInt8]) -> (domain: [UInt8], owner: String)? {
+    guard statement.starts(with: "ALTER DOMAIN ".utf8), let name = domain(statement),
+      let owner = ownerNamed(statement)
+    else { return nil }
+    return (name, owner)
+  }
+
+  /// A check that was not validated, or depends on what comes later.
+  private static func isCheckAdded(_ statement: [UInt8]) -> Bool {
+    statement.starts(with: "ALTER DOMAIN ".utf8) && statement.firstRange(of: Array(" ADD CONSTRAINT ".utf8)) != nil
+  }
+
+  private static func domain(_ statement: [UInt8]) -> [UInt8]? {
+    guard let place = statement.firstRange(of: Array(" DOMAIN ".utf8)) else { return nil }
+    var parser = NameParser(statement[place.upperBound...])
+    guard parser.identifier() != nil, parser.remaining.first == UInt8(ascii: ".") else { return nil }
+    parser = NameParser(parser.remaining.dropFirst())
+    guard parser.identifier() != nil else { return nil }
+    return Array(statement[place.upperBound..<parser.remaining.startIndex])
+  }
+
+  /// A function, procedure, aggregate or operator.
+  package static func makes(_ statement: [UInt8]) -> Bool {
     guard !notOwned.contains(where: { statement.starts(with: "CREATE \($0) ".utf8) }) else { return false }
     return made.contains { statement.starts(with: "CREATE \($0) ".utf8) }
   }
@@ -17,9 +43,13 @@ package enum CodeOfOwners {
   /// - Returns: the owner that such a thing is given; nil for every other statement.
   package static func owner(_ statement: [UInt8]) -> String? {
     guard !notOwned.contains(where: { statement.starts(with: "ALTER \($0) ".utf8) }),
-      made.contains(where: { statement.starts(with: "ALTER \($0) ".utf8) }),
-      let place = statement.lastRange(of: Array(" OWNER TO ".utf8))
+      made.contains(where: { statement.starts(with: "ALTER \($0) ".utf8) })
     else { return nil }
+    return ownerNamed(statement)
+  }
+
+  private static func ownerNamed(_ statement: [UInt8]) -> String? {
+    guard let place = statement.lastRange(of: Array(" OWNER TO ".utf8)) else { return nil }
     var parser = NameParser(statement[place.upperBound...])
     guard let owner = parser.identifier(), parser.isAtEnd else { return nil }
     return owner

@@ -33,6 +33,8 @@ package enum RestorePhase: Sendable, Equatable {
   }
 
   private static func schema(_ statement: [UInt8]) -> RestorePhase {
+    // As SET SESSION AUTHORIZATION, which begins the privileges that another role has given.
+    if statement.starts(with: "RESET ".utf8) { return .session }
     if statement.starts(with: "REFRESH MATERIALIZED VIEW ".utf8) { return .refresh }
     let begins = ["CREATE EVENT TRIGGER ", "ALTER EVENT TRIGGER ", "COMMENT ON EVENT TRIGGER "]
     if begins.contains(where: { statement.starts(with: $0.utf8) }) { return .eventTrigger }

@@ -205,7 +205,9 @@ package struct CheckPolicy {
       findings.append(
         facts.superuser
           ? CheckFinding(
-            kind: .fine, text: "each backup holds the password hashes of all roles (backup.globals: without_passwords)")
+            kind: .fine,
+            text:
+              "each backup holds the password hashes of all roles; backup.globals: without_passwords leaves them out")
           : CheckFinding(
             kind: .warning, text: "roles are saved without their passwords: only a superuser can read them",
             fix: "set them again after a restore on a new server"))

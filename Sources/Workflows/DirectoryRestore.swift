@@ -145,7 +145,8 @@ struct DirectoryRestore {
           reporter.advance(bytes: UInt64(piece.count))
         }
       }
-      try session.query("COMMIT")
+      // As long as the rows take to come to the disk.
+      try session.query("COMMIT", [], .unlimited)
     }
   }
 }

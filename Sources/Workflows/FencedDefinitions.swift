@@ -17,13 +17,19 @@ enum FencedDefinitions {
     let superusers = Set(
       try session.query("SELECT rolname FROM pg_catalog.pg_roles WHERE rolsuper").compactMap { $0.first ?? nil })
     var unowned: [[UInt8]] = []
+    var (checked, owners): ([([UInt8], [UInt8])], [[UInt8]: String]) = ([], [:])
     for statement in statements {
+      if let domain = CodeOfOwners.checkedDomain(statement) { checked.append((domain, statement)) }
+      if let (domain, owner) = CodeOfOwners.domainOwner(statement) { owners[domain] = owner }
       if CodeOfOwners.makes(statement) {
         unowned.append(statement)
       } else if let owner = CodeOfOwners.owner(statement) {
         guard superusers.contains(owner) else { throw notFenced(statement) }
         if !unowned.isEmpty { unowned.removeLast() }
       }
+    }
+    for (domain, statement) in checked where !(owners[domain].map(superusers.contains) ?? false) {
+      throw notFenced(statement)
     }
     // pg_dump writes the owner behind each.
     if let first = unowned.first { throw notFenced(first) }

@@ -299,7 +299,9 @@ struct NewDatabase {
           try drop(name, session: session)
           dropped.append(name)
         } else {
-          log.warning("\(name) looks like an unfinished restore, but Holdfast did not make it: it is kept")
+          log.warning(
+            "\(name) has the name of an unfinished restore and no record of Holdfast's: it is kept; look into it, then: "
+              + "DROP DATABASE \(quoteIdentifier(name))")
         }
       } catch {
         log.warning("\(name), left by a killed run, cannot be dropped: \(error.why)")

@@ -8,7 +8,7 @@ struct OwnerTrust {
   private let role: String
   /// Owners of the database or of something in it, who are no superusers, in the order of their names.
   private let owners: [String]
-  /// A function, operator or checked domain of such an owner, where these keep a backup from being restored.
+  /// A function or operator of such an owner, where these keep a backup from being restored.
   private let unfenced: String?
 
   init(_ session: Session, _ facts: ServerFacts, _ policy: Policy) throws(Failure) {
@@ -32,6 +32,10 @@ struct OwnerTrust {
     WHERE NOT r.rolsuper AND f.pronamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema'))
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
         AND d.objid = f.oid AND d.deptype = 'e')
+    UNION ALL SELECT pg_catalog.format('%s of %s', o.oid::pg_catalog.regoperator, r.rolname) FROM pg_catalog.pg_operator o
+    JOIN pg_catalog.pg_roles r ON r.oid = o.oprowner
+    WHERE NOT r.rolsuper AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+      WHERE d.classid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND d.objid = o.oid AND d.deptype = 'e')
     ORDER BY 1 LIMIT 1
     """
 
@@ -53,7 +57,9 @@ struct OwnerTrust {
           fix: "a role that is no superuser (docs/roles.md), or trust_owner: true"))
     } else {
       findings.append(
-        CheckFinding(kind: .fine, text: "rows of \(whom) are restored by logins without a superuser's rights"))
+        CheckFinding(
+          kind: .fine,
+          text: "rows of \(whom) are restored by logins without a superuser's rights (--deep tries the definitions)"))
     }
     if policy.migrations.directory != nil {
       findings.append(

@@ -15,7 +15,7 @@ struct RepositoryCheck {
   func findings() throws(Failure) -> [CheckFinding] {
     let path = policy.repository
     let place = existingAncestor("\(path)/\(policy.name)")
-    if let refusal = refusal(of: place, isPolicys: place != existingAncestor(path)) {
+    if let refusal = refusal(of: place, mayBeLink: place == existingAncestor(path)) {
       return [
         CheckFinding(
           kind: .problem, text: "repository \(path) is not writable: \(place): \(refusal)",
@@ -93,10 +93,10 @@ struct RepositoryCheck {
   /// Why nothing can be made in a folder, found by trying: permissions do not tell of root, read-only mounts and quotas, and not every
   /// network's file system has locks.
   ///
-  /// - Parameter isPolicys: then it is no link: one could lead anywhere.
-  private func refusal(of folder: String, isPolicys: Bool) -> String? {
-    let opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (isPolicys ? O_NOFOLLOW : 0))
-    guard opened >= 0 else { return isPolicys && errno == ENOTDIR ? "it is no folder, or a link" : systemError(errno) }
+  /// - Parameter mayBeLink: not the policy's folder, which could lead anywhere then.
+  private func refusal(of folder: String, mayBeLink: Bool) -> String? {
+    let opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (mayBeLink ? 0 : O_NOFOLLOW))
+    guard opened >= 0 else { return !mayBeLink && errno == ENOTDIR ? "it is no folder, or a link" : systemError(errno) }
     defer { close(opened) }
     var template = Array("/proc/self/fd/\(opened)/.partial-check-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { return systemError(errno) }

@@ -55,7 +55,9 @@ struct RestoreEnding {
     _ = try inParallel(indexes, threads: surroundings.cores, cancellation: surroundings.cancellation) {
       (index) throws(Failure) in
       // One that no path suits is as pg_restore makes it.
-      try builds.runOptional("REINDEX INDEX \(index)")
+      if let error = try builds.runOptional("REINDEX INDEX \(index)") {
+        surroundings.log.info("index \(index) is as it was built under an empty search path: \(error.message)")
+      }
     }
   }
 

@@ -48,11 +48,12 @@ enum RowLoad {
         CASE WHEN NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = c.relowner)
           THEN pg_catalog.pg_get_userbyid(c.relowner) END,
         EXISTS (
-          WITH RECURSIVE kin (id, owner) AS (
-            SELECT c.oid, c.relowner
-            UNION SELECT r.oid, r.relowner FROM kin JOIN pg_catalog.pg_inherits i ON kin.id IN (i.inhrelid, i.inhparent)
-            JOIN pg_catalog.pg_class r ON r.oid IN (i.inhrelid, i.inhparent))
-          SELECT FROM kin WHERE kin.owner <> c.relowner)
+          WITH RECURSIVE up (id) AS (
+            SELECT c.oid UNION SELECT i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.id),
+          down (id) AS (
+            SELECT c.oid UNION SELECT i.inhrelid FROM down JOIN pg_catalog.pg_inherits i ON i.inhparent = down.id)
+          SELECT FROM pg_catalog.pg_class r WHERE r.oid IN (SELECT id FROM up UNION SELECT id FROM down)
+            AND r.relowner <> c.relowner)
         """)
     guard let row = rows.first else { return nil }
     guard row.last != "t" else {

@@ -67,6 +67,8 @@ final class OwnerLogins: @unchecked Sendable {
   // Guarded by `lock`.
   private var pools: [(owner: String, pool: SessionPool)] = []
   private var logins: [String: (role: String, password: Secret)] = [:]
+  /// Has a lock for each role as long as it may be used.
+  private var keeper: Session?
 
   /// - Parameters:
   ///   - target: the new database, as the policy's role.
@@ -89,25 +91,29 @@ final class OwnerLogins: @unchecked Sendable {
       return pool
     } catch {
       try surroundings.cancellation.check()
-      throw Self.notFenced("a role with the rights of \(quoteIdentifier(owner)) alone cannot log in: \(error.why)")
+      // Of the server, not of the login.
+      guard [.noPermission, .failed].contains(error.exit) else { throw error }
+      throw Self.notFenced(
+        "a role with the rights of \(quoteIdentifier(owner)) alone cannot log in: \(error.why)",
+        "let roles named \(Self.beginning)* in by pg_hba.conf with a password; or \(Self.remedy)")
     }
   }
 
   private static let mostPools = 4
 
-  static func notFenced(_ why: String) -> Failure {
+  static func notFenced(_ why: String, _ nextStep: String = remedy) -> Failure {
     Failure(
       "owner_not_fenced", exit: .noPermission, what: "loading rows without trust in their owner",
-      why: "trust_owner is false: \(why)",
-      nextStep:
-        "let roles named \(beginning)* in by pg_hba.conf with a password; or restore with a role that is no superuser; or trust_owner: true"
-    )
+      why: "trust_owner is false: \(why)", nextStep: nextStep)
   }
+
+  private static let remedy = "restore with a role that is no superuser (docs/roles.md); or trust_owner: true"
 
   private func connect(_ owner: String) throws(Failure) -> SessionPool {
     if logins[owner] == nil {
-      let session = try surroundings.connector.connect(target, purpose: "restore")
-      try sweep(session)
+      let session = if let keeper { keeper } else { try surroundings.connector.connect(target, purpose: "restore") }
+      if keeper == nil { try sweep(session) }
+      keeper = session
       try make(owner, session)
     }
     guard let known = logins[owner] else { throw .internalError("no login was made") }
@@ -123,21 +129,19 @@ final class OwnerLogins: @unchecked Sendable {
   }
 
   private static let beginning = "holdfast_load_"
-  /// Longer than any restore. Nobody knows the password of one that a killed run has left.
-  private static let validity = "30 days"
+  /// "hlog": of the lock of a role's name.
+  private static let lockClass = 0x686c_6f67
 
   /// The statement may come into the server's log: what it holds of the password is a verifier.
   private func make(_ owner: String, _ session: Session) throws(Failure) {
     let role = Self.beginning + String(UInt64.random(in: 0x1000_0000_0000_0000...UInt64.max), radix: 16)
     let password = Self.randomPassword()
     let verifier = try session.encrypted(password, of: role)
-    let end = try Row(
-      try session.query("SELECT (pg_catalog.now() + '\(Self.validity)'::pg_catalog.interval)::pg_catalog.text").first
-    ).text(0)
+    try session.query("SELECT pg_catalog.pg_advisory_lock(\(Self.lockClass), pg_catalog.hashtext($1))", [role])
     try session.query(
       """
       CREATE ROLE \(quoteIdentifier(role)) LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
-        PASSWORD \(quoteLiteral(verifier)) VALID UNTIL \(quoteLiteral(end)) IN ROLE \(quoteIdentifier(owner))
+        PASSWORD \(quoteLiteral(verifier)) IN ROLE \(quoteIdentifier(owner))
       """)
     logins[owner] = (role, password)
     // It is closed to PUBLIC as long as it is being filled.
@@ -155,24 +159,28 @@ final class OwnerLogins: @unchecked Sendable {
     defer { lock.unlock() }
     pools = []
     guard !logins.isEmpty else { return }
+    defer { keeper = nil }
     let connector = Connector(cancellation: Cancellation(), log: surroundings.log)
     do throws(Failure) {
       let session = try connector.connect(target, purpose: "restore")
       // No event trigger sees what is done here.
       try session.query("SET session_replication_role = replica")
       drop(logins.values.map(\.role), session)
-    } catch { surroundings.log.warning("roles \(Self.beginning)… are left: \(error.why)") }
+    } catch {
+      let names = logins.values.map(\.role).sorted().joined(separator: ", ")
+      surroundings.log.warning("roles \(names) are left, and the next such restore drops them: \(error.why)")
+    }
     logins = [:]
   }
 
-  /// Those of runs that were killed: older than an hour, and without a session.
+  /// Those of runs that were killed: nobody has their lock.
   private func sweep(_ session: Session) throws(Failure) {
     let left = try session.query(
       """
       SELECT r.rolname FROM pg_catalog.pg_roles r
       WHERE r.rolname ~ '^\(Self.beginning)[0-9a-f]{16}$' AND NOT r.rolsuper
-        AND r.rolvaliduntil < pg_catalog.now() + '\(Self.validity)'::pg_catalog.interval - '1 hour'::pg_catalog.interval
-        AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = r.oid)
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.classid = \(Self.lockClass)
+          AND l.objid::bigint = pg_catalog.hashtext(r.rolname)::bigint & 4294967295)
       """
     ).compactMap { $0.first ?? nil }
     drop(left, session)
@@ -192,7 +200,7 @@ final class OwnerLogins: @unchecked Sendable {
     // A session that was given up may not have ended yet.
     try session.query(
       "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity WHERE usename = $1", [role])
-    try session.query("DROP OWNED BY \(quoteIdentifier(role)) CASCADE", [], .unlimited)
+    try session.query("DROP OWNED BY \(quoteIdentifier(role)) CASCADE")
     try session.query("DROP ROLE \(quoteIdentifier(role))")
   }
 }

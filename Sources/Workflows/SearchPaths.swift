@@ -15,7 +15,7 @@ struct SearchPaths: Sendable {
   let candidates: [String]
 
   /// Under which rows are loaded. A function may find nothing under an empty path, and say so by a value.
-  var own: String { candidates.first ?? "pg_catalog, pg_temp" }
+  var own: String { candidates.first ?? Self.fenced("") }
 
   /// - Parameters:
   ///   - properties: of the backed up database.
@@ -54,7 +54,7 @@ struct SearchPaths: Sendable {
   }
 
   /// The schemas of a database's extensions, for a definition that names an operator in a place where SQL has none for its schema: `IS
-  /// DISTINCT FROM`, `CASE x WHEN`, `JOIN USING`. It is parsed under this path, and nothing of it is run.
+  /// DISTINCT FROM`, `CASE x WHEN`, `JOIN USING`. It is parsed under this path; what it names of a superuser's runs, as in pg_restore.
   ///
   /// - Returns: nil without extensions other than the server's own.
   static func ofExtensions(_ session: Session) throws(Failure) -> String? {

@@ -139,7 +139,8 @@ private final class RowLoading {
       guard areLast else { return }
       self.loan = nil
       try loan.session.endCopy()
-      try loan.session.query("COMMIT")
+      // As long as the rows take to come to the disk.
+      try loan.session.query("COMMIT", [], .unlimited)
       place.rows.give(back: loan)
     }
   }

@@ -125,6 +125,11 @@ import Testing
     try DeployBench.with { bench in
       let role = "needed_\(bench.database)"
       try bench.maintain("CREATE ROLE \(role)")
+      defer {
+        bench.dropCopies()
+        _ = try? bench.psql("DROP OWNED BY \(role)")
+        _ = try? bench.maintain("DROP ROLE IF EXISTS \(role)")
+      }
       try bench.psql("GRANT SELECT ON orders TO \(role)")
       try bench.deploy("20240201000000_more", "CREATE TABLE more (a int);")
       #expect(try reasons(bench).isEmpty)
@@ -134,7 +139,6 @@ import Testing
       #expect(try bench.run("status").stdout.contains(role))
       try bench.maintain("CREATE ROLE \(role)")
       #expect(try reasons(bench).isEmpty)
-      try bench.maintain("DROP ROLE \(role)")
     }
   }
 

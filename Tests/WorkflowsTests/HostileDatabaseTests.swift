@@ -21,6 +21,13 @@ import Testing
     }
   }
 
+  @Test func `its way back is tried, and check finds nothing that would keep it from going back`() throws {
+    try onHostile("") { bench in
+      let check = try bench.holdfast("check", "--deep")
+      #expect(check.exit == 0 && check.stdout.contains("the way back was tried"), "\(check.stdout)")
+    }
+  }
+
   @Test func `the comparison sees one value, one large object, one setting`() throws {
     try Workbench.with(sql: "CREATE TABLE t AS SELECT 1 AS a") { bench in
       let copy = bench.newDatabaseName()

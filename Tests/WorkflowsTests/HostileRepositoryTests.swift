@@ -144,6 +144,7 @@ import Testing
     try BackupFiles.with { files in
       if name == "hold.json" { #expect(try files.bench.holdfast("hold", files.id).exit == 0) }
       #expect(truncate("\(files.path)/\(name)", 3 << 30) == 0)
+      #expect(try files.bench.holdfast("verify", files.id).stderr.contains("larger than"))
       for command in [["list"], ["show", files.id], ["status"], ["verify", files.id]] {
         let line = "ulimit -v 4000000; exec \"$0\" \"$@\""
         var run = ProgramRun.command(
@@ -193,7 +194,7 @@ import Testing
         var mutation = Mutation(repository: bench.repository, outside: outside, victim: victim, random: random)
         let what = try mutation.apply()
         random = mutation.random
-        let ids = try FileManager.default.contentsOfDirectory(atPath: "\(pristine)/app").filter {
+        let ids = try FileManager.default.contentsOfDirectory(atPath: "\(pristine)/app").sorted().filter {
           !$0.hasPrefix(".") && $0 != "deploys"
         }
         let id = ids.randomElement(using: &random) ?? "latest"
@@ -237,7 +238,8 @@ private struct Mutation {
     let manager = FileManager.default
     let all = try manager.subpathsOfDirectory(atPath: repository).sorted()
     let files = all.filter {
-      !(try! URL(fileURLWithPath: "\(repository)/\($0)").resourceValues(forKeys: [.isDirectoryKey]).isDirectory ?? false)
+      var status = stat()
+      return lstat("\(repository)/\($0)", &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
     }
     guard let name = files.randomElement(using: &random), let place = all.randomElement(using: &random),
       let other = files.randomElement(using: &random), let kind = Kind.allCases.randomElement(using: &random)
@@ -280,8 +282,8 @@ private struct Mutation {
     let values = [
       "\"\(victim)\"", "\"template0\"", "\"../../outside/secret\"", "\"\(outside)/secret\"",
       "\"'; DROP DATABASE x; --\"", "null", "-1", "1e400",
-      "18446744073709551615", "[]", "{}", "true", "\"\"", "\"\\u0000\"", "\"$(touch /tmp/pwned)\"",
-      "\"\\n\\\\! touch x\\n\"",
+      "18446744073709551615", "[]", "{}", "true", "\"\"", "\"\\u0000\"", "\"$(touch \(outside)/pwned)\"",
+      "\"\\n\\\\! touch \(outside)/pwned\\n\"",
     ]
     let text = String(decoding: data, as: UTF8.self)
     guard kind == .value else {

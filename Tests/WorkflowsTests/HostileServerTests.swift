@@ -4,7 +4,22 @@ import TestSupport
 import Testing
 
 /// A server that is not what it seems: every command ends, within its limits, with a documented exit code, and keeps nothing without an end.
-@Suite struct HostileServerTests {
+@Suite(.serialized) struct HostileServerTests {
+  @Test(arguments: [
+    (HostileServer.Manner.silentAfterLogin, "server_timeout"), (.endlessNotices, "server_timeout"),
+    (.endlessRows, "server_answer_too_large"), (.hangsUpAfterLogin, "connection_lost"), (.wrongAnswers, "odd_server"),
+    (.hangsUpAtOnce, "server_unreachable"), (.silentAtOnce, "server_unreachable"),
+  ])
+  func `it is told what is wrong with the server`(manner: HostileServer.Manner, code: String) throws {
+    try Workbench.with { bench in
+      let server = try HostileServer(manner)
+      defer { server.stop() }
+      try bench.writePolicy(url: "postgresql://u:p@127.0.0.1:\(server.port)/app?sslmode=disable")
+      let run = try bench.holdfast("backup", "--json", environment: ["HOLDFAST_QUERY_SECONDS": "2"])
+      #expect(run.exit == 69 && run.json.string("error", "code") == code, "\(manner): \(run.stdout)\(run.stderr)")
+    }
+  }
+
   @Test(arguments: HostileServer.Manner.allCases) func `every command ends`(manner: HostileServer.Manner) throws {
     try Workbench.with { bench in
       let id = try bench.backUp()

