@@ -93,7 +93,7 @@ enum BackupReader {
   private static func damaged(_ path: String, _ why: String) -> Failure {
     Failure(
       "backup_damaged", exit: .dataDamaged, what: "backup \(path)", why: why,
-      nextStep: "it will not be used; choose another one from holdfast list")
+      nextStep: "it is not used until it is whole again; choose another one from holdfast list")
   }
 }
 

@@ -48,7 +48,7 @@ struct RestoreCommand {
     var failure = failure
     let good = try context.listing(of: policy).newestGood(insteadOf: damaged)
     failure.nextStep =
-      good.map { "it will not be used any more; the newest good one is \($0.id)" }
+      good.map { "it is not used until it verifies again; the newest good one is \($0.id)" }
       ?? "there is no other good one; holdfast list shows what there is"
     return failure
   }

@@ -38,7 +38,7 @@ package enum PolicyTemplate {
 
     # Tables dumped or restored at the same time, 1 to 64; auto: the least of cores, 8, half the server's free connections.
     jobs: auto
-    # false: a superuser loads rows with their owners' rights alone: what these made (checks, domains) is not trusted.
+    # false: a superuser's restore loads rows with their owners' rights alone, and refuses backups with functions of theirs.
     trust_owner: true
 
     backup:

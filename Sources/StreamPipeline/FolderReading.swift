@@ -52,7 +52,8 @@ package func contents(_ path: String, atMost megabytes: Int) throws(Failure) -> 
   return data
 }
 
-/// The failure to read a file or folder: exit 77 when the user may not, 1 when the system has no means left for it, else 65.
+/// The failure to read a file or folder: exit 77 when the user may not, 1 when the system
+/// has no means left for it or the disk does not answer, else 65.
 package func cannotRead(_ path: String, _ number: Int32) -> Failure {
   let (exit, nextStep): (ExitCode, String) =
     switch number {
