@@ -7,6 +7,11 @@ extension HistoryTable {
   ///
   /// - Throws: `foreign_code`; what `body` throws, after which nothing was written.
   func writing(_ body: () throws(Failure) -> Void) throws(Failure) {
+    try session.waiting { () throws(Failure) in try writingPatiently(body) }
+  }
+
+  /// Whoever has the table locked is waited for: the migration has run.
+  private func writingPatiently(_ body: () throws(Failure) -> Void) throws(Failure) {
     let isOwn = !session.isInTransaction
     if isOwn { try session.query("BEGIN") }
     do throws(Failure) {
@@ -51,6 +56,16 @@ extension HistoryTable {
       JOIN pg_catalog.pg_constraint k ON k.confrelid = h.oid AND k.contype = 'f'
         AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
       JOIN pg_catalog.pg_class t ON t.oid = k.conrelid
+      UNION ALL SELECT 'policy ' || pg_catalog.quote_ident(p.polname), h.relowner FROM history h
+      JOIN pg_catalog.pg_policy p ON p.polrelid = h.oid WHERE pg_catalog.row_security_active(h.oid)
+      -- Nothing depends on the server's own functions, and some of them run what they are given.
+      UNION ALL SELECT 'function ' || f.oid::pg_catalog.regprocedure::text, h.relowner FROM history h JOIN (
+        SELECT conrelid AS relation, conbin::text AS tree FROM pg_catalog.pg_constraint
+        UNION ALL SELECT adrelid, adbin::text FROM pg_catalog.pg_attrdef
+      ) part ON part.relation = h.oid
+      CROSS JOIN LATERAL pg_catalog.regexp_matches(part.tree, ':(funcid|opfuncid) ([0-9]+)', 'g') m
+      JOIN pg_catalog.pg_proc f ON f.oid = m[2]::pg_catalog.oid AND f.oid < 16384 AND f.provolatile <> 'i'
+        AND f.proname NOT IN ('now', 'statement_timestamp', 'clock_timestamp', 'gen_random_uuid')
       UNION ALL SELECT CASE WHEN f.oid IS NOT NULL THEN 'function ' || f.oid::pg_catalog.regprocedure::text
         WHEN o.oid IS NOT NULL THEN 'operator ' || o.oid::pg_catalog.regoperator::text
         ELSE 'type ' || y.oid::pg_catalog.regtype::text END, COALESCE(f.proowner, o.oprowner, y.typowner)

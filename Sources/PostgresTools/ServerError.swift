@@ -13,6 +13,8 @@ package struct ServerError: Error, Sendable {
   let context: String?
   /// Nil for a lost connection.
   package let report: ServerReport?
+  /// It ended the session; an ERROR of a statement does not, whatever its SQLSTATE says: a function may reach another server.
+  let endsSession: Bool
   /// The signal by which the run is being stopped; the error is then only its consequence.
   let stopped: Int32?
   let endpoint: String
@@ -23,8 +25,9 @@ package struct ServerError: Error, Sendable {
 
   init(
     sqlState: String?, message: String, detail: String?, hint: String?, position: Int? = nil,
-    context: String? = nil, report: ServerReport? = nil, stopped: Int32?, endpoint: String
+    context: String? = nil, report: ServerReport? = nil, endsSession: Bool = true, stopped: Int32?, endpoint: String
   ) {
+    self.endsSession = endsSession
     self.sqlState = sqlState
     self.message = message.trimmedOfNewlines
     self.detail = detail
@@ -46,7 +49,8 @@ package struct ServerError: Error, Sendable {
       sqlState: Self.field("C", of: result), message: Self.field("M", of: result) ?? "unknown error",
       detail: Self.field("D", of: result), hint: Self.field("H", of: result),
       position: Self.field("P", of: result).flatMap { Int($0) }, context: Self.field("W", of: result),
-      report: Self.report(of: result), stopped: stopped, endpoint: endpoint)
+      report: Self.report(of: result), endsSession: Self.field("V", of: result) != "ERROR", stopped: stopped,
+      endpoint: endpoint)
   }
 
   private static func report(of result: OpaquePointer) -> ServerReport? {
@@ -81,7 +85,7 @@ package struct ServerError: Error, Sendable {
         nextStep: "look at what is so large there: names, comments, settings, or the server itself")
     case nil: break
     }
-    guard let sqlState, !sqlState.hasPrefix("57P"), !sqlState.hasPrefix("08") else {
+    guard let sqlState, !endsSession || !sqlState.hasPrefix("57P") && !sqlState.hasPrefix("08") else {
       return Failure(
         "connection_lost", exit: .unavailable, what: "server \(endpoint)", why: "the connection was lost: \(message)",
         nextStep: "look at the server's log; when it runs again, run the same command again", details: details)
@@ -107,6 +111,7 @@ extension Failure {
   /// An error of the server's about what it was given, and not about itself, the connection, or a stop.
   package var isOfStatement: Bool {
     guard code == "server_error", let server else { return false }
-    return !["08", "53", "57", "58", "XX"].contains { server.sqlState.hasPrefix($0) }
+    // No room, a stop, a disk that fails.
+    return !["53", "57", "58030", "58000"].contains { server.sqlState.hasPrefix($0) }
   }
 }

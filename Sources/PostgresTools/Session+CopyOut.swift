@@ -19,16 +19,22 @@ extension Session {
       if PQresultStatus(begin) == PGRES_COPY_OUT {
         outcome = copiedRows(limit)
       } else {
-        outcome = .failure(ServerError(begin, stopped: stopSignal, endpoint: target.endpoint))
+        outcome = .failure(failed(begin))
       }
       while waitForResult(), let result = PQgetResult(connection) {
         if PQresultStatus(result) != PGRES_COMMAND_OK, case .success = outcome {
-          outcome = .failure(ServerError(result, stopped: stopSignal, endpoint: target.endpoint))
+          outcome = .failure(failed(result))
         }
         PQclear(result)
       }
       return outcome
     }
+  }
+
+  private func failed(_ result: OpaquePointer) -> ServerError {
+    var error = ServerError(result, stopped: stopSignal, endpoint: target.endpoint)
+    if isLate { error.excess = .time }
+    return error
   }
 
   private func copiedRows(_ limit: Int) -> Result<[[String?]], ServerError> {

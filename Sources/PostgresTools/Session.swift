@@ -9,7 +9,7 @@ import Foundation
 package final class Session: @unchecked Sendable {
   let connection: OpaquePointer
   let lock = NSRecursiveLock()
-  private let cancellation: Cancellation
+  let cancellation: Cancellation
   private let notices: Unmanaged<NoticeBox>
   package let target: ConnectionTarget
   /// The database had made it another role than the connection's.
@@ -21,7 +21,9 @@ package final class Session: @unchecked Sendable {
   /// Of the statement that runs. Guarded by `lock`.
   private var deadline: (at: ContinuousClock.Instant, grace: Duration)?
   /// The statement has passed its deadline. Guarded by `lock`.
-  private var isLate = false
+  var isLate = false
+  /// The usual limits are lifted. Guarded by `lock`.
+  private var isWaiting = false
 
   init(
     adopting connection: OpaquePointer, target: ConnectionTarget, hasLimits: Bool, cancellation: Cancellation, log: Log
@@ -166,7 +168,7 @@ package final class Session: @unchecked Sendable {
   ) -> Result<[[String?]], ServerError> {
     lock.withLock {
       switch limit {
-      case .usual: deadline = hasLimits ? (.now + Self.usualLimit, .seconds(2)) : nil
+      case .usual: deadline = hasLimits && !isWaiting ? (.now + Self.usualLimit, .seconds(2)) : nil
       case .unlimited: deadline = nil
       case .atMost(let duration): deadline = (.now + duration, .zero)
       }
@@ -187,6 +189,13 @@ package final class Session: @unchecked Sendable {
   }
 
   var stopSignal: Int32? { cancellation.signal ?? alsoHears?.signal }
+
+  /// Runs statements that wait for others as long as the run goes on.
+  package func waiting<Result>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    lock.withLock { isWaiting = true }
+    defer { lock.withLock { isWaiting = false } }
+    return try body()
+  }
 
   /// With the usual limits, for another protocol than a query's.
   func limited<Result>(_ body: () -> Result) -> Result {
@@ -243,7 +252,7 @@ package final class Session: @unchecked Sendable {
     return error
   }
 
-  private func send(bytes: [UInt8]) -> Bool {
+  func send(bytes: [UInt8]) -> Bool {
     (bytes.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { PQsendQuery(connection, $0.baseAddress) } == 1
   }
 
@@ -257,84 +266,12 @@ package final class Session: @unchecked Sendable {
     } == 1
   }
 
-  /// Runs a `COPY … FROM STDIN` with the rows that `feed` puts, piece by piece.
-  ///
-  /// - Parameter statement: in the session's `client_encoding`, without a NUL.
-  /// - Throws: `ServerError` mapped to a `Failure`; `Failure.stopped`; what `feed` throws, after the statement was given up.
-  package func copyIn(
-    _ statement: [UInt8],
-    feed: (_ put: (UnsafeRawBufferPointer) throws(Failure) -> Void) throws(Failure) -> Void
-  ) throws(Failure) {
-    lock.lock()
-    defer { lock.unlock() }
-    try beginCopy(statement)
-    do throws(Failure) { try feed { (bytes) throws(Failure) in try putRows(bytes) } } catch {
-      try endCopy(because: error)
-    }
-    try endCopy()
-  }
-
   /// A statement after which commits outlast a crash of the server, also where that is told not to wait for its disk.
   ///
   /// - Parameter local: for the transaction only.
   package static func durableCommits(local: Bool) -> String {
     "SELECT pg_catalog.set_config('synchronous_commit', 'local', \(local)) "
       + "WHERE pg_catalog.current_setting('synchronous_commit') = 'off'"
-  }
-
-  /// Begins a `COPY … FROM STDIN`, for rows that come from elsewhere: `putRows` has to follow, and `endCopy`, and nothing else.
-  ///
-  /// - Throws: as `copyIn`.
-  package func beginCopy(_ statement: [UInt8]) throws(Failure) {
-    guard send(bytes: statement), waitForResult(), let begin = PQgetResult(connection) else { throw lost().failure }
-    defer { PQclear(begin) }
-    guard PQresultStatus(begin) == PGRES_COPY_IN else {
-      let refusal = ServerError(begin, stopped: stopSignal, endpoint: target.endpoint).failure
-      while waitForResult(), let result = PQgetResult(connection) { PQclear(result) }
-      throw cancellation.signal.map(Failure.stopped) ?? refusal
-    }
-    PQsetnonblocking(connection, 1)
-  }
-
-  /// - Parameter cause: gives the statement up, and is thrown.
-  package func endCopy(because cause: Failure? = nil) throws(Failure) {
-    var cause = cause
-    while PQputCopyEnd(connection, cause == nil ? nil : "the rows could not be read to their end") == 0, waitForRoom() {
-    }
-    while PQflush(connection) == 1, waitForRoom() {}
-    PQsetnonblocking(connection, 0)
-    while waitForResult(), let result = PQgetResult(connection) {
-      if case .failure(let error) = read(result), cause == nil { cause = error.failure }
-      PQclear(result)
-    }
-    if let cause { throw cancellation.signal.map(Failure.stopped) ?? cause }
-    guard PQstatus(connection) == CONNECTION_OK else { throw lost().failure }
-  }
-
-  package func putRows(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
-    guard !bytes.isEmpty else { return }
-    guard PQputCopyData(connection, bytes.bindMemory(to: CChar.self).baseAddress, Int32(bytes.count)) == 1 else {
-      throw lost().failure
-    }
-    // libpq would keep all that the server does not take yet.
-    while true {
-      switch PQflush(connection) {
-      case 0: return
-      case 1 where waitForRoom(): continue
-      default: throw lost().failure
-      }
-    }
-  }
-
-  /// Waits until the server takes more, or has something to say about it.
-  private func waitForRoom() -> Bool {
-    while cancellation.signal == nil {
-      var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN | POLLOUT), revents: 0)
-      _ = poll(&waiting, 1, 100)
-      guard waiting.revents != 0 else { continue }
-      return waiting.revents & Int16(POLLIN) == 0 || PQconsumeInput(connection) == 1
-    }
-    return false
   }
 
   /// Waits until a result can be read without blocking.
@@ -389,7 +326,7 @@ package final class Session: @unchecked Sendable {
     if !started { PQfreeCancel(handle) }
   }
 
-  private func read(_ result: OpaquePointer) -> Result<[[String?]], ServerError> {
+  func read(_ result: OpaquePointer) -> Result<[[String?]], ServerError> {
     switch PQresultStatus(result) {
     case PGRES_TUPLES_OK: return .success(rows(of: result))
     case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY, PGRES_COPY_OUT: return .success([])

@@ -27,11 +27,36 @@ package enum CodeOfOwners {
 
   private static func domain(_ statement: [UInt8]) -> [UInt8]? {
     guard let place = statement.firstRange(of: Array(" DOMAIN ".utf8)) else { return nil }
-    var parser = NameParser(statement[place.upperBound...])
+    return qualified(statement[place.upperBound...])
+  }
+
+  private static func qualified(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
+    var parser = NameParser(bytes)
     guard parser.identifier() != nil, parser.remaining.first == UInt8(ascii: ".") else { return nil }
     parser = NameParser(parser.remaining.dropFirst())
     guard parser.identifier() != nil else { return nil }
-    return Array(statement[place.upperBound..<parser.remaining.startIndex])
+    return Array(bytes[..<parser.remaining.startIndex])
+  }
+
+  /// A check of a table that comes behind its rows, and is validated then: the table, as it is spelled.
+  package static func lateCheck(_ statement: [UInt8]) -> [UInt8]? {
+    guard statement.starts(with: "ALTER TABLE ".utf8), BuildSteps.withoutValidation(statement) != nil,
+      callsFunction(statement)
+    else { return nil }
+    return table(statement)
+  }
+
+  /// - Returns: the table and its owner.
+  package static func tableOwner(_ statement: [UInt8]) -> (table: [UInt8], owner: String)? {
+    guard statement.starts(with: "ALTER TABLE ".utf8), let name = table(statement), let owner = ownerNamed(statement)
+    else { return nil }
+    return (name, owner)
+  }
+
+  private static func table(_ statement: [UInt8]) -> [UInt8]? {
+    var rest = statement.dropFirst("ALTER TABLE ".utf8.count)
+    if rest.starts(with: "ONLY ".utf8) { rest = rest.dropFirst("ONLY ".utf8.count) }
+    return qualified(rest)
   }
 
   /// A function, procedure, aggregate or operator.

@@ -112,7 +112,7 @@ struct DirectoryRestore {
       surroundings.log.info("rows are loaded again, in the order of the dump")
       for (entry, _) in tables where try RowLoad.isThere(entry.target, session) {
         if try RowLoad.isExtensions(entry.target, session) { continue }
-        try session.query(bytes: Array("TRUNCATE ".utf8) + entry.target.nameBytes)
+        try RowLoad.emptyAgain(entry.target, session)
       }
       var left: [RowRescue.Piece] = []
       for piece in pieces {

@@ -20,6 +20,8 @@ enum FencedDefinitions {
     var (checked, owners): ([([UInt8], [UInt8])], [[UInt8]: String]) = ([], [:])
     for statement in statements {
       if let domain = CodeOfOwners.checkedDomain(statement) { checked.append((domain, statement)) }
+      if let table = CodeOfOwners.lateCheck(statement) { checked.append((table, statement)) }
+      if let (table, owner) = CodeOfOwners.tableOwner(statement) { owners[table] = owner }
       if let (domain, owner) = CodeOfOwners.domainOwner(statement) { owners[domain] = owner }
       if CodeOfOwners.makes(statement) {
         unowned.append(statement)

@@ -16,8 +16,8 @@ struct NewDatabase {
   private let properties: DatabaseProperties
   private let session: Session
 
-  private static let mark = DatabaseProperties.unfinishedComment
-  private static let lockClass = DatabaseProperties.unfinishedLimit
+  static let mark = DatabaseProperties.unfinishedComment
+  static let lockClass = DatabaseProperties.unfinishedLimit
   private static let infix = "__restore_"
 
   /// Creates an empty database with everything that only its creation can give it.
@@ -104,10 +104,12 @@ struct NewDatabase {
 
   /// - Throws: `bad_database_name`, `database_exists`.
   static func refuseExisting(_ name: String, _ session: Session) throws(Failure) {
-    guard !name.isEmpty, name.utf8.count <= 63, !name.unicodeScalars.contains("\0") else {
+    guard !name.isEmpty, name.utf8.count <= 63,
+      !name.unicodeScalars.contains(where: { ["\0", "\u{FFFD}"].contains($0) })
+    else {
       throw Failure(
         "bad_database_name", exit: .usage, what: "database \"\(name)\"",
-        why: "a database's name has 1 to 63 bytes", nextStep: "choose another name for --into")
+        why: "a database's name has 1 to 63 bytes, in UTF-8", nextStep: "choose another name for --into")
     }
     if try isTaken(name, session) { throw exists(name) }
   }
@@ -260,54 +262,5 @@ struct NewDatabase {
       for end in ["DISABLE", "SET (slot_name = NONE)"] { try session.query("ALTER SUBSCRIPTION \(name) \(end)") }
       try session.query("DROP SUBSCRIPTION \(name)")
     }
-  }
-
-  /// The same for a run that only wants them gone: a server that does not let it look is told of by what comes next.
-  static func sweepLeftovers(of target: ConnectionTarget, _ surroundings: Surroundings) {
-    do throws(Failure) {
-      let session = try surroundings.connector.maintenanceSession(of: target)
-      for name in try sweep(session, log: surroundings.log) {
-        surroundings.log.info("dropped \(name), left by a killed run")
-      }
-    } catch { surroundings.log.info("databases that killed runs left are not looked for: \(error.why)") }
-  }
-
-  /// Drops what killed runs left, as far as this role may. One that cannot be dropped is no reason to restore nothing.
-  ///
-  /// - Returns: the names that were dropped.
-  static func sweep(_ session: Session, log: Log) throws(Failure) -> [String] {
-    let marked = try session.query(
-      """
-      SELECT datname FROM pg_catalog.pg_database
-      WHERE (pg_catalog.shobj_description(oid, 'pg_database') = $1 OR datconnlimit = \(lockClass))
-        -- Anybody's comment may be the mark, and a mark alone decides nothing.
-        AND datname ~ '__(restore|standby)_[0-9a-z]+(_[0-9]+)?$' AND NOT datistemplate
-        AND pg_catalog.pg_has_role(datdba, 'USAGE')
-        -- Its maker may work from another database, whose locks we cannot ask for.
-        AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.classid = \(lockClass)
-          AND l.objid::bigint = pg_catalog.hashtext(datname)::bigint & 4294967295)
-      ORDER BY 1
-      """, [mark]
-    ).compactMap { $0.first ?? nil }
-    var dropped: [String] = []
-    for name in marked {
-      let lock = try session.query(
-        "SELECT pg_catalog.pg_try_advisory_lock(\(lockClass), pg_catalog.hashtext($1))", [name])
-      guard try Row(lock.first).flag(0) else { continue }
-      do throws(Failure) {
-        if try isUnfinished(name, session) {
-          try drop(name, session: session)
-          dropped.append(name)
-        } else {
-          log.warning(
-            "\(name) has the name of an unfinished restore and no record of Holdfast's: it is kept; look into it, then: "
-              + "DROP DATABASE \(quoteIdentifier(name))")
-        }
-      } catch {
-        log.warning("\(name), left by a killed run, cannot be dropped: \(error.why)")
-      }
-      try session.query("SELECT pg_catalog.pg_advisory_unlock(\(lockClass), pg_catalog.hashtext($1))", [name])
-    }
-    return dropped
   }
 }

@@ -130,7 +130,13 @@ extension RestoreWork {
     }
     // Some partitions are dumped, and counted, as rows of their root.
     let only = found.isPartitioned ? "" : "ONLY "
-    switch try reads.query("SELECT pg_catalog.count(*) FROM \(only)\(found.qualifiedName)", columns: 1, of: found) {
+    // What partitions have on other servers is no part of a backup.
+    let local =
+      found.isPartitioned
+      ? " WHERE tableoid::pg_catalog.oid NOT IN (SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relkind = 'f')" : ""
+    switch try reads.query(
+      "SELECT pg_catalog.count(*) FROM \(only)\(found.qualifiedName)\(local)", columns: 1, of: found)
+    {
     case .success(let rows):
       let count = try Row(rows.first).text(0)
       guard UInt64(count) != table.rows else { return nil }

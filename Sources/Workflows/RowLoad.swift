@@ -39,12 +39,31 @@ enum RowLoad {
     return true
   }
 
+  /// Empties what a COPY into a table has filled: the table alone, and partitions of it. Neither children nor partitions that are foreign
+  /// tables: their rows are on another server, which would empty them.
+  static func emptyAgain(_ table: CopyTarget, _ session: Session) throws(Failure) {
+    let literal = table.nameBytes.flatMap { $0 == UInt8(ascii: "'") ? [$0, $0] : [$0] }
+    let beginning = """
+      SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, pg_catalog.to_regclass('
+      """
+    let end = """
+      ') t (id) WHERE c.relkind = 'r' AND (c.oid = t.id
+        OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(t.id)))
+      """
+    for row in try session.query(bytes: Array(beginning.utf8) + literal + Array(end.utf8)) {
+      if let name = row.first ?? nil { try session.query("TRUNCATE ONLY \(name)", [], .unlimited) }
+    }
+  }
+
   /// - Returns: nil for a superuser's, and for a table that is not there.
   /// - Throws: `owner_not_fenced` for a table that has the checks of another owner's, as a partition or a child has.
   static func owner(of table: CopyTarget, _ session: Session) throws(Failure) -> String? {
     let rows = try find(
       table, "true", session,
       columns: """
+        pg_catalog.quote_ident((SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace
+          AND NOT pg_catalog.has_schema_privilege(c.relowner, n.oid, 'USAGE'))),
         CASE WHEN NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = c.relowner)
           THEN pg_catalog.pg_get_userbyid(c.relowner) END,
         EXISTS (
@@ -59,7 +78,10 @@ enum RowLoad {
     guard row.last != "t" else {
       throw OwnerLogins.notFenced("\(table.schema).\(table.name) has the checks of another owner's table")
     }
-    return row.first ?? nil
+    guard row.count == 3, let owner = row[1] else { return nil }
+    // Privileges come after the rows; who owns a table in a schema had this one.
+    if let schema = row[0] { try session.query("GRANT USAGE ON SCHEMA \(schema) TO \(quoteIdentifier(owner))") }
+    return owner
   }
 
   /// Its CREATE TABLE may be one of the statements that failed.

@@ -129,6 +129,8 @@ final class OwnerLogins: @unchecked Sendable {
   }
 
   private static let beginning = "holdfast_load_"
+  /// A name alone decides nothing; only a superuser comments on roles.
+  private static let mark = "holdfast: loads rows, safe to drop"
   /// "hlog": of the lock of a role's name.
   private static let lockClass = 0x686c_6f67
 
@@ -141,7 +143,8 @@ final class OwnerLogins: @unchecked Sendable {
     try session.query(
       """
       CREATE ROLE \(quoteIdentifier(role)) LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
-        PASSWORD \(quoteLiteral(verifier)) IN ROLE \(quoteIdentifier(owner))
+        PASSWORD \(quoteLiteral(verifier)) IN ROLE \(quoteIdentifier(owner));
+      COMMENT ON ROLE \(quoteIdentifier(role)) IS \(quoteLiteral(Self.mark))
       """)
     logins[owner] = (role, password)
     // It is closed to PUBLIC as long as it is being filled.
@@ -179,9 +182,10 @@ final class OwnerLogins: @unchecked Sendable {
       """
       SELECT r.rolname FROM pg_catalog.pg_roles r
       WHERE r.rolname ~ '^\(Self.beginning)[0-9a-f]{16}$' AND NOT r.rolsuper
+        AND pg_catalog.shobj_description(r.oid, 'pg_authid') = $1
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.classid = \(Self.lockClass)
           AND l.objid::bigint = pg_catalog.hashtext(r.rolname)::bigint & 4294967295)
-      """
+      """, [Self.mark]
     ).compactMap { $0.first ?? nil }
     drop(left, session)
   }

@@ -133,6 +133,41 @@ import Testing
     }
   }
 
+  /// A table of another server, among the children of one whose rows are loaded again; and one on a server that is not there.
+  @Test(arguments: formats) func `what is on another server is neither emptied nor needed`(format: String) throws {
+    try Workbench.with(policy: "backup: {format: \(format)}") { bench in
+      let remote = bench.newDatabaseName("remote")
+      try bench.createDatabase(remote)
+      try bench.cluster.psql("CREATE TABLE archive AS SELECT n AS a FROM generate_series(1, 10) n", database: remote)
+      try bench.cluster.psql(
+        """
+        CREATE EXTENSION postgres_fdw;
+        CREATE SERVER there FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '\(bench.cluster.socket)', port '\(bench.cluster.port)', dbname '\(remote)');
+        CREATE USER MAPPING FOR public SERVER there OPTIONS (user 'postgres');
+        CREATE TABLE log (a int); INSERT INTO log VALUES (1); CREATE FOREIGN TABLE log_old () INHERITS (log) SERVER there OPTIONS (table_name 'archive');
+        CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1); INSERT INTO parts VALUES (1);
+        CREATE FOREIGN TABLE parts_2 PARTITION OF parts FOR VALUES IN (2) SERVER there OPTIONS (table_name 'archive');
+        CREATE SERVER gone FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1');
+        CREATE USER MAPPING FOR public SERVER gone OPTIONS (user 'postgres', password 'x');
+        CREATE FOREIGN TABLE nowhere (a int) SERVER gone; CREATE MATERIALIZED VIEW of_nowhere AS SELECT * FROM nowhere WITH NO DATA;
+        CREATE FUNCTION ok(n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT n < 10';
+        CREATE TABLE c (n int CONSTRAINT small CHECK (ok(n))); INSERT INTO c VALUES (5);
+        CREATE OR REPLACE FUNCTION ok(n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT n < 3';
+        UPDATE pg_class SET relispopulated = true WHERE relname = 'of_nowhere'
+        """, database: bench.database)
+      let copy = bench.newDatabaseName()
+      let run = try bench.holdfast("restore", try bench.backUp(), "--into", copy, "--json")
+      #expect(run.exit == 1 && run.json.string("error", "code") == "unrestorable_object", "\(run.stdout)\(run.stderr)")
+      #expect(try bench.cluster.psql("SELECT count(*) FROM archive", database: remote) == "10")
+      #expect(
+        try bench.cluster.psql(
+          "SELECT (SELECT count(*) FROM ONLY log), (SELECT count(*) FROM parts_1), (SELECT count(*) FROM c)",
+          database: copy)
+          == "1|1|1")
+      #expect(run.stderr.contains("a materialized view is empty"), "\(run.stderr)")
+    }
+  }
+
   /// Rows that break their own constraints, and what is not restored then.
   private static let broken = [
     (
