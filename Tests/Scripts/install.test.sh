@@ -163,10 +163,25 @@ SWIFT
   check 'their build has no terminal of root'\''s' 1 '^$' grep -E '/dev/(pts|tty)' sources/seen
   check '  and has looked' 0 ' 0 -> /dev/null' cat sources/seen
   sources_of nobody 'echo $$ >started; sleep 60 & echo $! >>started; wait'
-  check 'a signal ends their build' 143 '^Building' timeout --preserve-status --foreground -s TERM 3 \
+  check 'a signal ends their build' 143 '^Building' timeout --preserve-status --foreground -s TERM 5 \
     env PATH="$work/programs" "$sources/scripts/install" --prefix "$work/installed"
-  check '  with all that it has started' 1 '^[0-9]+ [0-9]+ *$' bash -c \
-    "tr '\n' ' ' <sources/started; for pid in \$(<sources/started); do [[ ! -e /proc/\$pid ]] || exit 0; done; exit 1"
+  # A process that has ended stays in /proc until its parent has looked.
+  lives() { [[ -e /proc/$1 && $(ps -o stat= -p "$1") != Z* ]]; }
+  gone() {
+    local pid tries
+    for ((tries = 0; tries < 100; tries++)); do
+      for pid in $(<sources/started); do
+        if lives "$pid"; then
+          sleep 0.1
+          continue 2
+        fi
+      done
+      tr '\n' ' ' <sources/started
+      return
+    done
+    return 1
+  }
+  check '  with all that it has started' 0 '^[0-9]+ [0-9]+ *$' gone
 fi
 mkdir bin
 ln -s /usr/bin/* bin/
