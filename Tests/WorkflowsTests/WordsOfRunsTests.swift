@@ -1,0 +1,80 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What people read of a deploy, a plan and a rollback.
+@Suite struct WordsOfRunsTests {
+  private static let name = "20240201000000_more"
+
+  @Test func `a plan has a line for each table that loses rows, up to a number`() throws {
+    try DeployBench.with { bench in
+      func everywhere(_ sql: String) throws {
+        try bench.psql("DO $$ BEGIN FOR i IN 10..39 LOOP EXECUTE format('\(sql)', i); END LOOP; END $$")
+      }
+      try everywhere("CREATE TABLE t%s AS SELECT 1 AS a")
+      try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      try everywhere("INSERT INTO t%s VALUES (2)")
+      let plan = try bench.run("rollback", "--plan").stdout
+      let lines = plan.split(separator: "\n").filter { $0.contains(/public\.t[0-9]/) }
+      #expect(lines.count > 10 && lines.count < 30, "\(plan)")
+      #expect(Set(lines).count == lines.count && plan.contains(/and [0-9]+ more tables/), "\(plan)")
+      #expect(plan.contains("takes") && plan.contains("about") && plan.contains("on the server's disk"), "\(plan)")
+      let document = try bench.run("rollback", "--plan", "--json").json
+      #expect(document.array("lost_writes")?.count == 30)
+    }
+  }
+
+  @Test func `a rollback that loses nothing says that alone`() throws {
+    try DeployBench.with { bench in
+      try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      let rollback = try bench.run("rollback", "--confirm", bench.database)
+      #expect(rollback.exit == 0 && rollback.stdout.contains("lost: no rows"), "\(rollback.stdout)")
+      #expect(!rollback.stdout.contains("written since"), "\(rollback.stdout)")
+    }
+  }
+
+  @Test func `a rollback that a deploy begins by itself is announced`() throws {
+    try DeployBench.with(settings: ["on_failure: rollback", "health_checks: [{sql: \"SELECT false\"}]"]) { bench in
+      try bench.migration(Self.name, "CREATE TABLE more (a int);")
+      let run = try bench.run("deploy")
+      #expect(run.exit == 1 && run.stderr.contains("going back to before the deploy"), "\(run.stderr)")
+    }
+  }
+
+  @Test func `a migration that was edited after it was applied is told, with what to do`() throws {
+    try DeployBench.with { bench in
+      try bench.migration(DeployBench.first, "-- made otherwise\n")
+      try bench.migration(Self.name, "CREATE TABLE more (a int);")
+      #expect(try bench.run("deploy").stderr.contains("was edited after it was applied"))
+      #expect(try bench.run("migrations").stdout.contains("as it was applied"))
+    }
+  }
+
+  @Test func `the beginning of a migration's name is told what it likely means`() throws {
+    try DeployBench.with { bench in
+      try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      let run = try bench.run("rollback", "--plan", "--before", "20240201")
+      #expect(run.exit == 66 && run.stderr.contains("did you mean \(Self.name)?"), "\(run.stderr)")
+    }
+  }
+
+  @Test func `that nothing is ever removed is said where somebody looks`() throws {
+    try Workbench.with { bench in
+      try bench.backUp()
+      for command in ["check", "status"] {
+        #expect(
+          try bench.holdfast(command).stdout.contains(/(none|no backup) is ever removed/),
+          "\(command)")
+      }
+    }
+  }
+
+  @Test func `a folder of policies further up is named`() throws {
+    try Workbench.with { bench in
+      try FileManager.default.createDirectory(atPath: "\(bench.folder)/sub", withIntermediateDirectories: true)
+      let run = try bench.holdfast(in: "\(bench.folder)/sub", ["status"])
+      #expect(run.exit != 0 && run.stderr.contains("/sub/policies"), "\(run.stderr)")
+      #expect(run.stderr.contains("one further up"), "\(run.stderr)")
+    }
+  }
+}
