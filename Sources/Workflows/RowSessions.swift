@@ -56,7 +56,7 @@ struct RowSessions: Sendable {
 
 /// Logins without any rights but those of one owner of tables each, for a restore that does not trust them.
 ///
-/// A role of ours could be left by what they made: whoever is logged in as a superuser is one after RESET ROLE, and deferred triggers and
+/// SET ROLE in a session of ours would not do: whoever is logged in as a superuser is one after RESET ROLE, and deferred triggers and
 /// cursors of theirs run at the commit, outside of every function. So the server has to know nobody but the owner: a role is made that is a
 /// member of the owner's alone, it logs in with a random password, and is dropped with the restore.
 final class OwnerLogins: @unchecked Sendable {
@@ -129,7 +129,7 @@ final class OwnerLogins: @unchecked Sendable {
   }
 
   private static let beginning = "holdfast_load_"
-  /// A name alone decides nothing; only a superuser comments on roles.
+  /// A name alone decides nothing; only who administers roles may comment on them.
   private static let mark = "holdfast: loads rows, safe to drop"
   /// "hlog": of the lock of a role's name.
   private static let lockClass = 0x686c_6f67

@@ -7,7 +7,7 @@ import PostgresTools
 /// A dump is restored under an empty search path. A function that names something without its schema works in the database itself, and fails
 /// there when an index, a check, a generated column or a materialized view calls it.
 ///
-/// Nothing of a dump is parsed under such a path: whoever owns a schema of it could have an operator stand for another one. Rows are loaded
+/// Nothing of a dump but keys is parsed under such a path: whoever owns a schema of it could have an operator stand for another one. Rows are loaded
 /// under it, and what is there already is built: indexes, constraints, materialized views, statistics. The server's own catalog comes first in
 /// each, temporary objects last.
 struct SearchPaths: Sendable {

@@ -118,7 +118,7 @@ SWIFT
   printf '#!/bin/sh\n[ "$1 $2" != "passwd 65534" ] && [ "$1 $2" != "passwd nobody" ] && exec /usr/bin/getent "$@"\n%s\n' \
     "echo 'nobody:x:65534:$(id -g nobody)::$work/home:/bin/sh'" >programs/getent
   chmod 755 programs programs/getent
-  install_theirs() { PATH=$work/programs HOME=/root "$sources/scripts/install" --prefix "$work/installed"; }
+  install_theirs() { PATH=$work/programs "$sources/scripts/install" --prefix "$work/installed"; }
   export -f install_theirs
   export sources work
 
