@@ -79,8 +79,8 @@ extension CommandTable {
     case .files: return "files"
     case .folders: return "folders"
     case .stems(let option, let endings): return "stems \(folder(option)) \(words(endings))"
-    case .printed(let command, let key, let option, let after):
-      return "printed \(folder(option)) \(words([command, key] + after))"
+    case .printed(let command, let operands, let key, let option, let after):
+      return "printed \(folder(option)) \(words([line(command, operands), key] + after))"
     }
   }
 
@@ -219,8 +219,9 @@ extension CommandTable {
           found=("${@:6}")
           while IFS= read -r one; do
             if [[ $one =~ $safe ]]; then found+=("$one"); fi
-          done < <(command timeout 2 %PROGRAM% "$4" --json "--$1=$folder" </dev/null 2>/dev/null |
-            command grep -oE "\"$5\":\"[A-Za-z0-9._-]+\"" | command cut -d '"' -f 4) ;;
+          done < <(command timeout 2 %PROGRAM% $4 --json "--$1=$folder" </dev/null 2>/dev/null |
+            command grep -oE "\"$5\":(\"[A-Za-z0-9._-]+\"|\[[^]]*\])" | command sed 's/^"[^"]*"://' |
+            command grep -oE '"[A-Za-z0-9._-]+"' | command tr -d '"') ;;
       esac
       for one in "${found[@]}"; do
         if [[ $kind != f* && $one != "$value"* ]]; then continue; fi

@@ -103,9 +103,10 @@ extension CommandTable {
     case .folders: return "-a '(__fish_complete_directories (commandline -ct) \"\")'"
     case .stems(let option, let endings):
       return "-a \(fishQuoted("(\(prefix)_stems (\(prefix)_folder \(folder(option))) \(words(endings)))"))"
-    case .printed(let command, let key, let option, let after):
+    case .printed(let command, let operands, let key, let option, let after):
       let folder = "(\(prefix)_folder \(folder(option)))"
-      return "-k -a \(fishQuoted("(\(prefix)_printed \(folder) \(words([command, key, option] + after)))"))"
+      return
+        "-k -a \(fishQuoted("(\(prefix)_printed \(folder) \(words([line(command, operands), key, option] + after)))"))"
     }
   }
 
@@ -229,8 +230,10 @@ extension CommandTable {
       set -l folder $argv[1]
       set -l key $argv[3]
       set -q argv[5]; and printf '%s\n' $argv[5..]
-      command timeout 2 %PROGRAM% $argv[2] --json --$argv[4]=$folder </dev/null 2>/dev/null |
-        string match -ra "(?<=\"$key\":\")[A-Za-z0-9][A-Za-z0-9._-]*(?=\")"
+      command timeout 2 %PROGRAM% (string split ' ' -- $argv[2]) --json --$argv[4]=$folder </dev/null 2>/dev/null |
+        string match -ra "\"$key\":(?:\"[A-Za-z0-9._-]+\"|\[[^\]]*\])" |
+        string replace -r '^"[^"]*":' '' |
+        string match -ra '(?<=")[A-Za-z0-9][A-Za-z0-9._-]*(?=")'
     end
 
     """#.replacing("%PROGRAM%", with: program)

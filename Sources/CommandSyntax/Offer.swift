@@ -9,11 +9,15 @@ package enum Offer: Sendable, Equatable {
   /// The files of a folder without their endings, such as `.yaml`. The folder is the value of a global option.
   case stems(folderOption: String, endings: [String])
   /// The texts under a key of the JSON document that one of the table's own commands prints, in its order, after some
-  /// fixed words. The command is given the value of a global option, and two seconds: it must wait for nobody.
-  case printed(by: String, key: String, passing: String, after: [String])
+  /// fixed words; or those of a list under it. The command is given some operands, the value of a global option, and two
+  /// seconds: it must wait for nobody.
+  case printed(by: String, operands: [String] = [], key: String, passing: String, after: [String] = [])
 }
 
 extension CommandTable {
+  /// A command with its operands, in words that need no quotes and have single spaces between them.
+  func line(_ command: String, _ operands: [String]) -> String { ([command] + operands).joined(separator: " ") }
+
   /// What a completion could not be made of.
   ///
   /// - Parameter subject: whose offer it is, for the message.
@@ -24,16 +28,18 @@ extension CommandTable {
       folderDefects(option, subject: subject)
         + (endings.isEmpty || !endings.allSatisfy { $0.hasPrefix(".") && isPlain($0.dropFirst()) }
           ? ["\(subject) offers files of no ending"] : [])
-    case .printed(let name, let key, let option, let words):
+    case .printed(let name, let operands, let key, let option, let words):
       folderDefects(option, subject: subject)
-        + (canPrint(name) && isPlain(key[...]) ? [] : ["\(subject) offers what no command prints"])
+        + (canPrint(name, operands) && isPlain(key[...]) ? [] : ["\(subject) offers what no command prints"])
         + (words.allSatisfy { isPlain($0[...]) } ? [] : ["\(subject) offers a word that has to be quoted"])
     }
   }
 
-  private func canPrint(_ name: String) -> Bool {
-    let needsNothing = command(named: name).map { !$0.operands.contains(where: \.isRequired) } ?? false
-    return needsNothing && globalOptions.contains { $0.name == "json" && $0.isFlag }
+  private func canPrint(_ name: String, _ operands: [String]) -> Bool {
+    guard let command = command(named: name), operands.allSatisfy({ isPlain($0[...]) }) else { return false }
+    let fits =
+      operands.count >= command.operands.count(where: \.isRequired) && operands.count <= command.operands.count
+    return fits && globalOptions.contains { $0.name == "json" && $0.isFlag }
   }
 
   private func folderDefects(_ option: String, subject: String) -> [String] {

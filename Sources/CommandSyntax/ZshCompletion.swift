@@ -125,8 +125,8 @@ extension CommandTable {
     case .nothing, .files, .folders: return nil
     case .stems(let option, let endings):
       return "local folder; \(prefix)_folder \(zshFolder(option)); \(prefix)_stems \(zshWords(endings)) -- \"$@\""
-    case .printed(let command, let key, let option, let after):
-      let words = zshWords([command, key, option] + after)
+    case .printed(let command, let operands, let key, let option, let after):
+      let words = zshWords([line(command, operands), key, option] + after)
       return "local folder; \(prefix)_folder \(zshFolder(option)); \(prefix)_printed \(words) -- \"$@\""
     }
   }
@@ -186,8 +186,9 @@ extension CommandTable {
         found+=("$1")
         shift
       done
-      found+=("${(@f)$(command timeout 2 %PROGRAM% $program --json --$option=$folder </dev/null 2>/dev/null |
-        command grep -oE "\"$key\":\"[A-Za-z0-9][A-Za-z0-9._-]*\"" | command cut -d '"' -f 4)}")
+      found+=("${(@f)$(command timeout 2 %PROGRAM% ${=program} --json --$option=$folder </dev/null 2>/dev/null |
+        command grep -oE "\"$key\":(\"[A-Za-z0-9._-]+\"|\[[^]]*\])" | command sed 's/^"[^"]*"://' |
+        command grep -oE '"[A-Za-z0-9][A-Za-z0-9._-]*"' | command tr -d '"')}")
       found=("${(@)found:#}")
       compadd "${@[2,-1]}" -o nosort -a found
     }

@@ -120,7 +120,10 @@ extension CommandTable {
     ],
     options: [
       Option("into", value: "NAME", help: "the database to make; it must not exist"),
-      Option("table", value: "SCHEMA.TABLE", help: "only this table, with what belongs to it", repeatable: true),
+      Option(
+        "table", value: "SCHEMA.TABLE", help: "only this table, with what belongs to it",
+        // Of the newest backup: which one is meant the rest of the line may not say yet.
+        offers: .printed(by: "show", operands: ["latest"], key: "table_names", passing: "policies"), repeatable: true),
       Option("swap", help: "take the place of the live database, which is kept; `undo` swaps back"), confirmOption,
       Option(
         "verify", value: "HOW",

@@ -38,10 +38,6 @@ extension RollbackPlan {
     return isEstimate ? "\(time) (an estimate)" : "\(time) (as its last restore)"
   }
 
-  var spaceText: String {
-    "up to \(sizeText(neededBytes)) on the server's disk" + (freeBytes.map { " (\(sizeText($0)) free)" } ?? "")
-  }
-
   /// The tables that were written most.
   private func losses(uncounted: String) -> [String] {
     let tables = lostWrites.prefix(Self.mostShown).map { write in

@@ -96,7 +96,7 @@ struct RollbackCommand {
       "exclude_table_data": .strings(plan.backup.manifest.excludeTableData),
       "estimated_seconds": .number((plan.estimatedSeconds * 1000).rounded() / 1000),
       "properties": .array(plan.propertyDifferences.map(\.json)), "not_undone": .strings(plan.staysDone),
-      "needed_bytes": .integer(plan.neededBytes), "server_free_bytes": plan.freeBytes.map { .integer($0) } ?? .null,
+      "needed_bytes": .integer(plan.room.needed), "server_free_bytes": plan.room.free.map { .integer($0) } ?? .null,
     ]
   }
 
@@ -125,7 +125,10 @@ struct RollbackCommand {
     if let lack = manifest.lackText { add("lacks rows", lack) }
     if let missing = manifest.missing, !missing.isEmpty { add("lacks", missing.summaries.joined(separator: "; ")) }
     add("takes", plan.timeText)
-    if plan.copy == nil { add("needs", plan.spaceText) }
+    if plan.copy == nil {
+      add("needs", plan.room.text)
+      if plan.room.isShort { add("", "THE DISK MAY FILL UP: that stops the server, with every database on it") }
+    }
     for (index, line) in plan.lossLines.enumerated() { add(index == 0 ? "you lose" : "", line) }
     for (index, difference) in plan.propertyDifferences.enumerated() {
       add(index == 0 ? "properties" : "", oneLine(difference.text))

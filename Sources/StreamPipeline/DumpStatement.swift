@@ -135,6 +135,12 @@ struct NameParser {
     return (names, start..<rest.startIndex)
   }
 
+  mutating func skip(_ words: String) -> Bool {
+    guard rest.starts(with: words.utf8) else { return false }
+    rest = rest.dropFirst(words.utf8.count)
+    return true
+  }
+
   mutating func identifier() -> String? {
     var name: [UInt8] = []
     if rest.first == UInt8(ascii: "\"") {

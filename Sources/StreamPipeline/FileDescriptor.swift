@@ -140,9 +140,9 @@ package func cannotWrite(_ path: String, _ number: Int32) -> Failure {
     case EPIPE, EBADF: "let what reads it read to its end"
     default: "let the user that runs holdfast write there"
     }
+  let why = number == EPIPE ? "what reads it has ended before the end of it" : systemError(number)
   return Failure(
-    full ? "no_space" : "cannot_write", exit: .cannotWrite, what: "writing \(path)", why: systemError(number),
-    nextStep: next)
+    full ? "no_space" : "cannot_write", exit: .cannotWrite, what: "writing \(path)", why: why, nextStep: next)
 }
 
 extension [UInt8] {

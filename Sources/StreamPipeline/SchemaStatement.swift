@@ -27,6 +27,7 @@ struct SchemaCollector {
 
   mutating func take(_ statement: [UInt8]) {
     let normal = normalized(schemaStatement: statement)
+    guard !normal.isEmpty else { return }
     if let owner = ownerNamed(by: statement) { owners.insert(owner) }
     let settings = Array(settingsBehind(normal).map { "\($0)=\(context[$0] ?? "");" }.joined().utf8)
     if SchemaStatement(normal).isDefinition { normal.withUnsafeBytes { definitions.insert($0) } }
@@ -56,9 +57,9 @@ struct SchemaCollector {
   }
 }
 
-/// A statement in the one wording that is digested, where several mean the same.
+/// A statement in the one wording that is digested, where several mean the same; nothing, where it defines nothing.
 func normalized(schemaStatement statement: [UInt8]) -> [UInt8] {
-  withInheritedColumnsSorted(withRolesSorted(withArrayCastsPushedDown(statement)))
+  withInheritedColumnsSorted(withRolesSorted(withArrayCastsPushedDown(ServersOwnOptions.removed(from: statement))))
 }
 
 private func lastRange(of pattern: [UInt8], in bytes: [UInt8]) -> Int? {

@@ -86,6 +86,8 @@ package struct DeployMigrations {
         .began, at: surroundings.now(), migrations: status.pending, database: books.target.database,
         error: wayBack.problem))
     let snapshot = try provenSnapshot(id, turn, journal, wayBack.proof)
+    let room = try ServerDisk(target: books.target).room(for: snapshot.manifest.source.bytes, books.session)
+    if room.isShort { surroundings.log.warning("a rollback may fill the server's disk: it needs \(room.text)") }
 
     return try apply(status.pending, books, journal, snapshot: snapshot, after: [])
   }

@@ -16,6 +16,8 @@ struct DumpSession {
   /// - Throws: what is no error of the statement: a lost connection, a full disk, the wish to stop.
   func run(_ statement: [UInt8], isRepeated: Bool = false) throws(Failure) -> Failure? {
     guard !UnknownSetting.isUnknown(statement, server: session.serverVersion / 10_000) else { return nil }
+    let statement = ServersOwnOptions.removed(from: statement)
+    guard !statement.isEmpty else { return nil }
     guard let failure = try session.outcome(ofDumped: statement) else { return nil }
     if isRepeated, failure.isAlreadyThere { return nil }
     return try runOtherwise(statement) ? nil : failure

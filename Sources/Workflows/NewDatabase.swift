@@ -80,10 +80,24 @@ struct NewDatabase {
     {
       throw Failure(
         "clone_failed", exit: .failed, what: "copy of \(finalName)", why: error.message,
-        nextStep: "a copy needs the database's owner or a superuser, and everybody else off it; "
-          + "or write standby_copy: restored", details: [error.detail].compactMap { $0 })
+        nextStep: "a copy needs the database's owner or a superuser, and everybody else off it: end those sessions, "
+          + "or what starts them; or, where the way back was tried, write standby_copy: restored",
+        details: [error.detail].compactMap { $0 } + (try others(on: live)))
     }
     try mark()
+  }
+
+  /// Who else is on a database, a line each.
+  private func others(on live: Session) throws(Failure) -> [String] {
+    try live.query(
+      """
+      SELECT coalesce(nullif(application_name, ''), backend_type, 'a session') || ' of ' || coalesce(usename, '?')
+        || ', pid ' || pid
+      FROM pg_catalog.pg_stat_activity WHERE datid = (
+        SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+        AND pid <> pg_catalog.pg_backend_pid() ORDER BY pid LIMIT 5
+      """
+    ).compactMap { $0.first ?? nil }
   }
 
   private static let limitMark = " CONNECTION LIMIT \(lockClass)"

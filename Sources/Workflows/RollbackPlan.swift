@@ -1,5 +1,6 @@
 import BackupModel
 import Diagnostics
+import Planning
 
 /// Which deploy, or which backup, a rollback goes back to.
 package enum RollbackChoice: Sendable, Equatable {
@@ -58,9 +59,8 @@ package struct RollbackPlan: Sendable {
   /// How long it takes, by a restore before, or by estimate.
   package var estimatedSeconds: Double
   package var isEstimate = true
-  /// Bytes that the restored database takes on the server's disk, and what is free there; nil: nobody here can look.
-  package var neededBytes: UInt64
-  package var freeBytes: UInt64?
+  /// For the restored database.
+  package var room: ServerRoom
   /// What was true when it was made: it is done only as long as that is so.
   var situation = Situation()
 

@@ -56,11 +56,10 @@ struct RollbackPlanner {
       lostWrites: [], sessions: try swap.sessions(on: target.database),
       staying: try swap.obstacles(target.database).staying, liveExists: exists,
       properties: backup.manifest.source.properties, estimatedSeconds: backup.manifest.restoreSeconds,
-      neededBytes: backup.manifest.source.bytes)
+      room: try ServerDisk(target: target).room(for: backup.manifest.source.bytes, maintenance))
     if let proof = RollbackProof(of: backup, among: [backup]), let seconds = proof.seconds {
       (plan.estimatedSeconds, plan.isEstimate) = (seconds, false)
     }
-    plan.freeBytes = try ServerDisk(target: target).freeBytes(maintenance)
     plan.situation.liveOID = try swap.oid(of: target.database)
     plan.situation.lastDeploy = others.first?.id
     plan.isOfAnotherServer =

@@ -186,6 +186,27 @@ import Testing
     #expect(Self.standing(records) == ["4", "1"])
   }
 
+  @Test func `a rollback takes the same away when its backup is gone`() throws {
+    // 1 and 2 were deployed, then `restore --swap` went back to a backup before them, 3 was deployed, and that backup was pruned.
+    let at = Date(timeIntervalSince1970: 35)
+    func back(holds: BackupMoment?) throws -> DeployRecord {
+      try #require(
+        DeployRecord(
+          id: "swap",
+          events: [
+            DeployEvent(.rollbackBegan, at: at, backup: "gone", holds: holds, temporary: "beside"),
+            DeployEvent(.swapped, at: at), DeployEvent(.rolledBack, at: at),
+          ]))
+    }
+    let deploys = try [Self.deploy(1), Self.deploy(2), Self.deploy(4)]
+    let moment = BackupMoment(at: Date(timeIntervalSince1970: 5), position: 0)
+    #expect(Self.standing(deploys + [try back(holds: moment)]) == ["4"])
+    let between = BackupMoment(at: Date(timeIntervalSince1970: 15), position: 0)
+    #expect(Self.standing(deploys + [try back(holds: between)]) == ["4", "1"])
+    // A journal of an older version does not have it.
+    #expect(Self.standing(deploys + [try back(holds: nil)]) == ["4", "2", "1"])
+  }
+
   @Test func `an undone rollback has taken nothing away`() throws {
     let undo = [DeployEvent(.undoing, at: Date(timeIntervalSince1970: 40)), DeployEvent(.undone, at: Date())]
     let back = try Self.deploy(2, more: Self.rollback(to: 2, at: 35) + undo)

@@ -55,6 +55,13 @@ struct TableDefectTests {
     (.printed(by: "deploy", key: "id", passing: "policies", after: ["latest"]), nil),
     (.printed(by: "remove", key: "id", passing: "policies", after: []), "c: A offers what no command prints"),
     (.printed(by: "deploy", key: "$(x)", passing: "policies", after: []), "c: A offers what no command prints"),
+    (.printed(by: "remove", operands: ["a"], key: "id", passing: "policies"), "c: A offers what no command prints"),
+    (.printed(by: "remove", operands: ["a", "b"], key: "id", passing: "policies"), nil),
+    (.printed(by: "remove", operands: ["$(x)"], key: "id", passing: "policies"), "c: A offers what no command prints"),
+    (
+      .printed(by: "remove", operands: ["a", "b", "c"], key: "id", passing: "policies"),
+      "c: A offers what no command prints"
+    ),
     (.printed(by: "bogus", key: "id", passing: "policies", after: []), "c: A offers what no command prints"),
     (.printed(by: "deploy", key: "id", passing: "policies", after: ["-x"]), "c: A offers a word that has to be quoted"),
   ])

@@ -71,6 +71,31 @@ import Testing
     }
   }
 
+  @Test(arguments: CompletingShell.Name.allCases)
+  func `tables of the newest backup, migrations and deploys are offered`(name: CompletingShell.Name) throws {
+    let sql =
+      "CREATE TABLE t (); CREATE SCHEMA s; CREATE TABLE s.u_2 (); CREATE TABLE s.u_3 (); CREATE TABLE s.\"$(touch pwned)\" ()"
+    try Workbench.with(sql: sql, policy: "migrations: {directory: ../migrations}") { bench in
+      let names = ["20250101000000_first", "20250102000000_second"]
+      for name in names {
+        let migration = "\(bench.folder)/migrations/\(name)"
+        try FileManager.default.createDirectory(atPath: migration, withIntermediateDirectories: true)
+        try Data("SELECT 1;".utf8).write(to: URL(fileURLWithPath: "\(migration)/migration.sql"))
+      }
+      try bench.backUp()
+      let programs = (SourceTree.program as NSString).deletingLastPathComponent
+      let shell = try CompletingShell(name, script: script(name), programs: programs)
+      let option = "--policies '\(bench.policies)'"
+      let all = try shell.offered("holdfast \(option) restore latest --table ")
+      #expect(all == ["public.t", "s.u_2", "s.u_3"], "\(all)")
+      let begun = try shell.offered("holdfast \(option) restore latest --table s")
+      #expect(begun == ["s.u_2", "s.u_3"], "\(begun)")
+      let migrations = try shell.offered("holdfast \(option) baseline --to ")
+      #expect(migrations == Set(names), "\(migrations)")
+      #expect(!shell.files.contains("pwned"))
+    }
+  }
+
   @Test func `a program that does not answer is waited for two seconds`() throws {
     for name in CompletingShell.Name.allCases {
       let shell = try CompletingShell(name, script: script(name), programs: "/nowhere")
@@ -113,6 +138,8 @@ import Testing
     let examples = try #require(page.split(separator: ".SH \"EXAMPLES\"").last)
     let lines = examples.matches(of: /\\fB(.*holdfast.*)\\fR/).map { String($0.1).replacing("\\-", with: "-") }
     #expect(lines.count >= 4)
+    // In a shell the last of three runs whenever either of the others fails.
+    #expect(lines.allSatisfy { !($0.contains("&&") && $0.contains("||")) }, "\(lines)")
     for call in lines.flatMap({ $0.matches(of: /holdfast ([a-z -]+)/) }) {
       let arguments = call.1.split(separator: " ").map(String.init)
       #expect(throws: Never.self, "\(call.0)") {

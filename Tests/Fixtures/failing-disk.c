@@ -1,6 +1,6 @@
 /* A disk that fails: loaded into a program (LD_PRELOAD) it lets its calls fail with the error FAIL_WITH, for whatever lies below the folder
    FAIL_BELOW, as long as there is a file FAIL_WHEN. EIO and ENOSPC come from writing and syncing, any other error from making, renaming and
-   removing. */
+   removing. With ENOSPC there is no room either. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static int fails(const char *path, int writing) {
@@ -47,6 +48,13 @@ int fsync(int fd) {
 int fdatasync(int fd) {
   REAL(int, "fdatasync", int);
   return fails_open(fd) ? -1 : real(fd);
+}
+
+int statvfs(const char *path, struct statvfs *status) {
+  REAL(int, "statvfs", const char *, struct statvfs *);
+  int result = real(path, status);
+  if (!result && fails(path, 1) && errno == ENOSPC) status->f_bavail = 0;
+  return result;
 }
 
 int rename(const char *from, const char *to) {

@@ -16,15 +16,17 @@ package final class TestCluster: @unchecked Sendable {
 
   package let folder: String
   package let binaries: String
+  private let program: String
   package let port: Int
   package var socket: String { "\(folder)/s" }
   private var server: ChildProcess?
 
-  /// A cluster of its own, for tests that stop or kill it.
+  /// A cluster of its own, for tests that stop or kill it, or give it extensions.
   package convenience init(
-    settings: [String] = [], encoding: [String] = ["--encoding=UTF8", "--locale=C.UTF-8"]
+    settings: [String] = [], encoding: [String] = ["--encoding=UTF8", "--locale=C.UTF-8"],
+    extensions: [ExtraExtension] = []
   ) throws {
-    try self.init(settings: settings) { binaries, data in
+    try self.init(settings: settings, extensions: extensions) { binaries, data in
       ("\(binaries)/initdb", ["-N", "-A", "trust", "-U", "postgres", "-D", data] + encoding)
     }
   }
@@ -38,10 +40,15 @@ package final class TestCluster: @unchecked Sendable {
   }
 
   /// - Parameter make: the command that makes the data folder.
-  private init(settings: [String], make: (_ binaries: String, _ data: String) -> (String, [String])) throws {
+  private init(
+    settings: [String], extensions: [ExtraExtension] = [],
+    make: (_ binaries: String, _ data: String) -> (String, [String])
+  ) throws {
     binaries = try Self.findBinaries()
     port = Int.random(in: 20_000...30_000)
     folder = try Self.makeFolder()
+    program =
+      extensions.isEmpty ? "\(binaries)/postgres" : try ServerCopy(of: binaries, in: folder, extensions).program
     let data = "\(folder)/d"
     let (tool, arguments) = make(binaries, data)
     _ = try ChildRunner(cancellation: Cancellation()).output(of: Self.command(tool, arguments))
@@ -75,7 +82,7 @@ package final class TestCluster: @unchecked Sendable {
 
   package func start() throws {
     server = try ChildProcess(
-      starting: Self.command("\(binaries)/postgres", ["-D", "\(folder)/d"], dyingWithUs: true), capturesOutput: false)
+      starting: Self.command(program, ["-D", "\(folder)/d"], dyingWithUs: true), capturesOutput: false)
     for _ in 0..<200 {
       if (try? psql("SELECT 1")) == "1" { return }
       usleep(50_000)

@@ -40,6 +40,35 @@ import Testing
     return count
   }
 
+  @Test func `a reader that ends before the end is told as that`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let id = try bench.backUp()
+      let export = "'\(SourceTree.program)' --quiet export \(id) --policies '\(bench.policies)'"
+      let run = try shell("set -o pipefail; \(export) | head -n 3", in: bench.folder)
+      #expect(run.exit == 73, "\(run.stderr)")
+      #expect(
+        run.stderr.contains("error: writing stdout: what reads it has ended before the end of it"), "\(run.stderr)")
+    }
+  }
+
+  @Test func `what a newer pg_dump wrote of an older server can be loaded into that server`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      let line = "SET transaction_timeout = 0;"
+      let tools = try StoppableTools(in: "\(bench.folder)/tools", real: bench.cluster.binaries)
+      try tools.replace("pg_dump", "\"$real\" \"$@\" | sed 's/^SET lock_timeout = 0;$/&\\n\(line)/'")
+      try bench.writePolicy(more: "backup: {format: plain, globals: false}\ntools: {directory: \"\(tools.folder)\"}")
+      let id = try bench.backUp()
+      let stored = try shell("zstd -dc '\(bench.path(of: id))/data.sql.zst' | grep -c '^\(line)'", in: bench.folder)
+      #expect(stored.stdout == "1\n", "\(stored.stdout)\(stored.stderr)")
+      let sql = try bench.holdfast("export", id, "--output", "\(bench.folder)/export.sql")
+      #expect(sql.exit == 0, "\(sql.stderr)")
+      let copy = bench.newDatabaseName()
+      try bench.createDatabase(copy)
+      try bench.cluster.psql(file: "\(bench.folder)/export.sql", database: copy)
+      #expect(try bench.differences(copy) == "")
+    }
+  }
+
   @Test func `a slow reader gets it whole, also by a pipe that waits for nobody`() throws {
     try Workbench.with(sql: Self.table) { bench in
       let id = try bench.backUp()

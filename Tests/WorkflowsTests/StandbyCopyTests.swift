@@ -25,6 +25,9 @@ import Testing
       try bench.deploy(Self.name, Self.script)
       let copy = try #require(try copies(bench).first)
       #expect(throws: (any Error).self, "nobody can connect to it") { try bench.psql("SELECT", database: copy) }
+      let status = try bench.run("status").stdout
+      let row = try #require(status.split(separator: "\n").first { $0.contains(copy) })
+      #expect(row.hasSuffix(": the way back; the next deploy replaces it") && !status.contains("dropdb"), "\(status)")
       try bench.psql("DELETE FROM orders WHERE id > 190; INSERT INTO more VALUES (2)")
       let replaced = try bench.copy("now", properties: properties)
 

@@ -1,4 +1,5 @@
 import BackupModel
+import BackupRepository
 import Diagnostics
 import Foundation
 import TestSupport
@@ -67,6 +68,22 @@ import Workflows
     }
   }
 
+  @Test(arguments: ["directory", "custom", "plain"])
+  func `what is done so far never is more than there is to do, and comes near to it`(format: String) throws {
+    let sql = "CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 20000) i"
+    try Workbench.with(sql: sql, policy: "backup: {format: \(format), globals: false}") { bench in
+      let id = try bench.backUp()
+      let backup = try BackupFinder(Repository.open(bench.repository).listing(of: "app")).find(id)
+      for level in [VerificationLevel.checksum, .archive] {
+        let counter = CountingReporter()
+        let surroundings = Surroundings(cancellation: Cancellation(), log: .silent, reporter: counter)
+        #expect(try VerifyBackup(surroundings: surroundings).examine(backup, level: level).verification.ok)
+        let (total, done) = counter.bytes
+        #expect(total > 0 && done <= total && done > total * 9 / 10, "\(format), \(level): \(done) of \(total)")
+      }
+    }
+  }
+
   @Test func `a data file that was taken out of manifest and folder alike is missed by the archive`() throws {
     try BackupFiles.with { files in
       let data = try #require(try files.backup().manifest.files.first { $0.table == "public.other" })
@@ -75,6 +92,23 @@ import Workflows
       #expect(try files.examined().verification.ok == false)
     }
   }
+}
+
+/// Counts what a progress bar shows.
+private final class CountingReporter: Reporter, @unchecked Sendable {
+  private let lock = NSLock()
+  private var total: UInt64 = 0
+  private var done: UInt64 = 0
+
+  var bytes: (total: UInt64, done: UInt64) { lock.withLock { (total, done) } }
+
+  func begin(_ phase: String, about subject: String, totalBytes: UInt64?) { lock.withLock { total += totalBytes ?? 0 } }
+  func advance(bytes: UInt64) { lock.withLock { done += bytes } }
+  func headline(_ text: String) {}
+  func end(_ phase: String, _ summary: String, seconds: Double) {}
+  func abort(_ phase: String) {}
+  func note(_ text: String) {}
+  func output(_ bytes: UnsafeRawBufferPointer) {}
 }
 
 extension BackupFiles {

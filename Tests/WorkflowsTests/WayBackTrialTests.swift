@@ -148,6 +148,22 @@ import Testing
 
   // MARK: The bench
 
+  @Test func `who keeps a database from being copied is named`() throws {
+    try withOwner("copying") { bench, owner in
+      try bench.writePolicy(
+        url: bench.cluster.url(bench.database, user: owner),
+        more: "backup: {globals: false}\nmigrations: {directory: ../migrations, standby_copy: cloned}")
+      // A superuser's session, which this role may not end.
+      try bench.cluster.holding("SELECT 1", database: bench.database) {
+        let refused = try bench.holdfast("deploy", "--json")
+        #expect(refused.exit == 1 && refused.json.string("error", "code") == "clone_failed", "\(refused.stdout)")
+        #expect(refused.stdout.contains(/other-[0-9]+ of postgres, pid [0-9]+/), "\(refused.stdout)")
+      }
+      try nothingDone(bench)
+      #expect(try bench.holdfast("deploy").exit == 0)
+    }
+  }
+
   private func withOwner(
     _ owner: String, _ cluster: TestCluster = .shared, _ body: (Workbench, _ owner: String) throws -> Void
   ) throws {

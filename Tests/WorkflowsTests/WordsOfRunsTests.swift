@@ -24,6 +24,25 @@ import Testing
     }
   }
 
+  @Test func `a rollback that may fill the server's disk is told before the migrations, and in its plan`() throws {
+    try DeployBench.with { bench in
+      let disk = try FailingDisk(below: bench.cluster.folder, number: ENOSPC, folder: bench.bench.folder)
+      func run(_ arguments: String...) throws -> ProgramRun {
+        try ProgramRun(running: disk.command(ProgramRun.command(arguments + ["--policies", bench.bench.policies])))
+      }
+      try bench.migration(Self.name, "CREATE TABLE more (a int);")
+      try disk.fail()
+      let deploy = try run("deploy")
+      #expect(deploy.exit == 0 && deploy.stderr.contains("a rollback may fill the server's disk: it needs up to"))
+      let full = try run("rollback", "--plan")
+      #expect(full.stdout.contains("(only 0 B free)") && full.stdout.contains("THE DISK MAY FILL UP"), "\(full.stdout)")
+      disk.mend()
+      let plan = try run("rollback", "--plan").stdout
+      #expect(plan.contains(/needs +up to .* on the server's disk, and up to .* of WAL \(\d/), "\(plan)")
+      #expect(!plan.contains("FILL UP"), "\(plan)")
+    }
+  }
+
   @Test func `a rollback that loses nothing says that alone`() throws {
     try DeployBench.with { bench in
       try bench.deploy(Self.name, "CREATE TABLE more (a int);")
