@@ -15,7 +15,8 @@ package struct DatabaseProperties: Sendable, Equatable, Codable {
   package var comment: String?
   /// Nil when the database has the default privileges.
   package var privileges: [Privilege]?
-  package var settings: [Setting]
+  /// No manifest has them: `RecordedProperties`.
+  package var settings: [Setting] = []
   /// Nil in backups of an older version, which did not look.
   package var isTemplate: Bool?
   package var isATemplate: Bool {
@@ -41,6 +42,11 @@ package struct DatabaseProperties: Sendable, Equatable, Codable {
     self.comment = comment
     self.privileges = privileges
     self.settings = settings
+  }
+
+  private enum CodingKeys: CodingKey {
+    case owner, encoding, collate, ctype, localeProvider, locale, icuRules, tablespace, connectionLimit, comment
+    case privileges, isTemplate
   }
 
   /// One entry of the database's access list.

@@ -140,7 +140,7 @@ package struct Manifest: Sendable, Equatable, Codable {
     package var standby: Bool
     /// `pg_database_size`, bytes on the server's disk.
     package var bytes: UInt64
-    package var properties: DatabaseProperties
+    package var properties: RecordedProperties
 
     package init(
       systemIdentifier: String, database: String, oid: UInt32, serverVersion: String, serverVersionNumber: Int,
@@ -154,7 +154,7 @@ package struct Manifest: Sendable, Equatable, Codable {
       self.host = host
       self.standby = standby
       self.bytes = bytes
-      self.properties = properties
+      self.properties = RecordedProperties(properties)
     }
   }
 

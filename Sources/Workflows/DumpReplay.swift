@@ -70,6 +70,9 @@ final class DumpReplay {
     for setting in context.values { _ = try dump.run(setting) }
   }
 
+  /// Something failed for want of a privilege, which may come later in the dump: insufficient_privilege.
+  var lacksPrivilege: Bool { waiting.contains { $0.failure.server?.sqlState == "42501" } }
+
   /// What could not be run, in the order of the dump.
   var failed: [(statement: [UInt8], failure: Failure)] { waiting.map { ($0.statement, $0.failure) } }
 

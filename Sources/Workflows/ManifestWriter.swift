@@ -21,9 +21,7 @@ struct ManifestWriter {
     _ captured: CapturedDump, reason: String, started: Date, binding: TakeBackup.Binding?, place: Place,
     wayBack: Manifest.WayBack?
   ) throws(Failure) -> Manifest {
-    let properties = captured.properties.statements(name: SQLFragment(psqlVariable: "database"))
-    let sql = try partial.write(
-      "-- psql -v database=NAME -f database.sql\n" + properties.map { "\($0);\n" }.joined(), to: "database.sql")
+    let sql = try partial.write(try databaseSQL(captured.properties), to: DatabaseSQL.name)
     var manifest = Manifest(
       id: partial.id, policy: policy.name, environment: policy.environment, reason: reason, createdAt: started,
       finishedAt: started, holdfast: holdfastVersion, source: sourceRecord(captured), tools: tools,
@@ -46,6 +44,12 @@ struct ManifestWriter {
     manifest.files.sort { $0.path < $1.path }
     manifest.finishedAt = surroundings.now()
     return manifest
+  }
+
+  private func databaseSQL(_ properties: DatabaseProperties) throws(Failure) -> String {
+    do { return try DatabaseSQL.text(properties) } catch {
+      throw .internalError("a setting cannot be written: \(error)")
+    }
   }
 
   private var tools: [Manifest.Tool] {

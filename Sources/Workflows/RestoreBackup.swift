@@ -83,7 +83,7 @@ package struct RestoreBackup {
     var isWhole = false
     do throws(Failure) {
       let database = try NewDatabase(
-        name, like: backup.manifest.source.properties, suffix: suffix, session: maintenance)
+        name, like: try backup.properties(), suffix: suffix, session: maintenance)
       let work = try RestoreWork(
         backup: backup, target: target.database(database.temporaryName), toolbox: toolbox, surroundings: surroundings,
         tables: chosen)

@@ -1,4 +1,5 @@
 import BackupModel
+import BackupRepository
 import Diagnostics
 import PostgresTools
 
@@ -19,7 +20,7 @@ struct RestorePlace: Sendable {
     self.surroundings = surroundings
     self.isTolerant = isTolerant
     let session = try surroundings.connector.connect(target, purpose: "restore")
-    let paths = try SearchPaths(backup.manifest.source.properties, schema: target.schema, session)
+    let paths = try SearchPaths(try backup.properties(), schema: target.schema, session)
     let facts = try ServerReader(session).facts()
     let settings = RowLoad.settings(backup.manifest)
     pool = SessionPool(

@@ -1,4 +1,5 @@
 import BackupModel
+import BackupRepository
 import Diagnostics
 import PostgresTools
 import StreamPipeline
@@ -71,7 +72,7 @@ extension RestoreWork {
     let session = try surroundings.connector.connect(target, purpose: "restore")
     return StatisticsUpdate(
       SessionPool(surroundings.connector, target, purpose: "restore"),
-      paths: try SearchPaths(manifest.source.properties, schema: target.schema, session))
+      paths: try SearchPaths(try backup.properties(), schema: target.schema, session))
   }
 
   private enum Task: Sendable {
@@ -209,7 +210,7 @@ extension RestoreWork {
     let reporter = surroundings.reporter
     let facts = try ServerReader(try surroundings.connector.connect(target, purpose: "restore")).facts()
     let command = tool(
-      "pg_dump", ["-Fp"] + manifest.source.properties.dumpEncoding + more,
+      "pg_dump", ["-Fp"] + manifest.source.properties.withoutSettings.dumpEncoding + more,
       settings: Toolbox.dumpSettings.merging(facts.loginSettings) { own, _ in own })
     let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
       try scanner.scan(piece)

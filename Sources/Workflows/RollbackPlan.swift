@@ -48,7 +48,8 @@ package struct RollbackPlan: Sendable {
   package var isOfAnotherServer = false
   /// Why the live database cannot be looked into, where that is so: what is lost is not known then.
   package var unreadable: String?
-  /// What belongs to the database and not to its content, after the rollback.
+  /// What belongs to the database and not to its content: as the backup has it, and after the rollback.
+  package var backedUpProperties: DatabaseProperties
   package var properties: DatabaseProperties
   /// Where the live one and the snapshot differ in that.
   package var propertyDifferences: [PropertyDifference] = []

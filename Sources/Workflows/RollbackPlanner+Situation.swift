@@ -11,9 +11,17 @@ extension RollbackPlanner {
     let live = try reader.properties(of: plan.database)
     let changed = try reader.propertiesChanged(of: plan.database, by: plan.writers)
     // What keeps everybody out of a database must not come along.
-    let undone = plan.unreadable == nil ? changed : live.allParts(with: plan.backup.manifest.source.properties)
-    (plan.properties, plan.propertyDifferences) = live.afterRollback(
-      to: plan.backup.manifest.source.properties, undoing: undone)
+    let undone = plan.unreadable == nil ? changed : live.allParts(with: plan.backedUpProperties)
+    (plan.properties, plan.propertyDifferences) = live.afterRollback(to: plan.backedUpProperties, undoing: undone)
+  }
+
+  /// What the backup knows of the database. A copy does without the values of its settings.
+  func properties(of backup: Backup, isCopied: Bool) throws(Failure) -> DatabaseProperties {
+    do throws(Failure) { return try backup.properties() } catch {
+      guard isCopied else { throw error }
+      surroundings.log.warning("settings that were changed since the snapshot stay as they are: \(error.why)")
+      return backup.manifest.source.properties.withoutSettings
+    }
   }
 
   /// Whether what a plan was made of is still so.

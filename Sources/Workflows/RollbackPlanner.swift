@@ -55,7 +55,8 @@ struct RollbackPlanner {
       temporary: try swap.freeName(target.database, "__restore_\(suffix)"), undoes: [], failed: record?.failed,
       lostWrites: [], sessions: try swap.sessions(on: target.database),
       staying: try swap.obstacles(target.database).staying, liveExists: exists,
-      properties: backup.manifest.source.properties, estimatedSeconds: backup.manifest.restoreSeconds,
+      backedUpProperties: backup.manifest.source.properties.withoutSettings,
+      properties: backup.manifest.source.properties.withoutSettings, estimatedSeconds: backup.manifest.restoreSeconds,
       room: try ServerDisk(target: target).room(for: backup.manifest.source.bytes, maintenance))
     if let proof = RollbackProof(of: backup, among: [backup]), let seconds = proof.seconds {
       (plan.estimatedSeconds, plan.isEstimate) = (seconds, false)
@@ -76,6 +77,8 @@ struct RollbackPlanner {
         "backup_damaged", exit: .dataDamaged, what: "rollback to \(backup.id)", why: "the backup is damaged",
         nextStep: "choose another one: holdfast rollback --to ID; holdfast list shows them")
     }
+    plan.backedUpProperties = try properties(of: backup, isCopied: plan.copy != nil)
+    plan.properties = plan.backedUpProperties
     if exists {
       try refuseWithoutRight(to: plan)
       let beyond = try look(into: target, others, &plan)

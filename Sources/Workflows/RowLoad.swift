@@ -7,7 +7,8 @@ import Diagnostics
 enum RowLoad {
   /// SQL that a session begins with: what a dump sets before its rows, and what pg_restore's own sessions get.
   static func settings(_ manifest: Manifest) -> String {
-    let encoding = manifest.source.properties.dumpEncoding.isEmpty ? "UTF8" : manifest.source.properties.encoding
+    let properties = manifest.source.properties.withoutSettings
+    let encoding = properties.dumpEncoding.isEmpty ? "UTF8" : properties.encoding
     let settings = Toolbox.restoreSettings.merging([
       "client_encoding": encoding, "xmloption": "content", "row_security": "off", "standard_conforming_strings": "on",
     ]) { _, own in own }

@@ -15,7 +15,7 @@ struct SchemaComparison {
     let toolbox = try surroundings.toolbox(forMajor: backup.manifest.dumpMajor, demanded: policy.tools)
     let statements = try BackupParts(backup: backup, toolbox: toolbox, surroundings: surroundings).schemaStatements()
     let live = try SchemaDump(target: target, toolbox: toolbox, surroundings: surroundings)
-      .read(encoding: backup.manifest.source.properties.dumpEncoding)
+      .read(encoding: backup.manifest.source.properties.withoutSettings.dumpEncoding)
     return SchemaDifference.between(
       statements.filter(\.isDefinition), live.definitions
     ).isEmpty

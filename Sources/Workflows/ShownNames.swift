@@ -5,7 +5,7 @@ import PostgresTools
 extension Manifest {
   /// How names of this backup are typed and shown.
   package var nameEncoding: NameEncoding {
-    let properties = source.properties
+    let properties = source.properties.withoutSettings
     return NameEncoding(ofDump: properties.dumpEncoding.isEmpty ? nil : properties.encoding)
   }
 

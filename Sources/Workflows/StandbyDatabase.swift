@@ -26,7 +26,7 @@ struct StandbyDatabase {
     let toolbox = try surroundings.toolbox(
       forMajor: max(facts.major, snapshot.manifest.dumpMajor), demanded: tools)
     let database = try NewDatabase(
-      target.database, temporaryName: name, like: snapshot.manifest.source.properties, session: maintenance)
+      target.database, temporaryName: name, like: try snapshot.properties(), session: maintenance)
     let work = try RestoreWork(
       backup: snapshot, target: target.database(name), toolbox: toolbox, surroundings: surroundings)
     try work.fillAndProve(.refuses)
@@ -51,7 +51,7 @@ struct StandbyDatabase {
         of: target.database, sparing: live.process, by: other, surroundings.cancellation)
       defer { ending.stop() }
       return try NewDatabase(
-        target.database, temporaryName: name, cloning: live, like: snapshot.manifest.source.properties,
+        target.database, temporaryName: name, cloning: live, like: try snapshot.properties(),
         session: maintenance)
     }
     try finish(database)

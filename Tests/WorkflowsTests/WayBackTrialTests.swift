@@ -148,6 +148,41 @@ import Testing
 
   // MARK: The bench
 
+  @Test(arguments: ["directory", "custom", "plain"])
+  func `a table goes back to an owner who may create there by a grant alone`(format: String) throws {
+    try withOwner("of_member_\(format)") { bench, owner in
+      let group = "\(owner)_group"
+      try bench.cluster.psql("DROP ROLE IF EXISTS \(group)")
+      try bench.cluster.psql("CREATE ROLE \(group); GRANT \(group) TO \(owner)")
+      defer {
+        _ = try? bench.cluster.psql("DROP DATABASE \"\(bench.database)\" WITH (FORCE)")
+        _ = try? bench.cluster.psql("DROP ROLE \(group)")
+      }
+      try bench.cluster.psql(
+        """
+        GRANT CREATE ON SCHEMA public TO \(group);
+        CREATE TABLE of_group (id int PRIMARY KEY); INSERT INTO of_group VALUES (1); ALTER TABLE of_group OWNER TO \(group);
+        CREATE FUNCTION answer() RETURNS int LANGUAGE sql AS 'SELECT 42'; ALTER FUNCTION answer() OWNER TO \(group);
+        REVOKE EXECUTE ON FUNCTION answer() FROM PUBLIC; GRANT EXECUTE ON FUNCTION answer() TO \(group)
+        """, database: bench.database)
+      try bench.writePolicy(
+        url: bench.cluster.url(bench.database, user: owner),
+        more: "backup: {globals: false, format: \(format)}\nmigrations: {directory: ../migrations}")
+      #expect(try bench.holdfast("baseline", "--all").exit == 0)
+      let second = "\(bench.folder)/migrations/20250102000000_second"
+      try FileManager.default.createDirectory(atPath: second, withIntermediateDirectories: true)
+      try Data("CREATE TABLE second (id int)".utf8).write(to: URL(fileURLWithPath: "\(second)/migration.sql"))
+      let deploy = try bench.holdfast("deploy", "--json")
+      #expect(deploy.exit == 0, "\(deploy.stdout)\(deploy.stderr)")
+      let back = try bench.holdfast("rollback", "--confirm", bench.database)
+      #expect(back.exit == 0, "\(back.stderr)")
+      let owners = try bench.cluster.psql(
+        "SELECT relname, pg_get_userbyid(relowner) FROM pg_class WHERE relname IN ('of_group', 'second')",
+        database: bench.database)
+      #expect(owners == "of_group|\(group)")
+    }
+  }
+
   @Test func `who keeps a database from being copied is named`() throws {
     try withOwner("copying") { bench, owner in
       try bench.writePolicy(
