@@ -47,6 +47,8 @@ package enum CensusKind: String, Sendable, CaseIterable {
   case rowTypeOrder = "row_type_order"
   case systemSchema = "system_schema"
   case securityLabel = "security_label"
+  case generatedExpression = "generated_expression"
+  case identityType = "identity_type"
   // Notes.
   case foreignRows = "foreign_rows"
   case materializedRows = "materialized_rows"
@@ -91,6 +93,8 @@ package enum CensusKind: String, Sendable, CaseIterable {
     case .rowTypeOrder: "order of the fields in"
     case .systemSchema: "object in a system schema:"
     case .securityLabel: "security label of database"
+    case .generatedExpression: "expression of generated column"
+    case .identityType: "type of the sequence of identity column"
     case .foreignRows: "rows of foreign table"
     case .materializedRows: "rows of materialized view"
     case .generatedValues: "values of generated column"
@@ -112,7 +116,9 @@ package enum CensusKind: String, Sendable, CaseIterable {
     case .unloggedRows: "take the backups of the primary, or leave the rows out: backup.exclude_table_data"
     case .rowTypeOrder:
       "keep its fields in columns of their own; or create the table again with the inherited columns first, so that a dump changes nothing"
-    case .systemSchema: "move it to a schema of your own"
+    case .systemSchema: "move it to a schema of your own; give and take privileges once more after a restore"
+    case .generatedExpression: "set it again after a restore, or make the column the table's own"
+    case .identityType: "ALTER SEQUENCE … AS to the column's type, or once more after a restore"
     case .securityLabel: "set it again after a restore: SECURITY LABEL ON DATABASE"
     default: "take another backup; when it is missing again, look at pg_dump's messages"
     }

@@ -26,10 +26,13 @@ extension DeployRecord {
     }
   }
 
-  /// A journaled name that is none of Holdfast's.
+  /// A journaled name that is none of Holdfast's, or none of the kind that is meant there: what was kept is never named as what may go.
   package var foreignName: String? {
-    let names = [rollback?.temporaryName, rollback?.keptAs, copy?.name].compactMap { $0 } + keptNames
-    return names.first { !isOwn($0) }
+    let named: [(String?, [DatabaseKind])] = [
+      (rollback?.temporaryName, [.restore, .standby]), (rollback?.keptAs, [.before, .undone]), (copy?.name, [.standby]),
+    ]
+    return named.lazy.compactMap { name, kinds in name.flatMap { isOwn($0, kinds) ? nil : $0 } }.first
+      ?? keptNames.first { !isOwn($0) }
   }
 }
 

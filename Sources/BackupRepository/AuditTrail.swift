@@ -8,7 +8,9 @@ import StreamPipeline
 package struct AuditTrail: Sendable {
   private let path: String
 
-  package init(_ repository: Repository) { path = "\(repository.path)/audit.jsonl" }
+  static let file = "audit.jsonl"
+
+  package init(_ repository: Repository) { path = "\(repository.path)/\(Self.file)" }
 
   package struct Entry: Sendable, Equatable, Codable {
     package var at: Date

@@ -11,7 +11,7 @@ package struct DeployJournal: Sendable {
   /// Opens a deploy's journal, and makes its folder where there is none.
   package init(_ repository: Repository, policy: String, id: String) throws(Failure) {
     self.id = id
-    let folder = "\(repository.folder(of: policy))/deploys/\(id)"
+    let folder = "\(try repository.journals(of: policy))/\(id)"
     try makeFolder(folder)
     file = RecordFile(path: "\(folder)/journal.jsonl", of: id)
   }
@@ -39,7 +39,7 @@ extension Repository {
   ///
   /// - Throws: `journal_damaged`, `cannot_read`: a deploy that cannot be read may be one that was interrupted.
   package func deploys(of policy: String) throws(Failure) -> [DeployRecord] {
-    let folder = "\(folder(of: policy))/deploys"
+    let folder = try journals(of: policy)
     var records: [DeployRecord] = []
     for name in try folderNames(folder) where isDeploy("\(folder)/\(name)") {
       let path = "\(folder)/\(name)/journal.jsonl"
@@ -51,6 +51,17 @@ extension Repository {
       if let record = DeployRecord(id: name, events: events) { records.append(record) }
     }
     return records.sorted { ($0.startedAt, $0.id) > ($1.startedAt, $1.id) }
+  }
+
+  /// The folder of a policy's journals.
+  ///
+  /// - Throws: `foreign_folder`: a link leads to somebody's else.
+  fileprivate func journals(of policy: String) throws(Failure) -> String {
+    let path = "\(folder(of: policy))/deploys"
+    guard fileKind(path) == .link else { return path }
+    throw Failure(
+      "foreign_folder", exit: .dataDamaged, what: "deploys of \(policy)", why: "\(path) is a symbolic link",
+      nextStep: "Holdfast makes no links there: look where it leads, and put the folder itself in its place")
   }
 
   /// Files are none, whatever a file manager left there. What cannot be looked at may be one.

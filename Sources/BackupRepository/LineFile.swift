@@ -34,10 +34,18 @@ struct LineFile {
     return try bytes(descriptor, start..<(end - 1))
   }
 
+  /// No line of ours is as long.
+  private static let longestLine: off_t = 4 << 20
+
   /// Where the last line before a place ends: after its newline; 0 when there is none.
   private func endOfLine(_ descriptor: Int32, before place: off_t) throws(Failure) -> off_t {
     var end = place
     while end > 0 {
+      guard place - end <= Self.longestLine else {
+        throw Failure(
+          "cannot_read", exit: .dataDamaged, what: "reading \(path)", why: "its last line is longer than 4 MiB",
+          nextStep: "look where it came from, and put it elsewhere: Holdfast writes no such line")
+      }
       let start = max(0, end - (64 << 10))
       if let newline = try bytes(descriptor, start..<end).lastIndex(of: 0x0A) { return start + off_t(newline) + 1 }
       end = start

@@ -23,8 +23,32 @@ package struct Repository: Sendable {
   package static func create(_ path: String, id: String? = nil) throws(Failure) -> Repository? {
     guard access(marker(path), F_OK) != 0 else { return nil }
     try makeFolder(path)
+    try refuseForeignFiles(path)
     if let backup = try lastBackup(in: path) { _ = try repair(path, backup) } else { try mark(path, id) }
     return try open(path)
+  }
+
+  /// A folder with files of somebody's is none: they would be hidden from git, and may be the wrong disk's.
+  private static func refuseForeignFiles(_ path: String) throws(Failure) {
+    let known: Set<String> = ["lost+found", ".gitignore", ".gitkeep", ".DS_Store", AuditTrail.file]
+    var foreign: String?
+    for name in try folderNames(path) where foreign == nil {
+      if known.contains(name) || name.hasPrefix(".partial-") || name.hasPrefix(".nfs") { continue }
+      if fileKind("\(path)/\(name)") == .folder, try holdsNothingElse("\(path)/\(name)") { continue }
+      foreign = name
+    }
+    guard let first = foreign else { return }
+    throw Failure(
+      "cannot_write", exit: .cannotWrite, what: "repository \(path)",
+      why: "the folder is not empty and is no repository: \(first) is in it",
+      nextStep: "name a new or an empty folder as repository, or move those files elsewhere")
+  }
+
+  /// What a policy's folder has: backups, journals of deploys, locks.
+  private static func holdsNothingElse(_ folder: String) throws(Failure) -> Bool {
+    try folderNames(folder).allSatisfy {
+      $0.hasPrefix(".") || $0 == "deploys" || fileKind("\(folder)/\($0)/manifest.json") == .file
+    }
   }
 
   /// Opens one to write into it.
@@ -158,7 +182,7 @@ package struct Repository: Sendable {
       "unmarked_repository", exit: .dataDamaged, what: "repository \(path)",
       why: "its holdfast.json is missing, though backups lie there (\(backup))",
       nextStep: "if it is the right folder, put the file back, or a new one: "
-        + "echo '\(markerText(id).dropLast())' > '\(path)/holdfast.json'")
+        + "echo \(shellWord(String(markerText(id).dropLast()))) > \(shellWord("\(path)/holdfast.json"))")
   }
 
   /// The folder of one policy's backups.

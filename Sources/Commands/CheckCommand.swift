@@ -52,10 +52,10 @@ struct CheckCommand {
     ]
     for (sign, kind) in [("✗", CheckFinding.Kind.problem), ("!", .warning)] {
       for finding in findings where finding.kind == kind {
-        lines.append("  \(sign) \(finding.text)")
-        if let fix = finding.fix { lines.append("      → \(fix)") }
+        lines.append("  \(sign) \(oneLine(finding.text))")
+        if let fix = finding.fix { lines.append("      → \(oneLine(fix))") }
       }
     }
-    return (lines + fine.map { "  ✓ \($0.text)" }).joined(separator: "\n") + "\n"
+    return (lines + fine.map { "  ✓ \(oneLine($0.text))" }).joined(separator: "\n") + "\n"
   }
 }

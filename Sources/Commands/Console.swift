@@ -46,7 +46,10 @@ struct Console: Sendable {
   }
 
   /// A line to stderr.
-  func say(_ line: String) { say(line, word: line.hasPrefix("warning: ") ? "warning:" : "") }
+  func say(_ line: String) {
+    let warns = line.hasPrefix("warning: ")
+    say(warns ? oneLine(line) : line, word: warns ? "warning:" : "")
+  }
 
   /// To stderr as it is, without a line's end.
   func raw(_ text: some StringProtocol) { _ = write(String(text), to: 2) }

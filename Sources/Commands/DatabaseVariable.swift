@@ -17,7 +17,7 @@ struct DatabaseVariable {
   static func find(environment: [String: String], _ prisma: PrismaProject?) throws(Failure) -> DatabaseVariable {
     let files = CommandContext.environmentFiles.map { ($0, EnvironmentFile(path: $0).variables) }
     let places = [("the environment", environment)] + files
-    let names = [prisma?.urlVariable, "DATABASE_URL"].compactMap { $0 }
+    let names = [prisma?.urlVariable.flatMap { $0 == "DATABASE_URL" ? nil : $0 }, "DATABASE_URL"].compactMap { $0 }
     for (origin, variables) in places {
       guard let name = names.first(where: { variables[$0]?.isEmpty == false }) else { continue }
       // From the same place: a direct URL that was left over from elsewhere may be of another database.

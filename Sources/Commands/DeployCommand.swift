@@ -83,7 +83,10 @@ struct DeployCommand {
       }
     }
     try context.confirm(open.database, unless: changedNothing)
-    let (record, ending) = try work.abandon()
+    let (record, ending) = try work.abandon { () throws(Failure) in
+      // What the interrupted script left is known only now.
+      if changedNothing { try context.confirm(open.database, unless: false) }
+    }
     guard ending == .needsRollback else {
       let state =
         ending == .asBefore
@@ -93,16 +96,7 @@ struct DeployCommand {
         json: ["deploy": .string(record.id), "state": .string("abandoned")],
         text: "\(record.id) is given up; \(state).\n")
     }
-    let isConfirmed = !(open.state == .open && open.applied.isEmpty)
-    do throws(Failure) {
-      return try RollbackCommand(context: context).run(policy, .deploy(record.id), confirmed: isConfirmed)
-    } catch {
-      guard error.code == "not_confirmed" else { throw error }
-      throw Failure(
-        error.code, exit: error.exit, what: "abandon of \(record.id)",
-        why: "the deploy is given up, but it changed the database: only a rollback brings back the state before",
-        nextStep: "holdfast rollback --deploy \(record.id) --confirm \(record.database)")
-    }
+    return try RollbackCommand(context: context).run(policy, .deploy(record.id), confirmed: true)
   }
 }
 

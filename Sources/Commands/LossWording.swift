@@ -8,7 +8,8 @@ extension RollbackPlan {
     if let unreadable {
       return ["what was written since: it cannot be told, since the database cannot be read (\(unreadable))"]
     }
-    let lines = losses(uncounted: "deleted rows are counted after the restore")
+    let lines = losses(
+      uncounted: copy == nil ? "deleted rows are counted after the restore" : "deleted rows are not counted")
     guard !countedAll else {
       return lines.isEmpty ? [nothingLost] : ["what was written since"] + lines
     }

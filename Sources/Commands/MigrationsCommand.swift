@@ -52,20 +52,20 @@ struct MigrationsCommand {
     for (word, names) in groups {
       for name in names {
         let lack = word == "pending" && folder.isWithoutScript(name) ? ": it has no migration.sql" : ""
-        lines.append("  \(padded(word, 12))\(name)\(lack)")
+        lines.append("  \(padded(word, 12))\(oneLine(name))\(lack)")
         guard word == "failed", let row = rows.last(where: { $0.name == name && $0.isFailed }) else { continue }
         lines.append("              began \(row.startedAt.prefix(16)) UTC")
         lines += (row.logs ?? "").split(whereSeparator: \.isNewline).prefix(12).map { "              \($0)" }
       }
     }
-    return (lines + next).joined(separator: "\n") + "\n"
+    return (lines + next.map(oneLine)).joined(separator: "\n") + "\n"
   }
 
   private func nextSteps(
     _ status: MigrationStatus, _ folder: MigrationFolder, _ worker: String?, _ interrupted: DeployRecord?
   ) -> [String] {
     if !status.running.isEmpty, let worker { return ["next: wait; a session holds the migration lock: \(worker)"] }
-    if !status.failed.isEmpty, let interrupted {
+    if !status.failed.isEmpty || !status.running.isEmpty, let interrupted {
       return ["next: deploy \(interrupted.id) was interrupted: holdfast resume, or holdfast abandon"]
     }
     if let name = status.failed.first {

@@ -36,8 +36,8 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
 
   func headline(_ text: String) { say(text) }
   func note(_ text: String) {
-    if let warning = warning(in: text), !warnings.add(warning) { return }
-    say("  \(text)")
+    guard let warning = warning(in: text) else { return say("  \(text)") }
+    if warnings.add(warning) { say("  \(oneLine(text))") }
   }
 
   func output(_ bytes: UnsafeRawBufferPointer) {

@@ -106,13 +106,13 @@ struct RollbackCommand {
     let taken = "\(minuteText(manifest.createdAt)) UTC, \(ageText(manifest.createdAt, now: now)) ago"
     if plan.mode == .resolveOnly {
       return """
-        \(policy.name) (\(policy.environment)): nothing of \(plan.undoes.joined(separator: ", ")) is left in \(plan.database)
+        \(policy.name) (\(policy.environment)): nothing of \(oneLine(plan.undoes.joined(separator: ", "))) is left in \(plan.database)
           \(padded("resolves", 12))its row in the history; no data is touched, nothing is lost
 
         """
     }
     var lines = ["\(policy.name) (\(policy.environment)): \(plan.database) goes back to \(taken)"]
-    func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(text)") }
+    func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(oneLine(text))") }
     if !plan.undoes.isEmpty { add("undoes", plan.undoes.joined(separator: ", ")) }
     if let copy = plan.copy {
       add("renames", "\(copy.name), the standby copy of \(plan.backup.id)")
@@ -137,9 +137,9 @@ struct RollbackCommand {
       add(index == 0 ? "stays done" : "", "\(oneLine(line)): no rollback of a database takes that back")
     }
     add("interrupts", sessionsText(plan.sessions))
-    if !plan.unstoppable.isEmpty {
-      add("blocked by", "sessions of \(plan.unstoppable.joined(separator: ", ")), which this role may not end")
-      add("", "as a superuser: GRANT pg_signal_backend TO it; a superuser's sessions have to end by themselves")
+    if let sessions = plan.unstoppable, !sessions.isEmpty {
+      add("blocked by", "sessions of \(sessions.all.joined(separator: ", ")), which this role may not end")
+      for remedy in sessions.remedies { add("", "as a superuser: \(remedy)") }
     }
     if plan.liveExists { add("keeps", "the current database as \(plan.keptAs) (holdfast undo)") }
     if !plan.staying.isEmpty { add("stays there", plan.staying.joined(separator: ", ")) }
@@ -152,7 +152,7 @@ struct RollbackCommand {
       "\(policy.name) (\(policy.environment)): \(plan.database) is to become what it was before the rollback of "
         + "\(minuteText(plan.since)) UTC, \(ago) ago"
     ]
-    func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(text)") }
+    func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(oneLine(text))") }
     add("renames", "\(plan.brings), the database that the rollback replaced")
     for deploy in plan.newer {
       let done = deploy.applied.isEmpty ? "" : ": \(deploy.applied.joined(separator: ", "))"
@@ -175,7 +175,7 @@ struct RollbackCommand {
   private func done(_ outcome: RollBackDeploy.Outcome) -> String {
     let plan = outcome.plan
     if plan.mode == .resolveOnly {
-      return "\(plan.undoes.joined(separator: ", ")) is marked as rolled back; fix it, then: holdfast deploy\n"
+      return "\(oneLine(plan.undoes.joined(separator: ", "))) is marked as rolled back; fix it, then: holdfast deploy\n"
     }
     let kept = plan.liveExists ? " The database before is kept as \(plan.keptAs)." : ""
     return

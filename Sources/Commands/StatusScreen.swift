@@ -85,9 +85,16 @@ struct StatusScreen {
     let ago = padded("\(ageText(deploy.startedAt, now: now)) ago", 10)
     let text = "\(deploy.id)  \(padded(deploy.state.rawValue, 13))\(ago)  \(counted(deploy.pending.count, "migration"))"
     guard deploy.id == report.failedDeploy?.id, let snapshot = deploy.backup else { return text }
-    let instead = deploy.failed.map { "fix the script and: holdfast resolve \(shellWord($0)) --rolled-back" }
+    // Rolled back once and undone, or behind a newer one, it has to be named.
+    let isNext = if case .stands(let next) = report.lastDeploy { next.id == deploy.id } else { false }
+    let back = isNext ? "holdfast rollback" : "holdfast rollback \(policy.name) --deploy \(deploy.id)"
     // Without a failed migration a health check failed, or another program.
-    return "\(text)   -> holdfast rollback, or \(instead ?? "keep it as it is: holdfast release \(snapshot)")"
+    guard let failed = deploy.failed else {
+      return "\(text)   -> \(back), or keep it as it is: holdfast release \(snapshot)"
+    }
+    return deploy.failedAtomically
+      ? "\(text)   -> \(back), or correct what failed and: holdfast resolve \(shellWord(failed)) --rolled-back"
+      : "\(text), a part of \(failed) may have stayed   -> \(back)"
   }
 
   private var rollbackText: String? {

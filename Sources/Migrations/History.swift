@@ -61,10 +61,11 @@ package struct MigrationStatus: Sendable, Equatable {
     rolledBack = Self.unique(rows.map(\.name).filter { !live.contains($0) })
     missing = Self.unique(rows.filter(\.isLive).map(\.name).filter { !onDisk.contains($0) })
     edited = []
+    // The live row's checksum: an earlier, rolled-back one may be that of a mended file.
+    let liveRows = Dictionary(rows.filter(\.isApplied).map { ($0.name, $0) }) { _, last in last }
+    let texts = Dictionary(folder.migrations.map { ($0.name, $0.text) }) { first, _ in first }
     for name in applied {
-      // The live row's checksum: an earlier, rolled-back one may be that of a mended file.
-      guard let row = rows.last(where: { $0.name == name && $0.isApplied }),
-        let text = folder.migration(name)?.text, try !ChecksumMatch.matches(row.checksum, text)
+      guard let row = liveRows[name], let text = texts[name] ?? nil, try !ChecksumMatch.matches(row.checksum, text)
       else { continue }
       edited.append(name)
     }

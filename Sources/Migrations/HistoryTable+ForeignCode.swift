@@ -15,7 +15,10 @@ extension HistoryTable {
     let isOwn = !session.isInTransaction
     if isOwn { try session.query("BEGIN") }
     do throws(Failure) {
-      if isThere { try session.query("LOCK TABLE ONLY \(name) IN ROW EXCLUSIVE MODE") }
+      if isThere {
+        try keepNames()
+        try session.query("LOCK TABLE ONLY \(name) IN ROW EXCLUSIVE MODE")
+      }
       try refuseForeignCode()
       try body()
       if isOwn { try session.query("COMMIT") }
@@ -23,6 +26,14 @@ extension HistoryTable {
       if isOwn { _ = session.attempt("ROLLBACK") }
       throw error
     }
+  }
+
+  /// Who owns the schema, or the database, may give its name to another one, whatever is locked in it: then what is written by the table's
+  /// name goes elsewhere than what was looked at. Only a superuser can keep that from happening, and has the most to lose.
+  private func keepNames() throws(Failure) {
+    let role = try session.query("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")
+    guard try Row(role.first).flag(0) else { return }
+    try session.query("LOCK TABLE pg_catalog.pg_namespace IN SHARE MODE")
   }
 
   /// A trigger, a rule, or a function behind an index, a check or a default runs with the rights of whoever writes. Only a superuser's, or
@@ -58,14 +69,14 @@ extension HistoryTable {
       JOIN pg_catalog.pg_class t ON t.oid = k.conrelid
       UNION ALL SELECT 'policy ' || pg_catalog.quote_ident(p.polname), h.relowner FROM history h
       JOIN pg_catalog.pg_policy p ON p.polrelid = h.oid WHERE pg_catalog.row_security_active(h.oid)
-      -- Nothing depends on the server's own functions, and some of them run what they are given.
+      -- Nothing depends on the server's own functions, and some of them, and of an extension's, run what they are given.
       UNION ALL SELECT 'function ' || f.oid::pg_catalog.regprocedure::text, h.relowner FROM history h JOIN (
         SELECT conrelid AS relation, conbin::text AS tree FROM pg_catalog.pg_constraint
         UNION ALL SELECT adrelid, adbin::text FROM pg_catalog.pg_attrdef
       ) part ON part.relation = h.oid
       CROSS JOIN LATERAL pg_catalog.regexp_matches(part.tree, ':(funcid|opfuncid) ([0-9]+)', 'g') m
-      JOIN pg_catalog.pg_proc f ON f.oid = m[2]::pg_catalog.oid AND f.oid < 16384 AND f.provolatile <> 'i'
-        AND f.proname NOT IN ('now', 'statement_timestamp', 'clock_timestamp', 'gen_random_uuid')
+      JOIN pg_catalog.pg_proc f ON f.oid = m[2]::pg_catalog.oid AND f.provolatile <> 'i' AND (f.oid >= 16384
+        OR f.proname NOT IN ('now', 'statement_timestamp', 'clock_timestamp', 'gen_random_uuid'))
       UNION ALL SELECT CASE WHEN f.oid IS NOT NULL THEN 'function ' || f.oid::pg_catalog.regprocedure::text
         WHEN o.oid IS NOT NULL THEN 'operator ' || o.oid::pg_catalog.regoperator::text
         ELSE 'type ' || y.oid::pg_catalog.regtype::text END, COALESCE(f.proowner, o.oprowner, y.typowner)

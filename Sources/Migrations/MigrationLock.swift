@@ -17,16 +17,26 @@ package struct AdvisoryLock: Sendable {
 
   /// Takes the lock for the rest of the session.
   ///
-  /// - Parameter seconds: how long to ask again while another session holds it.
+  /// - Parameters:
+  ///   - seconds: how long to ask again while another session holds it.
+  ///   - endsStrangers: ends sessions that hold it and can be no run of Holdfast's; told by `log`.
   /// - Throws: `locked`, naming the holder.
   package func take(
-    _ session: Session, waiting seconds: Double, cancellation: Cancellation
+    _ session: Session, waiting seconds: Double, endsStrangers: Bool = false, log: Log = .silent,
+    cancellation: Cancellation
   ) throws(Failure) {
-    let deadline = Date(timeIntervalSinceNow: seconds)
+    let start = Date()
+    var wait = seconds
     while true {
       let taken = try session.query("SELECT pg_catalog.pg_try_advisory_lock(\(arguments))")
       if try Row(taken.first).flag(0) { return }
-      guard Date() < deadline else { throw try held(session) }
+      if endsStrangers {
+        let ended = try holders(session, isWaiting: true).endStrangers(session)
+        for holder in ended { log.warning("ended \(holder.text): it held the \(what) and is no run of Holdfast's") }
+        // One that comes back at once has ten seconds of it.
+        if !ended.isEmpty { wait = max(wait, 10) }
+      }
+      guard Date().timeIntervalSince(start) < wait else { throw try held(session) }
       try cancellation.check()
       usleep(100_000)
     }
@@ -46,27 +56,19 @@ package struct AdvisoryLock: Sendable {
 
   /// Who has the lock of the session's database.
   ///
-  /// - Returns: its pid, name and age; nil when nobody has it.
-  package func holder(_ session: Session) throws(Failure) -> String? {
-    let holders = try session.query(
-      """
-      SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unnamed'),
-        ', connected for ' || extract(epoch FROM pg_catalog.clock_timestamp() - a.backend_start)::bigint || ' s'
-      FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid)
-      WHERE l.locktype = 'advisory' AND l.granted AND \(condition)
+  /// - Returns: its pid, name, role and age; nil when nobody has it.
+  package func holder(_ session: Session) throws(Failure) -> String? { try holders(session).all(session).first?.text }
+
+  /// - Parameter isWaiting: those that wait for it, too.
+  private func holders(_ session: Session, isWaiting: Bool = false) -> LockHolders {
+    LockHolders(
+      where: """
+        \(condition)\(isWaiting ? "" : " AND l.granted")
         AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
-      """)
-    return try holders.first.map { (values) throws(Failure) in
-      let row = try Row(values)
-      // An ordinary role does not see since when another one's session is there.
-      return "pid \(try row.text(0)) (\(try row.text(1)))\(row[2] ?? "")"
-    }
+        """, of: session.target.database)
   }
 
   private func held(_ session: Session) throws(Failure) -> Failure {
-    Failure(
-      "locked", exit: .locked, what: "\(what) of \(session.target.database)",
-      why: "another session holds it: \(try holder(session) ?? "it has just let go")",
-      nextStep: "wait until it has ended, then run the same command again")
+    try holders(session).all(session).failure("\(what) of \(session.target.database)", lock: "it")
   }
 }

@@ -45,7 +45,8 @@ extension CensusReader {
 
   private static func rules(excluded: String, subscriptions: Bool) -> [Rule] {
     (subscriptions ? [subscription] : []) + [userMapping, sequence(excluded), rowSecurity]
-      + [extensionRows, extensionObjects, unloggedRows(excluded), systemSchema, securityLabel]
+      + [extensionRows, extensionObjects, unloggedRows(excluded), systemSchema, systemPrivileges, securityLabel]
+      + [generatedExpression(excluded), identityType(excluded)]
       + [foreignRows, materializedRows, generatedValues(excluded), triggerState, extensionOwner, replicationSlot]
   }
 
@@ -170,24 +171,85 @@ extension CensusReader {
 
   // MARK: What no dump carries
 
-  /// An immutable function may have been replaced since, or read tables against its promise.
+  /// What computes them may be another since: an immutable function may have been replaced, or read tables against its promise, and the
+  /// configuration of a text search may have been changed.
   private static func generatedValues(_ excluded: String) -> Rule {
     Rule(
       kind: .generatedValues,
       sql: """
-        SELECT pg_catalog.format('%I.%I.%I', n.nspname, c.relname, a.attname), pg_catalog.min(p.oid::pg_catalog.regprocedure::text)
+        SELECT pg_catalog.format('%I.%I.%I', n.nspname, c.relname, a.attname),
+          pg_catalog.min(pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0))
         FROM \(relations)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attgenerated = 's'
         JOIN pg_catalog.pg_attrdef e ON e.adrelid = c.oid AND e.adnum = a.attnum
         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = e.oid
-          AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-        JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid
+          AND d.refobjid >= 16384 AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass,
+            'pg_catalog.pg_operator'::pg_catalog.regclass, 'pg_catalog.pg_ts_config'::pg_catalog.regclass,
+            'pg_catalog.pg_ts_dict'::pg_catalog.regclass, 'pg_catalog.pg_collation'::pg_catalog.regclass)
         WHERE c.relkind IN ('r', 'p') AND \(isUsers) AND c.oid <> ALL (\(excluded)) AND NOT EXISTS (
-          SELECT FROM pg_catalog.pg_depend m WHERE m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND m.objid = p.oid
-            AND m.deptype = 'e')
+          SELECT FROM pg_catalog.pg_depend m WHERE m.classid = d.refclassid AND m.objid = d.refobjid AND m.deptype = 'e')
         GROUP BY 1
         """,
-      why: "a restore computes them again with function {}: they differ where it, or what it reads, has changed since")
+      why: "a restore computes them again with {}: they differ where it, or what it reads, has changed since")
+  }
+
+  /// A table that has a generated column from another one may compute it in its own way.
+  private static func generatedExpression(_ excluded: String) -> Rule {
+    Rule(
+      kind: .generatedExpression,
+      sql: """
+        SELECT DISTINCT pg_catalog.format('%I.%I.%I', n.nspname, c.relname, a.attname), i.inhparent::pg_catalog.regclass::text
+        FROM \(relations)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attgenerated <> '' AND NOT a.attislocal
+        JOIN pg_catalog.pg_attrdef e ON e.adrelid = c.oid AND e.adnum = a.attnum
+        JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+        JOIN pg_catalog.pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname AND p.attgenerated <> ''
+        JOIN pg_catalog.pg_attrdef f ON f.adrelid = p.attrelid AND f.adnum = p.attnum
+        WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND \(isUsers) AND c.oid <> ALL (\(excluded))
+          AND pg_catalog.pg_get_expr(e.adbin, e.adrelid) <> pg_catalog.pg_get_expr(f.adbin, f.adrelid)
+        """, why: "it computes its values in its own way, and a dump has only how {} does")
+  }
+
+  /// An identity column's sequence may have been given another type than the column's, which no dump tells: with it go its limits.
+  private static func identityType(_ excluded: String) -> Rule {
+    func limit(_ smallint: String, _ integer: String, _ bigint: String) -> String {
+      "CASE q.seqtypid WHEN 21 THEN \(smallint) WHEN 23 THEN \(integer) ELSE \(bigint) END"
+    }
+    return Rule(
+      kind: .identityType,
+      sql: """
+        SELECT pg_catalog.format('%I.%I.%I', n.nspname, c.relname, a.attname), pg_catalog.format_type(q.seqtypid, NULL)
+        FROM \(relations)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attidentity <> ''
+        JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.oid
+          AND d.refobjsubid = a.attnum AND d.deptype = 'i' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        JOIN pg_catalog.pg_sequence q ON q.seqrelid = d.objid AND q.seqtypid <> a.atttypid
+        WHERE c.relkind IN ('r', 'p') AND \(isUsers) AND c.oid <> ALL (\(excluded))
+          AND CASE WHEN q.seqincrement > 0 THEN q.seqmax = \(limit("32767", "2147483647", "9223372036854775807"))
+            ELSE q.seqmin = \(limit("-32768", "-2147483648", "-9223372036854775808")) END
+        """, why: "its sequence is of type {}, and gets the column's type and limits from a restore")
+  }
+
+  /// Whoever makes a server gives everybody the right to read that schema, but for a few of it, and nothing else.
+  private static var systemPrivileges: Rule {
+    Rule(
+      kind: .systemSchema,
+      sql: """
+        WITH given (name, owner, acl, expected) AS (
+          SELECT c.oid::pg_catalog.regclass::text, c.relowner, c.relacl, c.relname NOT IN ('sql_parts', 'transforms') AND NOT pg_catalog.starts_with(c.relname, '_')
+          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+          WHERE n.nspname = 'information_schema' AND c.oid < 16384 AND c.relkind IN ('r', 'v')
+          UNION ALL SELECT 'schema information_schema', n.nspowner, n.nspacl, true
+          FROM pg_catalog.pg_namespace n WHERE n.nspname = 'information_schema'
+        ), public (name, owner, acl, expected, reads, others) AS (
+          SELECT g.*, EXISTS (SELECT FROM pg_catalog.aclexplode(g.acl) a
+              WHERE a.grantee = 0 AND a.privilege_type IN ('SELECT', 'USAGE')),
+            EXISTS (SELECT FROM pg_catalog.aclexplode(g.acl) a
+              WHERE a.grantee <> g.owner AND NOT (a.grantee = 0 AND a.privilege_type IN ('SELECT', 'USAGE')))
+          FROM given g
+        )
+        SELECT pg_catalog.format('privileges on %s', name), NULL FROM public WHERE reads <> expected OR others
+        """, why: "they were changed, and pg_dump leaves out those of that schema")
   }
 
   /// `ALTER TABLE … DISABLE TRIGGER ALL` disables those of foreign keys too, which a dump knows only as constraints.

@@ -104,6 +104,17 @@ extension OwnersRights {
       WHERE NOT r.rolsuper AND r.rolname <> current_user)
     """
 
+  /// SQL: whoever owns the schema, or the database, may put another table in the place of this one after the look at it, and before it is read
+  /// by its name.
+  private static func canBeExchanged(_ table: String) -> String {
+    """
+    EXISTS (SELECT FROM pg_catalog.pg_namespace s JOIN pg_catalog.pg_database b ON b.datname = pg_catalog.current_database()
+      JOIN pg_catalog.pg_roles o ON o.oid = CASE pg_catalog.pg_get_userbyid(s.nspowner) WHEN 'pg_database_owner' THEN b.datdba
+        ELSE s.nspowner END
+      WHERE s.oid = \(table).relnamespace AND NOT o.rolsuper AND o.rolname <> current_user)
+    """
+  }
+
   /// SQL: whose rights a table is read with; NULL: ours. The empty name: nobody's, as code of several owners is behind it.
   ///
   /// - Parameter table: the alias of a row of `pg_class`, in a query with `foreignCode`.
@@ -115,7 +126,7 @@ extension OwnersRights {
           AND l.oid IN (SELECT relation FROM foreign_code))) THEN ''
       WHEN pg_catalog.pg_get_userbyid(\(table).relowner) <> current_user
         THEN pg_catalog.pg_get_userbyid(\(table).relowner)::pg_catalog.text
-      WHEN \(table).oid IN (SELECT relation FROM foreign_code) THEN '' END
+      WHEN \(table).oid IN (SELECT relation FROM foreign_code) OR \(canBeExchanged(table)) THEN '' END
     """
   }
 }

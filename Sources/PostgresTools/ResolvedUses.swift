@@ -3,7 +3,7 @@ import Diagnostics
 /// Which functions and operators, other than built-in ones, the definitions of a database use, how often, and how often they use parameters.
 ///
 /// A dump names an operator in most expressions, with its schema. In some SQL has no place for the name: `IS DISTINCT FROM`, `NULLIF`,
-/// `CASE x WHEN`, `JOIN USING`. There the server looks it up once more when the dump is restored, under another search path, and may find
+/// `CASE x WHEN`, `JOIN USING`, and a comparison of rows has room for one operator only. There the server looks it up once more when the dump is restored, under another search path, and may find
 /// another one: for `citext` the comparison of `text`. Likewise a name in a function's body may be a parameter before, and a column after.
 /// The dumped text of the restored database is the same as before, or seems another wording of it; its catalog is not.
 package struct ResolvedUses: Sendable, Equatable {
@@ -21,14 +21,15 @@ package struct ResolvedUses: Sendable, Equatable {
     let catalog = "::pg_catalog.regclass"
     return """
       WITH \(ExpressionTrees.own(version)), uses AS (
-        SELECT t.class, t.id, m[1] AS kind, m[2]::pg_catalog.oid AS used, pg_catalog.count(*) AS times
-        FROM own t, pg_catalog.regexp_matches(t.tree, ':(opno|funcid|aggfnoid|winfnoid) ([0-9]+)', 'g') m
-        WHERE m[2]::bigint >= 16384 GROUP BY 1, 2, 3, 4
+        SELECT t.class, t.id, m[1] AS kind, o.id::pg_catalog.oid AS used, pg_catalog.count(*) AS times
+        FROM own t, pg_catalog.regexp_matches(t.tree, ':(opno|funcid|aggfnoid|winfnoid|opnos) (?:\\(o )?([0-9 ]*[0-9])', 'g') m,
+          pg_catalog.regexp_split_to_table(m[2], ' +') o (id)
+        WHERE o.id::bigint >= 16384 GROUP BY 1, 2, 3, 4
       )
       SELECT site.type || ' ' || site.identity || ' uses ' || used.type || ' ' || used.identity || ' ' || u.times || ' times'
       FROM uses u CROSS JOIN LATERAL pg_catalog.pg_identify_object(u.class, u.id, 0) site
       CROSS JOIN LATERAL pg_catalog.pg_identify_object(
-        CASE u.kind WHEN 'opno' THEN 'pg_catalog.pg_operator' ELSE 'pg_catalog.pg_proc' END\(catalog), u.used, 0) used
+        CASE WHEN u.kind IN ('opno', 'opnos') THEN 'pg_catalog.pg_operator' ELSE 'pg_catalog.pg_proc' END\(catalog), u.used, 0) used
       WHERE site.identity IS NOT NULL AND used.identity IS NOT NULL
       UNION ALL
       SELECT site.type || ' ' || site.identity || ' uses parameters ' || p.times || ' times'

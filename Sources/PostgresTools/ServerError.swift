@@ -1,5 +1,6 @@
 import CLibPQ
 import Diagnostics
+import Foundation
 
 /// An error that the server reported, or the loss of the connection (no SQLSTATE).
 package struct ServerError: Error, Sendable {
@@ -61,8 +62,15 @@ package struct ServerError: Error, Sendable {
     }
   }
 
+  /// Of a text of the server's: it may hold a whole row, or anything.
+  private static let mostBytes = 8 << 10
+
   static func field(_ code: Unicode.Scalar, of result: OpaquePointer) -> String? {
-    PQresultErrorField(result, Int32(code.value)).map { String(cString: $0) }
+    PQresultErrorField(result, Int32(code.value)).map { text in
+      let length = strnlen(text, mostBytes + 1)
+      let bytes = UnsafeRawBufferPointer(start: text, count: min(length, mostBytes))
+      return String(decoding: bytes, as: UTF8.self) + (length > mostBytes ? "…" : "")
+    }
   }
 
   /// The failure of a run that is being stopped; nil when it is not.

@@ -71,7 +71,7 @@ extension Session {
       var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN | POLLOUT), revents: 0)
       _ = poll(&waiting, 1, 100)
       guard waiting.revents != 0 else { continue }
-      return waiting.revents & Int16(POLLIN) == 0 || PQconsumeInput(connection) == 1
+      return waiting.revents & Int16(POLLIN) == 0 || takeInput()
     }
     return false
   }

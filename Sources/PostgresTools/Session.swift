@@ -311,7 +311,14 @@ package final class Session: @unchecked Sendable {
     if let giveUp, giveUp < .now { return false }
     var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
     _ = poll(&waiting, 1, 100)
-    return waiting.revents == 0 || PQconsumeInput(connection) == 1
+    return waiting.revents == 0 || takeInput()
+  }
+
+  /// Takes what has come. Notifications, which nobody has asked for, would be kept for ever.
+  func takeInput() -> Bool {
+    guard PQconsumeInput(connection) == 1 else { return false }
+    while let notification = PQnotifies(connection) { PQfreemem(notification) }
+    return true
   }
 
   /// On a thread of its own: PQcancel connects, and waits for the server without a limit.

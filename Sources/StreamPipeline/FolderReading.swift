@@ -36,16 +36,20 @@ package func contents(_ path: String, atMost megabytes: Int) throws(Failure) -> 
   }
   let file = FileDescriptor(adopting: number, path: path)
   try file.refuseSpecial()
+  func tooLarge() -> Failure {
+    Failure(
+      "cannot_read", exit: .dataDamaged, what: "reading \(path)", why: "it is larger than \(megabytes) MiB",
+      nextStep: "look where it came from: Holdfast writes no such file")
+  }
+  // Before anything of it is in memory.
+  var status = stat()
+  guard fstat(number, &status) == 0, status.st_size <= megabytes << 20 else { throw tooLarge() }
   var data = Data()
   try withDataBuffer { (buffer) throws(Failure) in
     while true {
       let count = try file.read(into: buffer)
       if count == 0 { return }
-      guard data.count + count <= megabytes << 20 else {
-        throw Failure(
-          "cannot_read", exit: .dataDamaged, what: "reading \(path)", why: "it is larger than \(megabytes) MiB",
-          nextStep: "look where it came from: Holdfast writes no such file")
-      }
+      guard data.count + count <= megabytes << 20 else { throw tooLarge() }
       data.append(contentsOf: buffer[..<count])
     }
   }

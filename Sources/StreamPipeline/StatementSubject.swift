@@ -73,8 +73,9 @@ struct StatementSubject: Hashable {
     while names.rest.first == 0x20 || names.rest.first == 0x0A { names.rest.removeFirst() }
     for words in ["ADD CONSTRAINT ", "ATTACH PARTITION ", "ALTER COLUMN "] where names.skip(words) {
       guard let part = names.qualified() else { return nil }
-      let isDefault = names.rest.starts(with: " SET DEFAULT ".utf8)
-      return words != "ALTER COLUMN " || isDefault ? [whole, Array(words.utf8), part] : nil
+      // The limits of an identity's sequence are words too: LIKE makes it of another type than a dump of it does.
+      let isWorded = [" SET DEFAULT ", " ADD GENERATED "].contains { names.rest.starts(with: $0.utf8) }
+      return words != "ALTER COLUMN " || isWorded ? [whole, Array(words.utf8), part] : nil
     }
     return nil
   }

@@ -37,25 +37,21 @@ struct ArchiveSections: Sendable {
       let replay = DumpReplay(place.dumpSession(session), isRepeated: true)
       for statement in try statements(selection) { try replay.take(statement) }
       try replay.settle()
-      if replay.lacksPrivilege {
-        try give(session)
-        try replay.settle()
-      }
+      if try bringForward(for: replay.failedStates, session) { try replay.settle() }
       return try replay.giveUp(isTolerant: place.isTolerant)
     }
   }
 
-  /// Gives ahead what the backup's privileges give: a table goes to its owner only where that role may create in the schema, and that is
-  /// granted at the end. What is revoked waits until then, and so does what others have given on.
-  private func give(_ session: Session) throws(Failure) {
-    guard let list = lists[.privileges] else { return }
-    let dump = place.dumpSession(session)
-    var isOfOther = false
-    for statement in try statements(["-L", list, "-Fd"]) {
-      if statement.starts(with: "SET SESSION AUTHORIZATION ".utf8) { isOfOther = true }
-      if statement.starts(with: "RESET SESSION AUTHORIZATION".utf8) { isOfOther = false }
-      if !isOfOther, statement.starts(with: "GRANT ".utf8) { _ = try dump.run(statement) }
-    }
+  /// Does ahead what comes at the end, and what has failed may need.
+  ///
+  /// - Returns: whether anything was done.
+  func bringForward(for states: Set<String>, _ session: Session) throws(Failure) -> Bool {
+    try place.bringForward(
+      for: states, session,
+      grants: { () throws(Failure) in
+        try lists[.privileges].map { (list) throws(Failure) in try statements(["-L", list, "-Fd"]) } ?? []
+      },
+      refreshes: { () throws(Failure) in try held().refreshes })
   }
 
   /// What comes at the end of the restore.

@@ -54,7 +54,7 @@ struct BuiltInDeploy {
       try journal.append(
         DeployEvent(
           .failed, at: surroundings.now(), migration: migration.name, atomic: failure.isAtomic, error: failure.message))
-      throw failureText(failure, applied: outcome.applied)
+      throw failureText(failure)
     }
   }
 
@@ -85,13 +85,12 @@ struct BuiltInDeploy {
   }
 
   /// What happened, what state the database is in, and the one command to run next.
-  private func failureText(_ failure: ScriptFailure, applied: [String]) -> Failure {
+  private func failureText(_ failure: ScriptFailure) -> Failure {
     var details = failure.details
     details.append(
       failure.isAtomic
         ? "The script ran as one transaction: nothing of it is left."
         : "The script did not run as one transaction: a part of it may have stayed.")
-    if !applied.isEmpty { details.append("\(applied.joined(separator: ", ")) stays applied.") }
     if let stopped = failure.stopped {
       let why = surroundings.cancellation.signal == nil ? stopped.why : "it was \(stopped.code)"
       return Failure(

@@ -369,13 +369,13 @@ package struct CheckPolicy {
             "role \(role) seems to lack a privilege \(need.problem): holdfast check --deep tries what a rollback does",
           fix: need.fix))
     }
-    let others = try WayBack.unstoppable(session)
+    let others = try UnstoppableSessions(on: database, session)
     if !others.isEmpty {
       findings.append(
         CheckFinding(
           kind: .warning,
-          text: "role \(role) may not end the sessions of \(others.joined(separator: ", ")): "
-            + "a rollback fails while they are connected", fix: "GRANT pg_signal_backend TO \(role)"))
+          text: "role \(role) may not end the sessions of \(others.all.joined(separator: ", ")): "
+            + "no rollback is begun while they are connected", fix: others.remedies.joined(separator: "; ")))
     }
     return findings
   }

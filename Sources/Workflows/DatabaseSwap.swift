@@ -37,41 +37,29 @@ struct DatabaseSwap {
   }
 
   /// One exchange of a name at a time, on every machine, for as long as the session lives. What a killed run had begun on the server
-  /// comes to its end before its lock goes.
+  /// comes to its end before its lock goes. Sessions that hold it and can be no run of Holdfast's are ended.
   ///
   /// - Throws: `locked`.
-  func takeTurn(of name: String) throws(Failure) {
+  func takeTurn(of name: String, log: Log = .silent) throws(Failure) {
     let deadline = Date(timeIntervalSinceNow: 10)
     while true {
       if try tryTurn(of: name) { return }
+      for holder in try holders(of: name).endStrangers(session) {
+        log.warning("ended \(holder.text): it held the lock of rollbacks of \(name) and is no run of Holdfast's")
+      }
       guard Date() < deadline else { break }
       try cancellation.check()
       // Two that see each other and step back are not to meet again.
       usleep(.random(in: 30_000...120_000))
     }
-    let holders = try holders(of: name)
-    throw Failure(
-      "locked", exit: .locked, what: "rollback of \(name)",
-      why: "another session holds the lock of its rollbacks" + (holders.first.map { ": \($0.text)" } ?? ""),
-      nextStep: "wait until it has ended, then run the same command again; where it is none of Holdfast's: "
-        + "SELECT pg_terminate_backend(\(holders.first?.process ?? "PID"))", details: holders.dropFirst().map(\.text))
+    throw try holders(of: name).all(session).failure("rollback of \(name)", lock: "the lock of its rollbacks")
   }
 
-  /// Any role that may connect can take an advisory lock: so it is told who has.
-  private func holders(of name: String) throws(Failure) -> [(process: String, text: String)] {
-    try session.query(
-      """
-      SELECT l.pid, coalesce(a.usename, 'unknown'), coalesce(nullif(a.application_name, ''), 'unnamed')
-      FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-      WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_catalog.pg_backend_pid()
-        AND l.classid = \(Self.lockClass) AND l.objsubid = 2
-        AND l.objid::bigint = pg_catalog.hashtext($1)::bigint & 4294967295
-      """, [name]
-    ).map { (values) throws(Failure) in
-      let row = try Row(values)
-      let process = try row.text(0)
-      return (process, "pid \(process), role \(quoteIdentifier(try row.text(1))), application \(try row.text(2))")
-    }
+  private func holders(of name: String) -> LockHolders {
+    LockHolders(
+      where: """
+        l.classid = \(Self.lockClass) AND l.objsubid = 2 AND l.objid::bigint = pg_catalog.hashtext($1)::bigint & 4294967295
+        """, of: name)
   }
 
   /// A lock is one of a database, and another run may have another maintenance database than this one: who has the same lock

@@ -68,6 +68,10 @@ package struct DeployMigrations {
     }
     guard !status.pending.isEmpty else {
       try books.beginHistory(surroundings.cancellation)
+      // A deploy that is begun again after a failed health check says no more than that check.
+      if let last = try turn.repository.deploys(of: policy.name).first, last.state == .failed, last.failed == nil {
+        try checkHealth(books)
+      }
       return Outcome(state: .nothingToDo)
     }
     try books.refuseUnusableScripts(status.pending)
@@ -213,7 +217,7 @@ package struct DeployMigrations {
     let begun = !outcome.applied.isEmpty || outcome.failed != nil || !command.isEmpty
     guard outcome.state == .failed, policy.migrations.onFailure == .rollback, let id = outcome.deploy, begun,
       !outcome.isOpen, surroundings.cancellation.signal == nil
-    else { return outcome }
+    else { return outcome.tellingApplied }
     var answered = outcome
     if let failure = outcome.failure {
       surroundings.reporter.note(
@@ -228,7 +232,7 @@ package struct DeployMigrations {
         "The rollback that on_failure asks for failed too: \(error.what): \(error.why)")
       answered.failure?.details += error.details
       answered.failure?.nextStep = error.nextStep
-      return answered
+      return answered.tellingApplied
     }
     answered.state = .rolledBack
     answered.rollback = done.plan
@@ -294,5 +298,15 @@ package struct DeployMigrations {
       "deploy_interrupted", exit: .failed, what: "deploy of \(policy.name)",
       why: "deploy \(record.id) was interrupted and has no end yet",
       nextStep: "finish it: holdfast resume; or give it up: holdfast abandon")
+  }
+}
+
+extension DeployMigrations.Outcome {
+  /// A failure with what stays of the deploy.
+  fileprivate var tellingApplied: Self {
+    guard failed != nil, !applied.isEmpty else { return self }
+    var told = self
+    told.failure?.details.append("\(applied.joined(separator: ", ")) stays applied.")
+    return told
   }
 }

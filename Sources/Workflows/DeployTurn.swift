@@ -19,7 +19,9 @@ struct DeployTurn {
     repository = try surroundings.repository(of: policy)
     lock = try PolicyLock(repository, policy: policy.name, kind: .deploy, purpose: purpose, now: surroundings.now())
     books = try DeployBooks(policy: policy, surroundings: surroundings)
-    try AdvisoryLock.deploy.take(books.session, waiting: seconds, cancellation: surroundings.cancellation)
+    try AdvisoryLock.deploy.take(
+      books.session, waiting: seconds, endsStrangers: true, log: surroundings.log,
+      cancellation: surroundings.cancellation)
     NewDatabase.sweepLeftovers(of: books.target, surroundings)
   }
 }

@@ -33,7 +33,7 @@ struct DirectoryRestore {
     let cores = ["-j", "\(surroundings.cores)"]
     var shortfalls = try sections.restore(.main, "pre-data")
     step("fill the tables")
-    shortfalls += try load(contents) { () throws(Failure) in try sections.restore(.main, "data") }
+    shortfalls += try load(contents, sections)
     step("make the indexes")
     shortfalls += try sections.restore(.main, "post-data", cores)
     // An owner may have taken rights from itself; and nothing that is still to be made should wake a trigger that waits for such.
@@ -55,9 +55,7 @@ struct DirectoryRestore {
   }
 
   /// The largest tables first, so that no core is left with one at the end.
-  private func load(
-    _ contents: ArchiveContents, rest: @escaping @Sendable () throws(Failure) -> [Shortfall]
-  ) throws(Failure) -> [Shortfall] {
+  private func load(_ contents: ArchiveContents, _ sections: ArchiveSections) throws(Failure) -> [Shortfall] {
     let files = Dictionary(manifest.dataFiles.map { ($0.rawName, $0.stored) }) { first, _ in first }
     let tables = contents.tables.compactMap { entry in files[entry.file].map { (entry, $0) } }
     guard tables.count == contents.tables.count else {
@@ -68,19 +66,25 @@ struct DirectoryRestore {
     let loaded = try inParallel(loads, threads: surroundings.cores, cancellation: surroundings.cancellation) {
       (load) throws(Failure) -> Loaded in
       switch load {
-      case .rest: return .rest(try rest())
+      case .rest: return .rest(try sections.restore(.main, "data"))
       case .table(let entry, let file):
         return .table(try outcome(of: entry.target, from: file))
       }
     }
     var (shortfalls, failed): ([Shortfall], [(ArchiveContents.Entry, StoredFile)]) = ([], [])
+    var states: Set<String> = []
     for (index, one) in loaded.enumerated() {
       switch one {
       case .rest(let found): shortfalls += found
-      case .table(let failure): if failure != nil { failed.append(ordered[index - 1]) }
+      case .table(nil): break
+      case .table(let failure?):
+        failed.append(ordered[index - 1])
+        if let state = failure.server?.sqlState { states.insert(state) }
       }
     }
-    return failed.isEmpty ? shortfalls : shortfalls + (try rescue(failed, tables))
+    guard !failed.isEmpty else { return shortfalls }
+    _ = try place.pool.with { (session) throws(Failure) in try sections.bringForward(for: states, session) }
+    return shortfalls + (try rescue(failed, tables))
   }
 
   /// An error of the rows; the transaction is over then.
@@ -120,7 +124,9 @@ struct DirectoryRestore {
         if !files.contains(entry.file), try RowLoad.isExtensions(entry.target, session) { continue }
         if try outcome(of: entry.target, from: file) != nil { left.append(piece) }
       }
-      return try rescue.relax(try rescue.retry(left, load), load)
+      let stillFailed = try rescue.retry(left, load)
+      try place.rows.refuse(stillFailed.map(\.failure))
+      return try rescue.relax(stillFailed, load)
     }
   }
 
@@ -129,10 +135,6 @@ struct DirectoryRestore {
 
   /// In a transaction of its own; after an error its session is used no more.
   private func fill(_ table: CopyTarget, from file: StoredFile, under path: String) throws(Failure) {
-    do throws(Failure) { try load(table, from: file, under: path) } catch { throw place.rows.failure(error) }
-  }
-
-  private func load(_ table: CopyTarget, from file: StoredFile, under path: String) throws(Failure) {
     let reporter = surroundings.reporter
     let bytes = file.rawBytes ?? file.bytes
     guard bytes > Self.bytesOfNone else { return }

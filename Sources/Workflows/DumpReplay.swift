@@ -70,8 +70,8 @@ final class DumpReplay {
     for setting in context.values { _ = try dump.run(setting) }
   }
 
-  /// Something failed for want of a privilege, which may come later in the dump: insufficient_privilege.
-  var lacksPrivilege: Bool { waiting.contains { $0.failure.server?.sqlState == "42501" } }
+  /// Of what could not be run.
+  var failedStates: Set<String> { Set(waiting.compactMap { $0.failure.server?.sqlState }) }
 
   /// What could not be run, in the order of the dump.
   var failed: [(statement: [UInt8], failure: Failure)] { waiting.map { ($0.statement, $0.failure) } }

@@ -44,11 +44,13 @@ extension [DeployRecord] {
     let standing = standing(in: listing)
     guard let last = standing.first else { return .none }
     guard !contains(where: { $0.isRollback(after: last) }) else { return .rolledBack(next: last) }
-    func isOfLive(_ record: DeployRecord) -> Bool {
-      guard let live, let backup = listing.backups.first(where: { $0.id == record.backup }) else { return true }
+    /// Nil: nothing speaks against it, and nothing for it.
+    func isOfLive(_ record: DeployRecord) -> Bool? {
+      guard let live, let backup = listing.backups.first(where: { $0.id == record.backup }) else { return nil }
       return live.isSource(of: backup)
     }
-    return isOfLive(last) ? .stands(last) : .elsewhere(last, next: standing.dropFirst().first(where: isOfLive))
+    guard isOfLive(last) == false else { return .stands(last) }
+    return .elsewhere(last, next: standing.dropFirst().first { isOfLive($0) == true })
   }
 }
 

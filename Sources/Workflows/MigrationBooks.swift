@@ -47,7 +47,7 @@ package struct MigrationBooks {
     try folder.checkProvider()
     let rows = try history.rows()
     var status = try MigrationStatus(folder: folder, rows: rows)
-    if !status.failed.isEmpty, try worker() != nil { status.tellRunning(by: rows) }
+    if !status.failed.isEmpty, try isRunning() { status.tellRunning(by: rows) }
     return status
   }
 
@@ -57,11 +57,24 @@ package struct MigrationBooks {
   /// The session that is applying or resolving migrations just now, of whatever program; nil: none.
   package func worker() throws(Failure) -> String? { try AdvisoryLock.prisma.holder(history.session) }
 
+  /// Whether a script may still come to its end, if only because its run was killed and the server does not know.
+  private func isRunning() throws(Failure) -> Bool {
+    if try worker() != nil { return true }
+    return try ScriptSessions(history.session).running() != nil
+  }
+
   /// Does something to the history under Prisma's own lock.
   package func resolving<Result>(
     _ body: (ResolveHistory) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try AdvisoryLock.prisma.take(history.session, waiting: 10, cancellation: surroundings.cancellation)
+    // A killed run's script goes on in the server, and may still be committed.
+    if let script = try ScriptSessions(history.session).running() {
+      throw Failure(
+        "script_still_runs", exit: .locked, what: "history of \(target.database)",
+        why: "a script of an interrupted deploy still runs on the server: \(script)",
+        nextStep: "end it and settle that deploy: holdfast resume, or holdfast abandon; or wait until it has ended")
+    }
     return try body(ResolveHistory(history, folder: folder))
   }
 }

@@ -22,6 +22,7 @@ extension DatabaseSwap {
     // Everybody who wants to connect waits meanwhile, or is refused.
     try session.query("SELECT pg_catalog.set_config('lock_timeout', $1, false)", [Self.lockTimeout])
     let liveExists = try exists(live)
+    if liveExists { try refuseUnstoppable(live, waiting: 5) }
     let exchange = renaming(live: liveExists ? live : nil, keptAs: keptAs, replacement: replacement, as: live)
     var closed: Set<String> = []
     // What was closed before stays so: nobody has been in it, and `resume` need not restore it again.
@@ -87,8 +88,7 @@ extension DatabaseSwap {
         """, [name])
       // One by one: a session that we may not end is no reason to spare the others.
       for row in left {
-        let ended = session.attempt("SELECT pg_catalog.pg_terminate_backend($1::int)", [row.first ?? nil])
-        if case .failure(let error) = ended, row.last == "t" { refusal = error.message }
+        if let error = terminate(row.first ?? nil), row.last == "t" { refusal = error.message }
       }
       if !left.contains(where: { $0.last == "t" }) { return }
       guard Date().timeIntervalSince(start) < (refusal == nil ? 15 : 5), cancellation.signal == nil else { break }
@@ -99,6 +99,18 @@ extension DatabaseSwap {
       "fence_failed", exit: .failed, what: "swap of \(name)",
       why: "sessions on it do not end\(refusal.map { " (\($0))" } ?? ""); nothing was changed",
       nextStep: "end them, or grant pg_signal_backend to holdfast's role")
+  }
+
+  /// Ends a session: by the role that this one works as, or as the one that it logged in as. Our own sessions are that one's.
+  private func terminate(_ process: String?) -> ServerError? {
+    let statement = "SELECT pg_catalog.pg_terminate_backend($1::int)"
+    guard case .failure(let error) = session.attempt(statement, [process]) else { return nil }
+    guard error.sqlState == "42501", case .success(let role) = session.attempt("SHOW role"),
+      let name = role.first?.first ?? nil, name != "none", case .success = session.attempt("SET ROLE NONE")
+    else { return error }
+    defer { _ = session.attempt("SET ROLE \(quoteIdentifier(name))") }
+    if case .failure(let other) = session.attempt(statement, [process]) { return other }
+    return nil
   }
 
   /// Both renamings, and both fences opened, for one transaction.

@@ -48,10 +48,16 @@ struct NewDatabase {
     step("create the database")
     let create = properties.createStatement(
       name: SQLFragment(identifier: temporaryName), major: session.serverVersion / 10_000)
-    // Its owner's from the start: who owns objects in the schema public may do so only as long as the database is theirs.
-    try session.query("\(create) OWNER \(quoteIdentifier(properties.owner))\(Self.limitMark)", [], .unlimited)
+    // A superuser's until it is whole: its owner could come in, and have what we run next run something else. For anybody else it is its
+    // owner's from the start: who owns objects in the schema public may do so only as long as the database is theirs.
+    let superuser =
+      try session.query(
+        "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper"
+      ).first?.first ?? nil
+    try session.query(
+      "\(create) OWNER \(quoteIdentifier(superuser ?? properties.owner))\(Self.limitMark)", [], .unlimited)
     try mark()
-    // Whoever discovers databases would sit on it when it is to be renamed. Its owner and superusers still come in.
+    // Whoever discovers databases would sit on it when it is to be renamed. Superusers still come in.
     try session.query("REVOKE CONNECT ON DATABASE \(quoteIdentifier(temporaryName)) FROM PUBLIC")
     // Checks and materialized views may depend on them. One that cannot be set yet is set, or refused, in the end.
     for statement in properties.contentSettings(name: SQLFragment(identifier: temporaryName)) {
@@ -105,9 +111,12 @@ struct NewDatabase {
   private func takeName() throws(Failure) {
     let lock = try session.query(
       "SELECT pg_catalog.pg_try_advisory_lock(\(Self.lockClass), pg_catalog.hashtext($1))", [temporaryName])
-    guard try Row(lock.first).flag(0) else {
-      throw .internalError("the name \(temporaryName) is being used by another run")
-    }
+    guard try !Row(lock.first).flag(0) else { return }
+    let holders = LockHolders(
+      where:
+        "l.classid = \(Self.lockClass) AND l.objsubid = 2 AND l.objid::bigint = pg_catalog.hashtext($2)::bigint & 4294967295",
+      [temporaryName], of: finalName)
+    throw try holders.all(session).failure("database \(temporaryName)", lock: "the lock of that name")
   }
 
   private func mark() throws(Failure) {

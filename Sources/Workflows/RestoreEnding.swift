@@ -10,7 +10,7 @@ struct RestoreEnding {
 
   /// - Returns: the statements of materialized views that could not be filled. Their content is no part of a dump.
   func run(_ held: HeldStatements, isTolerant: Bool) throws(Failure) -> (unfilled: [[UInt8]], shortfalls: [Shortfall]) {
-    let unfilled = try refresh(held.refreshes)
+    let unfilled = try fill(held.refreshes)
     try rebuildIndexes()
     for (statement, failure) in unfilled {
       surroundings.log.warning("a materialized view is empty: \(DumpedStatement.line(of: statement)): \(failure.why)")
@@ -76,7 +76,7 @@ struct RestoreEnding {
     """
 
   /// pg_dump does not see what a function reads: a view whose query fails is tried again once others are filled, as long as that helps.
-  private func refresh(_ statements: [[UInt8]]) throws(Failure) -> [(statement: [UInt8], failure: Failure)] {
+  func fill(_ statements: [[UInt8]]) throws(Failure) -> [(statement: [UInt8], failure: Failure)] {
     var waiting = statements
     while !waiting.isEmpty {
       let failures = try inParallel(waiting, threads: surroundings.cores, cancellation: surroundings.cancellation) {

@@ -129,18 +129,19 @@ package struct ResumeDeploy {
     case ofReplaced
   }
 
+  /// - Parameter confirm: called before a deploy is given up that has changed the database; what it throws leaves the deploy open.
   /// - Throws: `rows_in_doubt` when nobody but a person can tell whether there is anything to go back from.
-  package func abandon() throws(Failure) -> (record: DeployRecord, GivenUp) {
+  package func abandon(confirm: () throws(Failure) -> Void) throws(Failure) -> (record: DeployRecord, GivenUp) {
     let record = try interrupted()
     switch record.state {
     case .rollingBack: try interruptedRollback("abandon").abandonRollback()
     case .undoing: try interruptedRollback("abandon").abandonUndo()
-    default: return (record, try abandonDeploy())
+    default: return (record, try abandonDeploy(confirm))
     }
     return (record, .asBefore)
   }
 
-  private func abandonDeploy() throws(Failure) -> GivenUp {
+  private func abandonDeploy(_ confirm: () throws(Failure) -> Void) throws(Failure) -> GivenUp {
     let turn = try DeployTurn(policy: policy, purpose: "abandon", waiting: 5, surroundings: surroundings)
     defer { withExtendedLifetime(turn) {} }
     let record = try interrupted()
@@ -150,13 +151,17 @@ package struct ResumeDeploy {
       try journal.append(DeployEvent(.finished, at: surroundings.now(), error: "given up"))
       return .ofReplaced
     }
-    let changed = try mayHaveChanged(record, turn, journal)
+    let finding = try ScriptInDoubt(record: record, books: turn.books, surroundings: surroundings).settle()
+    // Only now it is known whether anything is to be taken back.
+    if finding.mayHaveChanged { try confirm() }
+    let changed = try mayHaveChanged(record, finding, turn, journal)
     if !changed, record.byCommand { try refuseDoubt(record, turn, journal) }
     guard changed else {
       try DeployStandby(policy: policy, turn: turn, journal: journal, surroundings: surroundings).discard(record)
       try journal.append(DeployEvent(.abandoned, at: surroundings.now()))
       return .asBefore
     }
+    if !finding.mayHaveChanged { try confirm() }
     try journal.append(DeployEvent(.finished, at: surroundings.now(), error: "given up"))
     return .needsRollback
   }
@@ -208,10 +213,10 @@ package struct ResumeDeploy {
 
   /// Whether anything of the deploy is in the database. What is known of its migrations is journaled.
   private func mayHaveChanged(
-    _ record: DeployRecord, _ turn: DeployTurn, _ journal: DeployJournal
+    _ record: DeployRecord, _ finding: ScriptInDoubt.Finding, _ turn: DeployTurn, _ journal: DeployJournal
   ) throws(Failure) -> Bool {
     guard let backup = record.backup else { return false }
-    switch try ScriptInDoubt(record: record, books: turn.books, surroundings: surroundings).settle() {
+    switch finding {
     case .settled: break
     case .failed(let row, let isAtomic):
       try journal.append(DeployEvent(.failed, at: surroundings.now(), migration: row.name, atomic: isAtomic))

@@ -44,7 +44,7 @@ package struct RollBackDeploy {
         "standby", exit: .configuration, what: "\(purpose) on \(target.endpoint)",
         why: "the server is a standby: it takes no writes", nextStep: "give the primary's host in database.url")
     }
-    try swap.takeTurn(of: target.database)
+    try swap.takeTurn(of: target.database, log: surroundings.log)
   }
 
   var swap: DatabaseSwap { DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation) }
@@ -92,6 +92,8 @@ package struct RollBackDeploy {
       try journal.append(try began(plan))
       try resolveOnly(plan.undoes, journal)
     case .restore:
+      // Known before hours of work, and before anybody is kept out.
+      if plan.liveExists { try swap.refuseUnstoppable(plan.database, waiting: 2) }
       let counted = try prepare(plan, journal)
       try swapIn(plan, journal)
       let seconds = rounded(ContinuousClock.now - start)
@@ -115,7 +117,8 @@ package struct RollBackDeploy {
       surroundings.log.warning("\(target.database) cannot be connected to (\(error.why)); going on without it")
       return nil
     }
-    try AdvisoryLock.deploy.take(session, waiting: 3, cancellation: surroundings.cancellation)
+    try AdvisoryLock.deploy.take(
+      session, waiting: 3, endsStrangers: true, log: surroundings.log, cancellation: surroundings.cancellation)
     return session
   }
 

@@ -40,7 +40,7 @@ package struct RollbackPlan: Sendable {
   package var countedAll = true
   package var sessions: [(application: String, count: Int)]
   /// Roles whose sessions this one may not end: while they are connected, the names cannot be exchanged.
-  package var unstoppable: [String] = []
+  package var unstoppable: UnstoppableSessions?
   /// What stays with the old database.
   package var staying: [String]
   package var liveExists: Bool

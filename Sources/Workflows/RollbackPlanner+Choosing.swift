@@ -30,7 +30,9 @@ extension RollbackPlanner {
     do throws(Failure) { return try chosen(choice, records, listing) } catch {
       guard ["already_rolled_back", "no_such_deploy"].contains(error.code), hasBackup(listing) else { throw error }
       let name = try ConnectionURL.parse(policy.databaseURL).database
-      guard try DatabaseIdentity.of(name, maintenance) == nil else { throw error }
+      guard try DatabaseIdentity.of(name, maintenance) == nil,
+        listing.backups.contains(where: { $0.state == .complete && $0.isOf(database: name) })
+      else { throw error }
       var failure = error
       failure.why += "; and there is no database \(name)"
       failure.nextStep = "bring it back from the newest backup: holdfast restore latest --into \(shellWord(name))"
@@ -115,7 +117,9 @@ extension RollbackPlanner {
       why: (records.isEmpty ? "there was no deploy yet" : "no deploy that can be undone fits")
         + (hasBackup(listing) ? "" : ", and there is no backup"),
       nextStep: hasBackup(listing)
-        ? "go back to a backup instead: holdfast rollback --to ID; holdfast list shows them" : Self.noBackup)
+        ? "go back to a backup instead: holdfast rollback --to ID; holdfast list shows them"
+        : records.isEmpty && listing.backups.isEmpty
+          ? "holdfast backup takes the first one; holdfast deploy takes one before it runs a migration" : Self.noBackup)
   }
 
   /// - Throws: `deploy_of_another`.

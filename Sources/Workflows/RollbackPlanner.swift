@@ -125,7 +125,7 @@ struct RollbackPlanner {
     let known = Set(plan.backup.manifest.migrations?.applied.map(\.name) ?? [])
     do throws(Failure) {
       let live = try surroundings.connector.connect(target, purpose: "rollback")
-      plan.unstoppable = try WayBack.unstoppable(live, amongThem: .everybody)
+      plan.unstoppable = try UnstoppableSessions(on: plan.database, maintenance)
       let history = try HistoryTable(live, schema: target.schema)
       let beyond = try history.rows().filter { $0.isLive && !known.contains($0.name) }
       // One that is gone tells nothing either.

@@ -40,10 +40,12 @@ struct RowSessions: Sendable {
     return try logins.pool(of: owner)
   }
 
-  /// The failure of a load: what an owner may not do is no fault of the rows.
-  func failure(_ failure: Failure) -> Failure {
-    guard logins != nil, failure.server?.sqlState == "42501" else { return failure }
-    return OwnerLogins.notFenced(failure.why)
+  /// What an owner may not do, once all that a restore gives was given, is no fault of the rows.
+  ///
+  /// - Throws: `owner_not_fenced`.
+  func refuse(_ failures: [Failure]) throws(Failure) {
+    guard logins != nil, let failure = failures.first(where: { $0.server?.sqlState == "42501" }) else { return }
+    throw OwnerLogins.notFenced(failure.why)
   }
 
   /// Runs a restore, and takes the logins away that it needed.

@@ -17,6 +17,8 @@ struct ScriptInDoubt {
     case failed(HistoryRow, isAtomic: Bool)
     /// A part of it may have stayed.
     case unknown(HistoryRow)
+
+    var mayHaveChanged: Bool { if case .settled = self { false } else { true } }
   }
 
   /// Ends what the killed run left on the server, and finds out what its scripts did.
@@ -61,12 +63,7 @@ struct ScriptInDoubt {
   private func endSessions() throws(Failure) {
     let deadline = Date(timeIntervalSinceNow: 10)
     while Date() < deadline {
-      let left = try books.session.query(
-        """
-        SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-        WHERE datname = pg_catalog.current_database() AND application_name = 'holdfast migration'
-        """)
-      if left.isEmpty { return }
+      if try ScriptSessions(books.session).end() { return }
       try surroundings.cancellation.check()
       usleep(50_000)
     }

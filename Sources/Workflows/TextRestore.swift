@@ -18,9 +18,15 @@ struct TextRestore {
       try place.pool.with { (session) throws(Failure) in
         let load = TextLoad(place.dumpSession(session), place, includes: includes)
         try read { (event) throws(Failure) in try load.take(event) }
+        func bringForward(for states: Set<String>) throws(Failure) -> Bool {
+          let (waiting, refreshes) = (load.replay.failed.map(\.statement), load.replay.held.refreshes)
+          return try place.bringForward(for: states, session, grants: { waiting }, refreshes: { refreshes })
+        }
+        _ = try bringForward(for: load.failedStates)
         step("fill the tables again")
         var shortfalls = try rescue(load.failed, session)
         try load.replay.settle()
+        if try bringForward(for: load.replay.failedStates) { try load.replay.settle() }
         shortfalls += try load.replay.giveUp(isTolerant: place.isTolerant)
         return try place.finish(load.replay.held, after: shortfalls)
       }
@@ -41,7 +47,9 @@ struct TextRestore {
       let rows = RowsOfPiece(piece, place, under: path)
       try read { (event) throws(Failure) in try rows.take(event) }
     }
-    return try rescue.relax(try rescue.retry(failed, load), load)
+    let stillFailed = try rescue.retry(failed, load)
+    try place.rows.refuse(stillFailed.map(\.failure))
+    return try rescue.relax(stillFailed, load)
   }
 }
 
@@ -50,6 +58,7 @@ private final class TextLoad: @unchecked Sendable {
   let replay: DumpReplay
   /// Rows that could not be loaded.
   private(set) var failed: [RowRescue.Piece] = []
+  private(set) var failedStates: Set<String> = []
   private var pieces = 0
   private let rows: RowLoading
   private let includes: (Int) -> Bool
@@ -74,12 +83,15 @@ private final class TextLoad: @unchecked Sendable {
       }
       // What failed before may be what the rows need.
       if failed.isEmpty { try replay.settle() }
-      if try rows.begin(target) != nil { failed.append(RowRescue.Piece(table: target, place: pieces)) }
+      if let failure = try rows.begin(target) { keep(target, failure) }
     case .rows(let target, let bytes, let areLast):
-      if try rows.put(bytes, areLast: areLast) != nil {
-        failed.append(RowRescue.Piece(table: target, place: pieces))
-      }
+      if let failure = try rows.put(bytes, areLast: areLast) { keep(target, failure) }
     }
+  }
+
+  private func keep(_ target: CopyTarget, _ failure: Failure) {
+    failed.append(RowRescue.Piece(table: target, place: pieces))
+    if let state = failure.server?.sqlState { failedStates.insert(state) }
   }
 }
 
@@ -152,9 +164,8 @@ private final class RowLoading {
       return nil
     } catch {
       loan = nil
-      let failure = place.rows.failure(error)
-      guard failure.isOfStatement else { throw failure }
-      return failure
+      guard error.isOfStatement else { throw error }
+      return error
     }
   }
 }

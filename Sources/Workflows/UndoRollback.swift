@@ -74,9 +74,16 @@ package struct UndoRollback {
     // The same command once more must not go one rollback further.
     if let last = named.first, last.rollback?.undone == true {
       let next = exchanged.first { $0.state == .rolledBack }
+      // One that only marked a failed migration is newer, and has exchanged nothing.
+      let ofHistory = records.contains { record in
+        guard id == nil, let rollback = record.rollback, record.state == .rolledBack else { return false }
+        return rollback.temporaryName == nil && rollback.at > last.rollback?.at ?? .distantPast
+      }
       throw Failure(
         "already_undone", exit: .notFound, what: "undo of \(rollback.policy.name)",
-        why: "the \(id == nil ? "last rollback" : "rollback of \(last.id)") is undone already",
+        why: ofHistory
+          ? "the last rollback changed the migration history only: there is no database to swap back"
+          : "the \(id == nil ? "last rollback" : "rollback of \(last.id)") is undone already",
         nextStep: next.map {
           "nothing is left to do; to undo an older one: holdfast undo \(rollback.policy.name) --deploy \($0.id)"
         } ?? "nothing is left to do: holdfast status")

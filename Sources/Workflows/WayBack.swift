@@ -124,21 +124,4 @@ struct WayBack {
     }
     return owners + settings
   }
-
-  enum Others { case ordinary, everybody }
-
-  /// Roles that are connected now and that the session's could not end before the names are exchanged.
-  ///
-  /// - Parameter others: a superuser's sessions nobody but their like can end, with or without a privilege.
-  static func unstoppable(_ session: Session, amongThem others: Others = .ordinary) throws(Failure) -> [String] {
-    try session.query(
-      """
-      SELECT pg_catalog.quote_ident(r.rolname) FROM pg_catalog.pg_roles r, pg_catalog.pg_database d
-      WHERE d.datname = pg_catalog.current_database() AND NOT pg_catalog.pg_has_role(r.oid, 'USAGE')
-        AND CASE WHEN r.rolsuper THEN $1 ELSE NOT pg_catalog.pg_has_role('pg_signal_backend', 'USAGE') END
-        AND EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid AND a.usesysid = r.oid)
-      ORDER BY 1
-      """, [others == .everybody ? "t" : "f"]
-    ).compactMap { $0.first ?? nil }
-  }
 }

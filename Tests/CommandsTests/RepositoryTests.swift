@@ -31,6 +31,30 @@ import Testing
     }
   }
 
+  @Test func `a folder with files of somebody's is made no repository, and hidden from nobody`() throws {
+    try Workbench.with(sql: Self.table) { bench in
+      for (name, isFree) in [("empty", true), ("kept", true), ("project", false), ("folders", false)] {
+        let path = "\(bench.folder)/\(name)"
+        try FileManager.default.createDirectory(atPath: "\(path)/", withIntermediateDirectories: true)
+        switch name {
+        case "kept": try Data().write(to: URL(fileURLWithPath: "\(path)/.gitkeep"))
+        case "project": try Data().write(to: URL(fileURLWithPath: "\(path)/schema.prisma"))
+        case "folders":
+          try FileManager.default.createDirectory(atPath: "\(path)/migrations/x", withIntermediateDirectories: true)
+        default: break
+        }
+        let before = try FileManager.default.contentsOfDirectory(atPath: path)
+        try writePolicy(bench, repository: path)
+        let run = try bench.holdfast("backup", "--create-repository", "--json")
+        #expect(run.exit == (isFree ? 0 : 73), "\(name): \(run.stdout)")
+        if !isFree {
+          #expect(run.json.string("error", "why")?.contains("not empty") == true, "\(run.stdout)")
+          #expect(try FileManager.default.contentsOfDirectory(atPath: path) == before)
+        }
+      }
+    }
+  }
+
   @Test func `to verify every backup of none is an error`() throws {
     try Workbench.with { bench in
       let run = try bench.holdfast("verify", "--all", "--json")

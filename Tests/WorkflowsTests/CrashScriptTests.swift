@@ -50,6 +50,31 @@ import Testing
     }
   }
 
+  @Test func `a migration whose script still runs on the server is not resolved, and not called failed`() throws {
+    try withSleeping("CREATE TABLE more (a int); \(Self.sleep)") { bench in
+      for mark in ["--applied", "--rolled-back"] {
+        let run = try bench.run("resolve", DeployBench.crashed[0], mark, "--json")
+        #expect(run.exit == 75 && run.json.string("error", "code") == "script_still_runs", "\(run.stdout)")
+      }
+      let migrations = try bench.run("migrations", "--json")
+      #expect(migrations.json.array("failed")?.isEmpty ?? true, "\(migrations.stdout)")
+      #expect(try bench.confirmed("abandon").exit == 0)
+      #expect(try bench.run("migrations", "--json").exit == 2)
+    }
+  }
+
+  @Test func `a deploy that changed the database is given up only when that is confirmed, and then as a whole`() throws
+  {
+    try withSleeping(Self.inSteps) { bench in
+      let asked = try bench.run("abandon", "--json")
+      #expect(asked.exit == 64 && asked.json.string("error", "code") == "not_confirmed", "\(asked.stdout)")
+      #expect(try bench.deploys().first?.state == .open)
+      let abandon = try bench.confirmed("abandon")
+      #expect(abandon.exit == 0, "\(abandon.stdout)")
+      #expect(try bench.seen() == .before)
+    }
+  }
+
   @Test func `a script that was half done may be completed by hand`() throws {
     try withSleeping(Self.inSteps) { bench in
       #expect(try bench.run("resume").exit == 1)

@@ -37,6 +37,55 @@ import Testing
     }
   }
 
+  /// What a role with no right but to connect can do to keep others out.
+  private static let locks = [
+    "SELECT pg_advisory_lock(1751084132, 1)", "SELECT pg_advisory_lock_shared(1751084132, 1)",
+  ]
+
+  @Test(arguments: locks + ["turn"]) func `a lock that anybody took keeps nobody from deploying or going back`(
+    lock: String
+  ) throws {
+    try DeployBench.with { bench in
+      let role = "stranger_to_\(bench.database)"
+      try bench.maintain("CREATE ROLE \(role) LOGIN")
+      defer { _ = try? bench.maintain("DROP ROLE \(role)") }
+      let turn = "SELECT pg_advisory_lock(1937203568, hashtext('\(bench.database)'))"
+      let (sql, database) = lock == "turn" ? (turn, "postgres") : (lock, bench.database)
+      try bench.migration("20240301000000_later", "CREATE TABLE later (a int);")
+      try bench.cluster.holding(sql, database: database, user: role) {
+        let deploy = try bench.run("deploy")
+        #expect(deploy.exit == 0, "\(deploy.stderr)")
+        #expect(
+          lock == "turn" || deploy.stderr.contains(/ended pid [0-9]+ \(other-[0-9]+\), role "stranger/),
+          "\(deploy.stderr)")
+      }
+      try bench.cluster.holding(sql, database: database, user: role) {
+        let back = try bench.confirmed("rollback")
+        #expect(back.exit == 0, "\(back.stdout)\(back.stderr)")
+        #expect(back.stderr.contains(/ended pid [0-9]+ \(other-[0-9]+\), role "stranger/), "\(back.stderr)")
+      }
+    }
+  }
+
+  @Test func `the lock of one who may deploy is waited for, and told with the way out`() throws {
+    try withDeploy { bench in
+      try bench.migration("20240301000000_later", "CREATE TABLE later (a int);")
+      for (sql, database) in [
+        (Self.locks[0], bench.database),
+        ("SELECT pg_advisory_lock(1937203568, hashtext('\(bench.database)'))", "postgres"),
+      ] {
+        try bench.cluster.holding(sql, database: database) {
+          let run = try bench.confirmed("rollback")
+          #expect(run.exit == 75, "\(run.stdout)")
+          let why = try #require(run.json.string("error", "why"))
+          #expect(why.contains(/pid [0-9]+ \(other-[0-9]+\), role "postgres"/), "\(why)")
+          let hint = try #require(run.json.string("error", "next_step"))
+          #expect(hint.contains(/SELECT pg_terminate_backend\([0-9]+\)/), "\(hint)")
+        }
+      }
+    }
+  }
+
   @Test func `a role that may not create databases is told so, and nothing is begun`() throws {
     try withDeploy { bench in
       let role = "reader_of_\(bench.database)"

@@ -67,6 +67,49 @@ import Testing
     }
   }
 
+  @Test(arguments: [true, false]) func `what a rollback has kept is dropped by no journal`(isCopy: Bool) throws {
+    try DeployBench.with { bench in
+      try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      #expect(try bench.confirmed("rollback").exit == 0)
+      let kept = try #require(try bench.databases().first { $0.contains("__before_") })
+      let id = try #require(try bench.deploys().first?.id)
+      let repository = try Repository.open(bench.bench.repository)
+      let oid = try bench.maintain("SELECT oid FROM pg_database WHERE datname = '\(kept)'")
+      // Another deploy whose id ends alike, or this one.
+      let forged = isCopy ? "20991231T000000Z-\(id.suffix(6))" : id
+      let journal = try DeployJournal(repository, policy: "app", id: forged)
+      if isCopy {
+        try journal.append(DeployEvent(.began, at: Date(), migrations: ["x"], database: bench.database))
+        try journal.append(DeployEvent(.copying, at: Date(), temporary: kept))
+      } else {
+        try journal.append(DeployEvent(.copied, at: Date(), temporary: kept, identity: "\(oid) 1 1 x"))
+        try journal.append(
+          DeployEvent(.rollbackBegan, at: Date(), backup: "b", database: bench.database, temporary: kept))
+      }
+      // One that has no backup yet is begun anew by resume, whatever copy it names.
+      for command in isCopy ? ["abandon"] : ["abandon", "resume"] {
+        let run = try bench.confirmed(command)
+        #expect(run.exit == 65 && run.json.string("error", "code") == "foreign_journal", "\(command): \(run.stdout)")
+      }
+      #expect(try bench.databases().contains(kept))
+    }
+  }
+
+  @Test func `journals behind a link are neither read nor written`() throws {
+    try DeployBench.with { bench in
+      let (folder, elsewhere) = ("\(bench.bench.shelf)/deploys", "\(bench.bench.folder)/elsewhere")
+      try FileManager.default.createDirectory(atPath: elsewhere, withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(atPath: bench.bench.shelf, withIntermediateDirectories: true)
+      try FileManager.default.createSymbolicLink(atPath: folder, withDestinationPath: elsewhere)
+      try bench.migration(Self.name, "CREATE TABLE more (a int);")
+      for command in ["deploy", "status"] {
+        let run = try bench.run(command, "--json")
+        #expect(run.exit == 65 && run.json.string("error", "code") == "foreign_folder", "\(command): \(run.stdout)")
+      }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: elsewhere).isEmpty)
+    }
+  }
+
   @Test func `the mark of an unfinished restore drops no database that has another name, and is carried nowhere`()
     throws
   {

@@ -20,6 +20,19 @@ import Testing
     }
   }
 
+  @Test func `what nobody has asked for is not kept`() throws {
+    try Workbench.with { bench in
+      let server = try HostileServer(.endlessNotifications)
+      defer { server.stop() }
+      try bench.writePolicy(url: "postgresql://u:p@127.0.0.1:\(server.port)/app?sslmode=disable")
+      let run = try ChildProcess(
+        starting: ProgramRun.command(["backup", "--policies", bench.policies], ["HOLDFAST_QUERY_SECONDS": "8"]),
+        capturesOutput: false)
+      let (exit, bytes) = try PeakMemory(of: run.pid).whileRunning { try run.end() }
+      #expect(exit.code == 69 && bytes < 150 << 20, "\(exit.code), \(bytes >> 20) MiB")
+    }
+  }
+
   @Test(arguments: HostileServer.Manner.allCases) func `every command ends`(manner: HostileServer.Manner) throws {
     try Workbench.with { bench in
       let id = try bench.backUp()
@@ -53,6 +66,7 @@ import Testing
 final class HostileServer: @unchecked Sendable {
   enum Manner: CaseIterable, Sendable {
     case hangsUpAtOnce, silentAtOnce, silentAfterLogin, hangsUpAfterLogin, endlessRows, endlessNotices, hugeMessage,
+      endlessNotifications,
       garbage
     case wrongAnswers
   }
@@ -141,6 +155,11 @@ final class HostileServer: @unchecked Sendable {
       _ = take(from: client)
       let notice = message("N", text("SNOTICE") + text("C00000") + text("Mhello") + [0])
       let many = Array(repeating: notice, count: 500).flatMap { $0 }
+      while goesOn, put(many, to: client) {}
+    case .endlessNotifications:
+      _ = take(from: client)
+      let notification = message("A", [0, 0, 0, 1] + text("channel") + text("payload"))
+      let many = Array(repeating: notification, count: 500).flatMap { $0 }
       while goesOn, put(many, to: client) {}
     case .endlessRows:
       _ = take(from: client)

@@ -78,14 +78,78 @@ import Testing
       try bench.cluster.holding("SELECT 1", database: bench.database) {
         let run = try bench.confirmed("rollback")
         #expect(run.exit == 1, "\(run.stdout)")
-        #expect(run.json.string("error", "code") == "fence_failed")
-        #expect(run.json.string("error", "why")?.contains("superuser") == true, "\(run.stdout)")
-        #expect(try bench.psql("SELECT to_regclass('more')") == "more", "others still get in")
-        #expect(try bench.run("deploy").exit == 1, "first the interrupted rollback has to be settled")
+        #expect(run.json.string("error", "code") == "sessions_stay")
+        #expect(run.json.string("error", "why")?.contains("\"postgres\"") == true, "\(run.stdout)")
+        // What nobody but a superuser can do is said to be that.
+        let hint = try #require(run.json.string("error", "next_step"))
+        #expect(
+          hint.contains("SELECT pg_terminate_backend(pid)") && !hint.contains("GRANT pg_signal_backend"), "\(hint)")
+        #expect(try bench.run("rollback", "--plan").stdout.contains("blocked by"))
+        #expect(try bench.run("check").stdout.contains("may not end the sessions of \"postgres\""))
+        // Nothing was begun, and nobody was kept out.
+        #expect(try bench.psql("SELECT to_regclass('more')") == "more")
+        #expect(try bench.run("deploy").exit == 0)
+        try bench.expectNothingLeft()
       }
-      #expect(try bench.confirmed("abandon").exit == 0)
-      try bench.expectNothingLeft()
       #expect(try bench.confirmed("rollback").exit == 0)
+      #expect(try bench.psql("SELECT to_regclass('more')").isEmpty)
+    }
+  }
+
+  @Test func `a role that works as another one ends its own sessions`() throws {
+    try DeployBench.with { bench in
+      let (owner, login) = ("own_\(bench.database)", "login_\(bench.database)")
+      try bench.maintain(
+        "CREATE ROLE \(owner) CREATEDB; CREATE ROLE \(login) LOGIN CREATEDB; GRANT \(owner) TO \(login)")
+      try bench.maintain("ALTER ROLE \(login) SET role = \(owner)")
+      defer {
+        bench.dropCopies()
+        _ = try? bench.maintain("DROP DATABASE IF EXISTS \(bench.database) WITH (FORCE)")
+        _ = try? bench.maintain("DROP ROLE \(login)")
+        _ = try? bench.maintain("DROP ROLE \(owner)")
+      }
+      try bench.maintain("ALTER DATABASE \(bench.database) OWNER TO \(owner)")
+      try bench.psql(
+        "DO $$ DECLARE t text; BEGIN FOR t IN SELECT oid::regclass FROM pg_class WHERE relkind IN ('r', 'v') AND relnamespace = 'public'::regnamespace LOOP EXECUTE format('ALTER TABLE %s OWNER TO \(owner)', t); END LOOP; END $$"
+      )
+      try bench.writePolicy(url: bench.cluster.url(bench.database, user: login))
+      try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      #expect(!(try bench.run("check").stdout.contains("may not end the sessions")))
+      let back = try bench.confirmed("rollback")
+      #expect(back.exit == 0, "\(back.stdout)\(back.stderr)")
+      #expect(try bench.psql("SELECT to_regclass('more')").isEmpty)
+    }
+  }
+
+  @Test func `a session that comes during the restore and may not be ended keeps nobody else out`() throws {
+    try DeployBench.with(sql: "") { bench in
+      let role = "owner_of_\(bench.database)"
+      try bench.maintain("CREATE ROLE \(role) LOGIN CREATEDB")
+      defer {
+        bench.dropCopies()
+        _ = try? bench.maintain("DROP DATABASE IF EXISTS \(bench.database) WITH (FORCE)")
+        _ = try? bench.maintain("DROP ROLE \(role)")
+      }
+      try bench.maintain("ALTER DATABASE \(bench.database) OWNER TO \(role)")
+      try bench.psql("ALTER TABLE _prisma_migrations OWNER TO \(role); GRANT CREATE ON SCHEMA public TO \(role)")
+      try bench.writePolicy(url: bench.cluster.url(bench.database, user: role))
+      try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      let run = try SteppedRun(
+        ProgramRun.command(["rollback", "--confirm", bench.database, "--policies", bench.bench.policies]),
+        at: "prove the database", notesIn: bench.bench.folder)
+      _ = try #require(try run.reach())
+      try bench.cluster.holding("SELECT 1", database: bench.database) {
+        run.pass()
+        // Every client gets in all the while.
+        let start = ContinuousClock.now
+        while ContinuousClock.now - start < .seconds(8) {
+          let seen = try bench.psql("SELECT to_regclass('more')")
+          #expect(seen == "more")
+        }
+        let code = try run.end().code
+        #expect(code == 1)
+      }
+      #expect(try bench.confirmed("resume").exit == 0)
       #expect(try bench.psql("SELECT to_regclass('more')").isEmpty)
     }
   }

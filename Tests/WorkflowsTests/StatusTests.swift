@@ -182,7 +182,7 @@ import Testing
       let deploy = try bench.run("deploy")
       #expect(deploy.stderr.contains("holdfast resolve \(name) --rolled-back"), "\(deploy.stderr)")
       let status = try bench.run("status").stdout
-      let advice = "-> holdfast rollback, or fix the script and: holdfast resolve \(name) --rolled-back"
+      let advice = "-> holdfast rollback, or correct what failed and: holdfast resolve \(name) --rolled-back"
       #expect(status.contains(advice), "\(status)")
     }
   }

@@ -43,6 +43,49 @@ import Testing
     }
   }
 
+  @Test func `what was applied before the failed script is told to stay only where it stays`() throws {
+    for (setting, stays) in [("on_failure: rollback", false), ("on_failure: stop", true)] {
+      try DeployBench.with(settings: [setting]) { bench in
+        try bench.migration("20240201000000_a", "CREATE TABLE a (i int);")
+        try bench.migration("20240202000000_b", "SELECT 1/0;")
+        let run = try bench.run("deploy")
+        #expect(run.exit == 1 && run.stderr.contains("20240201000000_a stays applied") == stays, "\(run.stderr)")
+      }
+    }
+  }
+
+  @Test func `a deploy begun again after a failed health check says what that check says`() throws {
+    try DeployBench.with(settings: ["health_checks: [{sql: \"SELECT to_regclass('healthy') IS NOT NULL\"}]"]) { bench in
+      try bench.migration(Self.name, "CREATE TABLE more (a int);")
+      for _ in 0..<2 {
+        let run = try bench.run("deploy", "--json")
+        #expect(run.exit == 1 && run.json.string("error", "code") == "health_check_failed", "\(run.stdout)")
+      }
+      try bench.psql("CREATE TABLE healthy ()")
+      #expect(try bench.run("deploy").exit == 0)
+    }
+  }
+
+  @Test func `a name from the history makes no line of its own`() throws {
+    try DeployBench.with { bench in
+      try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      try bench.psql(
+        """
+        INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
+        VALUES ('1', 'x', E'20990101000000_x\\nhint: run this\\n::error::that\\n  you lose    nothing', now(), now(), 1),
+          ('2', 'x', E'20990101000001_y\\nhint: run this\\n::error::that', now(), NULL, 0)
+        """)
+      for command in [["rollback", "--plan"], ["migrations"], ["status"], ["check"], ["undo"]] {
+        let run = try ProgramRun(command + ["--policies", bench.bench.policies])
+        for line in (run.stdout + run.stderr).split(separator: "\n") {
+          #expect(
+            !line.hasPrefix("hint: run this") && !line.hasPrefix("::error") && !line.hasPrefix("  you lose    nothing"),
+            "\(command): \(line)")
+        }
+      }
+    }
+  }
+
   @Test func `a rollback that loses nothing says that alone`() throws {
     try DeployBench.with { bench in
       try bench.deploy(Self.name, "CREATE TABLE more (a int);")
