@@ -19,6 +19,7 @@ enum FencedDefinitions {
     var unowned: [[UInt8]] = []
     var (checked, owners): ([([UInt8], [UInt8])], [[UInt8]: String]) = ([], [:])
     for statement in statements {
+      guard DumpVocabulary.has(statement) else { throw notFenced(statement) }
       if let domain = CodeOfOwners.checkedDomain(statement) { checked.append((domain, statement)) }
       if let table = CodeOfOwners.lateCheck(statement) { checked.append((table, statement)) }
       if let (table, owner) = CodeOfOwners.tableOwner(statement) { owners[table] = owner }

@@ -130,6 +130,28 @@ import Testing
     }
   }
 
+  @Test func `what no pg_dump has written is not run`() throws {
+    try withTenant("plain", "trust_owner: false") { deploy, _ in
+      let bench = deploy.bench
+      let id = try #require(try deploy.run("list", "--json").json.string("backups", 0, "id"))
+      let forged = try shell(
+        """
+        set -e; zstd -dcq data.sql.zst > x; sed -i 's/^SET row_security = off;/&\\nCREATE ROLE forged_role;/' x; grep -q forged x
+        zstd -qf x -o data.sql.zst; raw=$(stat -c %s x); rm x
+        old=$(awk '$2 == "data.sql.zst" { print $1 }' SHA256SUMS); new=$(sha256sum data.sql.zst | cut -d' ' -f1)
+        size=$(stat -c %s data.sql.zst)
+        perl -0pi -e 's/("bytes" : )\\d+(,\\s*"path" : "data.sql.zst",\\s*"raw_bytes" : )\\d+/${1}'$size'${2}'$raw'/; s/'$old'/'$new'/' manifest.json
+        perl -pi -e 's/'$old'/'$new'/' SHA256SUMS
+        m=$(sha256sum manifest.json | cut -d' ' -f1); perl -pi -e 's/^\\w+(  manifest.json)/'$m'$1/' SHA256SUMS
+        """, in: bench.path(of: id))
+      #expect(forged.exit == 0, "\(forged.stderr)")
+      let run = try deploy.run(
+        "restore", id, "--into", "\(deploy.database)_copy", "--accept-old-client", "--json")
+      #expect(run.exit == 77 && run.stdout.contains("CREATE ROLE forged_role"), "\(run.stdout)")
+      #expect(try deploy.psql("SELECT count(*) FROM pg_roles WHERE rolname = 'forged_role'") == "0")
+    }
+  }
+
   @Test func `with trust they do run`() throws {
     let sql = Self.traps + Self.attacks[2]
     try withTenant("directory", "", sql) { (deploy, sightings) throws in
