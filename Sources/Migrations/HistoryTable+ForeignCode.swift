@@ -5,19 +5,22 @@ extension HistoryTable {
   /// Runs what writes to the table, in one transaction with the look at what would run: the lock keeps triggers, rules and indexes from
   /// being made between the two.
   ///
-  /// - Throws: `foreign_code`; what `body` throws, after which nothing was written.
-  func writing(_ body: () throws(Failure) -> Void) throws(Failure) {
-    try session.waiting { () throws(Failure) in try writingPatiently(body) }
+  /// - Parameter isPatient: whoever has the table locked is waited for as long as it takes: the migration has run.
+  /// - Throws: `foreign_code`, `history_locked`; what `body` throws, after which nothing was written.
+  func writing(isPatient: Bool = true, _ body: () throws(Failure) -> Void) throws(Failure) {
+    try session.waiting { () throws(Failure) in try write(isPatient, body) }
   }
 
-  /// Whoever has the table locked is waited for: the migration has run.
-  private func writingPatiently(_ body: () throws(Failure) -> Void) throws(Failure) {
+  private func write(_ isPatient: Bool, _ body: () throws(Failure) -> Void) throws(Failure) {
     let isOwn = !session.isInTransaction
     if isOwn { try session.query("BEGIN") }
     do throws(Failure) {
       if isThere {
         try keepNames()
-        try session.query("LOCK TABLE ONLY \(name) IN ROW EXCLUSIVE MODE")
+        if !isPatient { try session.query("SET LOCAL lock_timeout = '10s'") }
+        if case .failure(let error) = session.attempt("LOCK TABLE ONLY \(name) IN ROW EXCLUSIVE MODE") {
+          throw error.sqlState == "55P03" ? locked : error.failure
+        }
       }
       try refuseForeignCode()
       try body()

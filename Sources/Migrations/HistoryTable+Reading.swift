@@ -84,15 +84,19 @@ extension HistoryTable {
     switch outcome {
     case .success(let rows): return rows
     case .failure(let error) where error.sqlState == "55P03":
-      throw Failure(
-        "history_locked", exit: .locked, what: "history of \(session.target.database)",
-        why: "another session keeps \(name) locked", nextStep: "wait until it has ended, or end it (pg_locks names it)")
+      throw locked
     case .failure(let error) where error.sqlState == Session.tooLarge:
       throw Failure(
         "history_too_large", exit: .failed, what: "history of \(session.target.database)",
         why: "\(name) has more than \(Self.mostBytes >> 20) MB of rows", nextStep: "look at who writes to that table")
     case .failure(let error): throw error.failure
     }
+  }
+
+  var locked: Failure {
+    Failure(
+      "history_locked", exit: .locked, what: "history of \(session.target.database)",
+      why: "another session keeps \(name) locked", nextStep: "wait until it has ended, or end it (pg_locks names it)")
   }
 
   /// The code of the failure to read a table that has the name of Prisma's, and not its columns.

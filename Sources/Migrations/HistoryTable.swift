@@ -145,7 +145,8 @@ package final class HistoryTable {
   /// - Returns: the row's id.
   package func begin(_ name: String, checksum: String) throws(Failure) -> String {
     let id = UUID().uuidString.lowercased()
-    try writing { () throws(Failure) in
+    // Nothing of the migration has run yet.
+    try writing(isPatient: false) { () throws(Failure) in
       try session.query(
         """
         INSERT INTO \(self.name) (id, checksum, started_at, migration_name)

@@ -86,10 +86,11 @@ package final class Session: @unchecked Sendable {
     try query(
       """
       SELECT pg_catalog.set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '1s'
-        WHEN 'default_transaction_read_only' THEN 'off' ELSE '0' END, false)
+        WHEN 'default_transaction_read_only' THEN 'off' WHEN 'quote_all_identifiers' THEN 'off' ELSE '0' END, false)
       FROM pg_catalog.pg_settings
       WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout',
-        'idle_in_transaction_session_timeout', 'default_transaction_read_only', 'client_connection_check_interval')
+        'idle_in_transaction_session_timeout', 'default_transaction_read_only', 'client_connection_check_interval',
+        'quote_all_identifiers')
       """)
   }
 

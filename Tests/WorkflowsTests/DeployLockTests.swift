@@ -6,6 +6,19 @@ import Testing
 @Suite struct DeployLockTests {
   private static let name = "20240201000000_more"
 
+  @Test func `a history that somebody keeps from being written is not waited for for ever, and nothing has run`() throws
+  {
+    try DeployBench.with { bench in
+      try bench.migration("20240201000000_more", "CREATE TABLE more (a int);")
+      try bench.cluster.holding("LOCK TABLE _prisma_migrations IN EXCLUSIVE MODE", database: bench.database) {
+        let run = try bench.run("deploy", "--json")
+        #expect(run.exit == 75 && run.json.string("error", "code") == "history_locked", "\(run.stdout)")
+        #expect(try bench.psql("SELECT to_regclass('more') IS NULL") == "t")
+      }
+      #expect(try bench.run("deploy").exit == 0)
+    }
+  }
+
   @Test func `a lock that is not to be had is asked for three times, and who holds it is named`() throws {
     try DeployBench.with(settings: ["lock_timeout: 1200ms"]) { bench in
       try bench.migration(Self.name, "CREATE TABLE more (a int);\nALTER TABLE orders ADD b int;")

@@ -183,6 +183,16 @@ import Testing
     }
   }
 
+  @Test func `how the database's sessions spell names makes no difference`() throws {
+    try withOwner("quoting") { bench, _ in
+      try bench.cluster.psql("CREATE EXTENSION hstore", database: bench.database)
+      try bench.cluster.psql("ALTER DATABASE \(bench.database) SET quote_all_identifiers = on")
+      let check = try bench.holdfast("check", "--deep")
+      #expect(check.exit == 0 && !check.stdout.contains("after a rollback"), "\(check.stdout)")
+      #expect(!check.stderr.contains("after a rollback"), "\(check.stderr)")
+    }
+  }
+
   @Test func `who keeps a database from being copied is named`() throws {
     try withOwner("copying") { bench, owner in
       try bench.writePolicy(
