@@ -26,13 +26,11 @@ extension DeployRecord {
     }
   }
 
-  /// A journaled name that is none of Holdfast's, or none of the kind that is meant there: what was kept is never named as what may go.
+  /// A journaled name that is none of Holdfast's; and of a copy, which may be dropped, one that is no copy's.
   package var foreignName: String? {
-    let named: [(String?, [DatabaseKind])] = [
-      (rollback?.temporaryName, [.restore, .standby]), (rollback?.keptAs, [.before, .undone]), (copy?.name, [.standby]),
-    ]
-    return named.lazy.compactMap { name, kinds in name.flatMap { isOwn($0, kinds) ? nil : $0 } }.first
-      ?? keptNames.first { !isOwn($0) }
+    if let name = copy?.name, !isOwn(name, [.standby]) { return name }
+    let names = [rollback?.temporaryName, rollback?.keptAs].compactMap { $0 } + keptNames
+    return names.first { !isOwn($0) }
   }
 }
 

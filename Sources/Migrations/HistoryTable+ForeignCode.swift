@@ -16,8 +16,8 @@ extension HistoryTable {
     if isOwn { try session.query("BEGIN") }
     do throws(Failure) {
       if isThere {
-        try keepNames()
         if !isPatient { try session.query("SET LOCAL lock_timeout = '10s'") }
+        try keepNames()
         if case .failure(let error) = session.attempt("LOCK TABLE ONLY \(name) IN ROW EXCLUSIVE MODE") {
           throw error.sqlState == "55P03" ? locked : error.failure
         }

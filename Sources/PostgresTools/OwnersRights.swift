@@ -105,13 +105,15 @@ extension OwnersRights {
     """
 
   /// SQL: whoever owns the schema, or the database, may put another table in the place of this one after the look at it, and before it is read
-  /// by its name.
+  /// by its name. A role that is a member of that owner, and no superuser, trusts it.
   private static func canBeExchanged(_ table: String) -> String {
     """
     EXISTS (SELECT FROM pg_catalog.pg_namespace s JOIN pg_catalog.pg_database b ON b.datname = pg_catalog.current_database()
       JOIN pg_catalog.pg_roles o ON o.oid = CASE pg_catalog.pg_get_userbyid(s.nspowner) WHEN 'pg_database_owner' THEN b.datdba
         ELSE s.nspowner END
-      WHERE s.oid = \(table).relnamespace AND NOT o.rolsuper AND o.rolname <> current_user)
+      WHERE s.oid = \(table).relnamespace AND NOT o.rolsuper AND o.rolname <> current_user
+        AND NOT (pg_catalog.pg_has_role(o.oid, 'USAGE') AND EXISTS (
+          SELECT FROM pg_catalog.pg_roles me WHERE me.rolname = current_user AND NOT me.rolsuper)))
     """
   }
 

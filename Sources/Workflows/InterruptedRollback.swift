@@ -51,6 +51,8 @@ struct InterruptedRollback {
   /// Unfinished, or closed as we leave one that is whole. Of one whose identity is in the journal nobody may have been in it since: more
   /// sessions tell of somebody, fewer of a crash of the server, which forgets them. A standby copy that we had to open is known by its number.
   private func isOurs(_ name: String) throws(Failure) -> Bool {
+    // What a rollback has kept is never dropped, whatever a journal says of it.
+    guard record.isOwn(name, [.restore, .standby]) else { return false }
     if try NewDatabase.isUnfinished(name, work.maintenance) { return true }
     let copy = record.copy?.name == name ? record.copy?.identity?.prefix { $0 != " " } : nil
     let known = (rollback.restoredIdentity ?? "").split(separator: " ").map(String.init)

@@ -49,7 +49,9 @@ package struct TakeBackup {
   package func run(reason: String, hold: Bool) throws(Failure) -> VerifyBackup.Outcome {
     // One writer at a time; what killed runs left goes first.
     let repository = try surroundings.repository(of: policy)
-    let lock = try PolicyLock(repository, policy: policy.name, purpose: "backup", now: surroundings.now())
+    // Who waits for it looks for that run.
+    let purpose = binding == nil ? "backup" : binding?.deploy == nil ? "snapshot" : "deploy"
+    let lock = try PolicyLock(repository, policy: policy.name, purpose: purpose, now: surroundings.now())
     defer { withExtendedLifetime(lock) {} }
     for name in try repository.sweep(policy: policy.name) {
       surroundings.log.info("removed \(name), left by a killed run")

@@ -67,31 +67,38 @@ import Testing
     }
   }
 
-  @Test(arguments: [true, false]) func `what a rollback has kept is dropped by no journal`(isCopy: Bool) throws {
+  /// Where a journal may name the database: as a copy that is being made, as one that was made, as what is being restored.
+  enum Place: CaseIterable { case copying, copied, restore }
+
+  @Test(arguments: Place.allCases) func `what a rollback has kept is dropped by no journal`(place: Place) throws {
     try DeployBench.with { bench in
       try bench.deploy(Self.name, "CREATE TABLE more (a int);")
       #expect(try bench.confirmed("rollback").exit == 0)
       let kept = try #require(try bench.databases().first { $0.contains("__before_") })
-      let id = try #require(try bench.deploys().first?.id)
+      let record = try #require(try bench.deploys().first)
       let repository = try Repository.open(bench.bench.repository)
       let oid = try bench.maintain("SELECT oid FROM pg_database WHERE datname = '\(kept)'")
       // Another deploy whose id ends alike, or this one.
-      let forged = isCopy ? "20991231T000000Z-\(id.suffix(6))" : id
+      let forged = place == .copying ? "20991231T000000Z-\(record.id.suffix(6))" : record.id
       let journal = try DeployJournal(repository, policy: "app", id: forged)
-      if isCopy {
-        try journal.append(DeployEvent(.began, at: Date(), migrations: ["x"], database: bench.database))
-        try journal.append(DeployEvent(.copying, at: Date(), temporary: kept))
-      } else {
-        try journal.append(DeployEvent(.copied, at: Date(), temporary: kept, identity: "\(oid) 1 1 x"))
-        try journal.append(
-          DeployEvent(.rollbackBegan, at: Date(), backup: "b", database: bench.database, temporary: kept))
+      var events = [
+        DeployEvent(.began, at: Date(), migrations: ["x"], database: bench.database),
+        DeployEvent(.copying, at: Date(), temporary: kept),
+      ]
+      if place != .copying {
+        events = [
+          DeployEvent(
+            .rollbackBegan, at: Date(), backup: record.backup, database: bench.database, temporary: kept)
+        ]
       }
-      // One that has no backup yet is begun anew by resume, whatever copy it names.
-      for command in isCopy ? ["abandon"] : ["abandon", "resume"] {
-        let run = try bench.confirmed(command)
-        #expect(run.exit == 65 && run.json.string("error", "code") == "foreign_journal", "\(command): \(run.stdout)")
+      if place == .copied {
+        events.insert(DeployEvent(.copied, at: Date(), temporary: kept, identity: "\(oid) 1 1 x"), at: 0)
       }
-      #expect(try bench.databases().contains(kept))
+      for event in events { try journal.append(event) }
+      let run = try bench.confirmed("abandon")
+      #expect(place != .copying || run.json.string("error", "code") == "foreign_journal", "\(place): \(run.stdout)")
+      _ = try bench.confirmed("resume")
+      #expect(try bench.maintain("SELECT oid FROM pg_database WHERE datname = '\(kept)'") == oid, "\(place)")
     }
   }
 
@@ -119,7 +126,8 @@ import Testing
       let (copy, next) = (bench.newDatabaseName("marked"), bench.newDatabaseName("next"))
       try bench.restore(try bench.backUp(), into: copy)
       try bench.restore(try bench.backUp(), into: next)
-      let marked = "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') = '\(mark)'"
+      let marked =
+        "SELECT datname FROM pg_database WHERE shobj_description(oid, 'pg_database') = '\(mark)' AND datname LIKE '\(bench.database)%'"
       #expect(try bench.cluster.psql(marked) == bench.database)
       #expect(try bench.cluster.databases().contains(copy))
     }

@@ -138,7 +138,7 @@ import Testing
       try bench.writePolicy(url: bench.cluster.url(bench.database, user: role))
       try bench.cluster.holding("SELECT 1", database: bench.database) {
         let plan = try bench.run("rollback", "--plan")
-        #expect(plan.stdout.contains(/blocked by +sessions of postgres/), "\(plan.stdout)\(plan.stderr)")
+        #expect(plan.stdout.contains(/blocked by +sessions of "postgres"/), "\(plan.stdout)\(plan.stderr)")
       }
       try bench.maintain("ALTER DATABASE \(bench.database) OWNER TO postgres")
       let run = try bench.confirmed("rollback")

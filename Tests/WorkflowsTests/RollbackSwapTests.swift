@@ -187,6 +187,8 @@ private final class Client: @unchecked Sendable {
       case .failure(let error): return error.sqlState ?? "57P01"
       }
     } catch {
+      // The same before its first statement.
+      if error.code == "connection_lost" { return "57P01" }
       return error.why.contains("not currently accepting connections") ? "55000" : "\(error.code): \(error.why)"
     }
   }
