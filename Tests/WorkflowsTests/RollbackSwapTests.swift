@@ -62,7 +62,8 @@ import Testing
     }
   }
 
-  @Test func `sessions that may not be ended stop the swap, and leave the database open`() throws {
+  /// After a deploy by the database's owner, who is no superuser.
+  private func withOwner(_ body: (DeployBench) throws -> Void) throws {
     try DeployBench.with(sql: "") { bench in
       let role = "owner_of_\(bench.database)"
       try bench.maintain("CREATE ROLE \(role) LOGIN CREATEDB")
@@ -75,6 +76,12 @@ import Testing
       try bench.psql("ALTER TABLE _prisma_migrations OWNER TO \(role); GRANT CREATE ON SCHEMA public TO \(role)")
       try bench.writePolicy(url: bench.cluster.url(bench.database, user: role))
       try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+      try body(bench)
+    }
+  }
+
+  @Test func `sessions that may not be ended stop the swap, and leave the database open`() throws {
+    try withOwner { bench in
       try bench.cluster.holding("SELECT 1", database: bench.database) {
         let run = try bench.confirmed("rollback")
         #expect(run.exit == 1, "\(run.stdout)")
@@ -122,18 +129,7 @@ import Testing
   }
 
   @Test func `a session that comes during the restore and may not be ended keeps nobody else out`() throws {
-    try DeployBench.with(sql: "") { bench in
-      let role = "owner_of_\(bench.database)"
-      try bench.maintain("CREATE ROLE \(role) LOGIN CREATEDB")
-      defer {
-        bench.dropCopies()
-        _ = try? bench.maintain("DROP DATABASE IF EXISTS \(bench.database) WITH (FORCE)")
-        _ = try? bench.maintain("DROP ROLE \(role)")
-      }
-      try bench.maintain("ALTER DATABASE \(bench.database) OWNER TO \(role)")
-      try bench.psql("ALTER TABLE _prisma_migrations OWNER TO \(role); GRANT CREATE ON SCHEMA public TO \(role)")
-      try bench.writePolicy(url: bench.cluster.url(bench.database, user: role))
-      try bench.deploy(Self.name, "CREATE TABLE more (a int);")
+    try withOwner { bench in
       let run = try SteppedRun(
         ProgramRun.command(["rollback", "--confirm", bench.database, "--policies", bench.bench.policies]),
         at: "prove the database", notesIn: bench.bench.folder)
