@@ -33,7 +33,7 @@ package struct HistoryRow: Sendable, Equatable {
   package var isFailed: Bool { isLive && finishedAt == nil }
 }
 
-/// The migrations folder and the history beside each other.
+/// The migrations folder, compared with the history.
 package struct MigrationStatus: Sendable, Equatable {
   /// On disk, without a live row; in the order of application.
   package var pending: [String]
@@ -61,7 +61,7 @@ package struct MigrationStatus: Sendable, Equatable {
     rolledBack = Self.unique(rows.map(\.name).filter { !live.contains($0) })
     missing = Self.unique(rows.filter(\.isLive).map(\.name).filter { !onDisk.contains($0) })
     edited = []
-    // The live row's checksum: an earlier, rolled-back one may be that of a mended file.
+    // The live row's checksum: an earlier, rolled-back one may be that of a file that was corrected since.
     let liveRows = Dictionary(rows.filter(\.isApplied).map { ($0.name, $0) }) { _, last in last }
     let texts = Dictionary(folder.migrations.map { ($0.name, $0.text) }) { first, _ in first }
     for name in applied {

@@ -1,6 +1,6 @@
 import BackupModel
 
-/// What a restored database takes on the server's disk, beside the live one.
+/// What a restored database takes on the server's disk, next to the live one.
 package struct ServerRoom: Sendable, Equatable {
   /// Bytes of the database.
   package let needed: UInt64

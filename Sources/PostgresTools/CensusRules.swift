@@ -236,7 +236,8 @@ extension CensusReader {
       kind: .systemSchema,
       sql: """
         WITH given (name, owner, acl, expected) AS (
-          SELECT c.oid::pg_catalog.regclass::text, c.relowner, c.relacl, c.relname NOT IN ('sql_parts', 'transforms') AND NOT pg_catalog.starts_with(c.relname, '_')
+          SELECT c.oid::pg_catalog.regclass::text, c.relowner, c.relacl,
+            c.relname NOT IN ('sql_parts', 'transforms') AND NOT pg_catalog.starts_with(c.relname, '_')
           FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
           WHERE n.nspname = 'information_schema' AND c.oid < 16384 AND c.relkind IN ('r', 'v')
           UNION ALL SELECT 'schema information_schema', n.nspowner, n.nspacl, true

@@ -3,8 +3,8 @@ import Diagnostics
 /// Which functions and operators, other than built-in ones, the definitions of a database use, how often, and how often they use parameters.
 ///
 /// A dump names an operator in most expressions, with its schema. In some SQL has no place for the name: `IS DISTINCT FROM`, `NULLIF`,
-/// `CASE x WHEN`, `JOIN USING`, and a comparison of rows has room for one operator only. There the server looks it up once more when the dump is restored, under another search path, and may find
-/// another one: for `citext` the comparison of `text`. Likewise a name in a function's body may be a parameter before, and a column after.
+/// `CASE x WHEN`, `JOIN USING`, and a comparison of rows has room for one operator only. There the server looks it
+/// up once more when the dump is restored, under another search path, and may find another one: for `citext` the comparison of `text`. Likewise a name in a function's body may be a parameter before, and a column after.
 /// The dumped text of the restored database is the same as before, or seems another wording of it; its catalog is not.
 package struct ResolvedUses: Sendable, Equatable {
   /// `definition uses function or operator N times`, both as `pg_identify_object` has them; each once, in no order.

@@ -1,4 +1,4 @@
-/// Options of columns that the server keeps for itself, and sets anew whenever a column is made: `pg_attver`, from 15.20 on.
+/// Options of columns that the server keeps for itself, and sets again whenever a column is made: `pg_attver`, from 15.20 on.
 ///
 /// The pg_dump that comes with such a server hides them; an older one, or one of another major, prints them. Setting them changes nothing on a
 /// server that knows them, and is an error on one that does not. All that users can set is named without `pg_`.

@@ -14,7 +14,7 @@ package struct ExtraExtension: Sendable {
   }
 }
 
-/// PostgreSQL finds extensions beside its own program: a copy of that, with links to everything else, and the test's extensions among them.
+/// PostgreSQL finds extensions by the place of its own program: a copy of that, with links to everything else, and the test's extensions among them.
 struct ServerCopy {
   /// Absolute path of the copied `postgres`.
   let program: String

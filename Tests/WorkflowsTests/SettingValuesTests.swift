@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Values of a database's settings may be secrets: beside the archive itself `database.sql` alone has them.
+/// Values of a database's settings may be secrets: besides the archive itself `database.sql` alone has them.
 @Suite struct SettingValuesTests {
   private static let secret = "S3CR3T é\n-- setting: {\"name\":\"work_mem\"} ';"
 
