@@ -57,16 +57,23 @@ package enum CensusKind: String, Sendable, CaseIterable {
   case extensionOwner = "extension_owner"
   case replicationSlot = "replication_slot"
   case rolePasswords = "role_passwords"
+  case inheritedConstraint = "inherited_constraint"
+  case comment
+  case publicSchema = "public_schema"
+  case subscriptionState = "subscription_state"
 
   /// Whether a backup without it is incomplete.
   package var isLoss: Bool {
     switch self {
     case .foreignRows, .materializedRows, .generatedValues, .triggerState, .extensionOwner, .replicationSlot,
-      .rolePasswords:
+      .rolePasswords, .inheritedConstraint, .comment, .publicSchema, .subscriptionState:
       false
     default: true
     }
   }
+
+  /// Notes of what a restored database has otherwise than the backup's, and no comparison finds.
+  package static let otherwise: [Self] = [.inheritedConstraint, .comment, .subscriptionState]
 
   /// What a policy may accept. A restore that exchanges fields is none, whoever accepts it.
   package static let acceptable = allCases.filter { $0.isLoss && $0 != .rowTypeOrder }.map(\.rawValue)
@@ -102,6 +109,10 @@ package enum CensusKind: String, Sendable, CaseIterable {
     case .extensionOwner: "owner of extension"
     case .replicationSlot: "logical replication slot"
     case .rolePasswords: "passwords of"
+    case .inheritedConstraint: "name or state of inherited constraint"
+    case .comment: "comment on"
+    case .publicSchema: "absence of schema"
+    case .subscriptionState: "enabled state of subscription"
     }
   }
 

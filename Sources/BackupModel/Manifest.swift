@@ -94,8 +94,8 @@ package struct Manifest: Sendable, Equatable, Codable {
     notes = census.notes
   }
 
-  /// How large one may be: more than two million tables or large objects.
-  package static let mostMegabytes = 512
+  /// How large one may be: half a million tables or large objects. Whatever reads one has all of it in memory.
+  package static let mostMegabytes = 128
 
   /// Whether its numbers are of this world: an exabyte in all at most, so that they can be added up.
   package var isPlausible: Bool {

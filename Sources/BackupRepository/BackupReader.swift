@@ -8,7 +8,7 @@ enum BackupReader {
   /// - Throws: `not_a_backup`, `newer_backup`, `backup_damaged`.
   static func read(_ path: String, id: String, policy: String) throws(Failure) -> Backup {
     switch fileKind(path) {
-    case .folder: break
+    case .folder: if let refusal = foreign(path) { throw refusal }
     case .link: throw broken(path, "it is a symbolic link")
     case .unreadable(let number): throw cannotRead(path, number)
     case .file, .other, .missing: throw broken(path, "it is no folder")
@@ -23,10 +23,18 @@ enum BackupReader {
       manifest: manifest, path: path, hold: try hold(path, of: id), verifications: try verifications(path, of: id))
   }
 
+  private static func foreign(_ path: String) -> Failure? {
+    ForeignOwner.refusal(of: path, code: "foreign_owner", what: "backup \(path)")
+  }
+
   private static func manifest(_ path: String) throws(Failure) -> Manifest {
     let file = "\(path)/manifest.json"
     let kind = fileKind(file)
     if case .unreadable(let number) = kind { throw cannotRead(file, number) }
+    // Several at once would take the memory of all of them.
+    let isLarge = fileSize(file) > 8 << 20
+    if isLarge { large.lock() }
+    defer { if isLarge { large.unlock() } }
     guard kind == .file, let data = try contents(file, atMost: Manifest.mostMegabytes) else {
       throw broken(path, "it has no manifest.json")
     }
@@ -43,13 +51,16 @@ enum BackupReader {
     guard manifest.version == Manifest.currentVersion, manifest.isPlausible else {
       throw damaged(path, "manifest.json holds numbers that no backup has")
     }
-    guard fileKind("\(path)/SHA256SUMS") == .file else { throw damaged(path, "SHA256SUMS is not a file") }
-    let sums = try contents("\(path)/SHA256SUMS", atMost: Manifest.mostMegabytes) ?? Data()
-    guard try Array(sums) == checksumList(of: manifest, encoded: Array(data)) else {
-      throw damaged(path, "manifest.json and SHA256SUMS do not agree")
-    }
+    let sums = "\(path)/SHA256SUMS"
+    guard fileKind(sums) == .file else { throw damaged(path, "SHA256SUMS is not a file") }
+    let expected = try checksumList(of: manifest, encoded: data)
+    guard fileSize(sums) == expected.count,
+      try contents(sums, atMost: Manifest.mostMegabytes)?.elementsEqual(expected) == true
+    else { throw damaged(path, "manifest.json and SHA256SUMS do not agree") }
     return manifest
   }
+
+  private static let large = NSLock()
 
   private struct Version: Decodable {
     var version: Int
@@ -99,7 +110,7 @@ enum BackupReader {
 
 /// `SHA256SUMS`: every file of the manifest, and the manifest itself. It follows from the manifest byte for byte, so that each
 /// guards the other.
-func checksumList(of manifest: Manifest, encoded: [UInt8]) throws(Failure) -> [UInt8] {
+func checksumList(of manifest: Manifest, encoded: some ContiguousBytes) throws(Failure) -> [UInt8] {
   let sha = try SHA256()
   encoded.withUnsafeBytes { sha.update($0) }
   let lines = manifest.files.map { "\($0.sha256)  \($0.path)\n" } + ["\(sha.finish())  manifest.json\n"]

@@ -17,17 +17,21 @@ package struct ChecksumCheck: Sendable {
 
   /// - Throws: failures to look: a file that may not be read is not damaged by that.
   /// - Parameters:
+  ///   - isHashed: by the path within the backup; of the others only the place and the size are looked at.
   ///   - threads: files hashed at once.
   ///   - progress: told of the bytes of each file done.
   package func problems(
-    threads: Int, cancellation: Cancellation, progress: @escaping @Sendable (UInt64) -> Void
+    hashing isHashed: @escaping @Sendable (_ path: String) -> Bool = { _ in true }, threads: Int,
+    cancellation: Cancellation, progress: @escaping @Sendable (UInt64) -> Void
   ) throws(Failure) -> [Problem] {
     let files = files
     // The large ones first, so that no core is left with one at the end.
     let order = files.indices.sorted { files[$0].bytes > files[$1].bytes }
     let found = try inParallel(order, threads: threads, cancellation: cancellation) { (index) throws(Failure) in
-      defer { progress(files[index].bytes) }
-      do throws(Failure) { return Found(problem: try check(files[index], cancellation)) } catch {
+      let file = files[index]
+      let hashes = isHashed(file.path)
+      defer { if hashes { progress(file.bytes) } }
+      do throws(Failure) { return Found(problem: try check(file, hashes: hashes, cancellation)) } catch {
         return Found(failure: error)
       }
     }
@@ -42,7 +46,7 @@ package struct ChecksumCheck: Sendable {
     _ isMeant: (_ path: String) -> Bool, _ cancellation: Cancellation
   ) throws(Failure) -> Bool {
     for file in files where isMeant(file.path) {
-      guard try check(file, cancellation) == nil else { return false }
+      guard try check(file, hashes: true, cancellation) == nil else { return false }
     }
     return true
   }
@@ -52,7 +56,9 @@ package struct ChecksumCheck: Sendable {
     var failure: Failure?
   }
 
-  private func check(_ file: StoredFile, _ cancellation: Cancellation) throws(Failure) -> Problem? {
+  private func check(
+    _ file: StoredFile, hashes: Bool, _ cancellation: Cancellation
+  ) throws(Failure) -> Problem? {
     guard isInside(file.path) else {
       return Problem(file: file.path, problem: "the manifest names a path outside the backup")
     }
@@ -71,11 +77,16 @@ package struct ChecksumCheck: Sendable {
     case .link, .folder, .other:
       return Problem(file: file.path, table: file.table, problem: "is no plain file")
     }
+    func isOther(_ bytes: UInt64) -> Problem {
+      Problem(file: file.path, table: file.table, problem: "has \(bytes) bytes instead of \(file.bytes)")
+    }
+    guard hashes else {
+      let size = fileSize(full)
+      return size == file.bytes ? nil : isOther(size)
+    }
     do throws(Failure) {
       let (bytes, sha) = try hashFile(full, cancellation: cancellation)
-      if bytes != file.bytes {
-        return Problem(file: file.path, table: file.table, problem: "has \(bytes) bytes instead of \(file.bytes)")
-      }
+      if bytes != file.bytes { return isOther(bytes) }
       return sha == file.sha256
         ? nil : Problem(file: file.path, table: file.table, problem: "SHA-256 differs from the manifest")
     } catch {

@@ -61,6 +61,12 @@ enum FileKind: Equatable {
   case unreadable(Int32)
 }
 
+/// Bytes; 0 where there is no file.
+func fileSize(_ path: String) -> UInt64 {
+  var status = stat()
+  return lstat(path, &status) == 0 ? UInt64(status.st_size) : 0
+}
+
 /// What stands at a path. A symbolic link is a link unless it is to be followed.
 func fileKind(_ path: String, following: Bool = false) -> FileKind {
   var status = stat()

@@ -23,7 +23,8 @@ struct BackupCommand {
     let failure = outcome.damage(insteadUse: nil)
     return CommandResult(
       json: context.json(of: backup, since: start),
-      text: failure == nil ? "\(backup.id) is \(praise(backup.manifest)).\(lack(backup.manifest))" : "",
+      text: failure == nil
+        ? Screen("\(backup.id) is \(praise(backup.manifest)).\(lack(backup.manifest))") : .nothing,
       failure: failure)
   }
 
@@ -31,7 +32,7 @@ struct BackupCommand {
   private func praise(_ manifest: Manifest) -> String {
     let missing = manifest.missing ?? []
     return missing.isEmpty
-      ? "good" : "intact, but incomplete: it lacks \(oneLine(missing.summaries.joined(separator: "; ")))"
+      ? "good" : "intact, but incomplete: it lacks \(missing.summaries.joined(separator: "; "))"
   }
 
   private func lack(_ manifest: Manifest) -> String {

@@ -42,7 +42,7 @@ extension Manifest {
   /// `of tables that match exclude_table_data (public.sessions, audit.log_*)`; nil when every row was saved.
   var lackText: String? {
     excludeTableData.isEmpty
-      ? nil : "of tables that match exclude_table_data (\(oneLine(excludeTableData.joined(separator: ", "))))"
+      ? nil : "of tables that match exclude_table_data (\(excludeTableData.joined(separator: ", ")))"
   }
 }
 

@@ -33,8 +33,10 @@ struct BaselineCommand {
     try books.resolving { (history) throws(Failure) in try history.record(migrations) }
     return CommandResult(
       json: ["applied": .strings(names), "pending": .strings(Array(rest))],
-      text: names.map { "\($0) marked as applied.\n" }.joined()
-        + "\(counted(names.count, "migration")) recorded, none was run. To take that back: holdfast baseline --undo\n")
+      text: Screen(
+        names.map { "\($0) marked as applied." } + [
+          "\(counted(names.count, "migration")) recorded, none was run. To take that back: holdfast baseline --undo"
+        ]))
   }
 
   private func undo(_ policy: Policy) throws(Failure) -> CommandResult {
@@ -49,14 +51,15 @@ struct BaselineCommand {
     }
     return CommandResult(
       json: ["removed": .strings(names)],
-      text: "\(counted(names.count, "migration")) taken out of the history; the database is otherwise as it was.\n")
+      text: Screen(
+        "\(counted(names.count, "migration")) taken out of the history; the database is otherwise as it was."))
   }
 
   /// On stderr: before it is done, also where nobody is asked.
   private func show(_ word: String, _ names: [String]) {
     guard !context.console.json, !context.invocation.flag("quiet"), !names.isEmpty else { return }
     context.console.say(word + ":")
-    for name in names { context.console.say("  \(oneLine(name))") }
+    for name in names { context.console.say("  \(name)") }
   }
 
   private func refuse(_ isWrong: Bool, _ what: String, _ why: String) throws(Failure) {

@@ -41,7 +41,7 @@ struct CheckCommand {
   }
 
   /// Problems first, each with what to do about it.
-  private func text(_ policy: Policy, _ findings: [CheckFinding]) -> String {
+  private func text(_ policy: Policy, _ findings: [CheckFinding]) -> Screen {
     let problems = findings.filter { $0.kind == .problem }
     let fine = findings.filter { $0.kind == .fine }
     let warnings = findings.count { $0.kind == .warning }
@@ -52,10 +52,10 @@ struct CheckCommand {
     ]
     for (sign, kind) in [("✗", CheckFinding.Kind.problem), ("!", .warning)] {
       for finding in findings where finding.kind == kind {
-        lines.append("  \(sign) \(oneLine(finding.text))")
-        if let fix = finding.fix { lines.append("      → \(oneLine(fix))") }
+        lines.append("  \(sign) \(finding.text)")
+        if let fix = finding.fix { lines.append("      → \(fix)") }
       }
     }
-    return (lines + fine.map { "  ✓ \(oneLine($0.text))" }).joined(separator: "\n") + "\n"
+    return Screen(lines + fine.map { "  ✓ \($0.text)" })
   }
 }

@@ -91,7 +91,7 @@ extension CommandContext {
     for name in names {
       do throws(Failure) {
         var result = try look(try policiesFolder.load(name, reader: reader))
-        result.text = NamedPolicy(name: name).naming(result.text)
+        result.text = result.text.map(NamedPolicy(name: name).naming)
         results.append(result)
       } catch {
         try cancellation.check()
@@ -99,7 +99,7 @@ extension CommandContext {
       }
     }
     return CommandResult(
-      json: ["policies": .array(results.map { .object($0.json) })], text: results.map(\.text).joined(separator: "\n"),
+      json: ["policies": .array(results.map { .object($0.json) })], text: Screen.separated(results.map(\.text)),
       exit: results.contains { $0.exit != .done } ? .attention : .done, failure: failures.joined)
   }
 }

@@ -60,6 +60,8 @@ struct CommandContext {
   ]
 
   /// A text with the policy's name in its commands, where there are several, and with the project's own folder.
+  func naming(_ screen: Screen) -> Screen { screen.map { naming($0) } }
+
   func naming(_ text: String) -> String {
     let text = migrationsBeside.map { text.replacing(MigrationBooks.exampleFolder, with: $0) } ?? text
     let name = invocation.operand("POLICY") ?? invocation.value("policy") ?? found.policy

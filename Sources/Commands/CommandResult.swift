@@ -5,12 +5,12 @@ struct CommandResult {
   /// Members of the one JSON document.
   var json: [JSONValue.Member]
   /// For stdout.
-  var text: String
+  var text: Screen
   var exit: ExitCode
   /// Printed after the text; in JSON beside whatever else is known.
   var failure: Failure?
 
-  init(json: JSONValue, text: String, exit: ExitCode = .done, failure: Failure? = nil) {
+  init(json: JSONValue, text: Screen, exit: ExitCode = .done, failure: Failure? = nil) {
     if case .object(let members) = json { self.json = members } else { self.json = [] }
     self.text = text
     self.exit = failure?.exit ?? exit
@@ -18,7 +18,7 @@ struct CommandResult {
   }
 
   init(failure: Failure) {
-    self.init(json: [:], text: "", failure: failure)
+    self.init(json: [:], text: .nothing, failure: failure)
   }
 
   var document: JSONValue {

@@ -27,7 +27,7 @@ struct Console: Sendable {
     if json {
       unprinted = write(result.document.text + "\n", to: 1)
     } else if !result.text.isEmpty {
-      unprinted = print(result.text)
+      unprinted = print(result.text.text)
     }
     if let failure = result.failure, !json || unprinted != nil { complain(failure) }
     guard let unprinted else { return result.exit }
@@ -46,10 +46,9 @@ struct Console: Sendable {
   }
 
   /// A line to stderr.
-  func say(_ line: String) {
-    let warns = line.hasPrefix("warning: ")
-    say(warns ? oneLine(line) : line, word: warns ? "warning:" : "")
-  }
+  func say(_ line: String) { say(oneLine(line), word: line.hasPrefix("warning: ") ? "warning:" : "") }
+
+  func say(_ screen: Screen) { for line in screen.lines { say(line) } }
 
   /// To stderr as it is, without a line's end.
   func raw(_ text: some StringProtocol) { _ = write(String(text), to: 2) }

@@ -29,7 +29,8 @@ struct DeployCommand {
       ).run()
       let failure = outcome.damage(insteadUse: nil) ?? SnapshotGate(policy).refusal(of: outcome.backup)
       return CommandResult(
-        json: context.json(of: outcome.backup, since: start), text: failure == nil ? outcome.backup.id : "",
+        json: context.json(of: outcome.backup, since: start),
+        text: failure == nil ? Screen(outcome.backup.id) : .nothing,
         failure: failure)
     }
     return try context.audited(policy, take, subject: { $0.text(at: "backup", "id") })
@@ -55,11 +56,11 @@ struct DeployCommand {
       let keeps = kept.map { " The database before is kept as \($0)." } ?? ""
       return CommandResult(
         json: ["deploy": .string(record.id), "state": .string("rolled-back"), "kept_as": .optional(kept)],
-        text: "The rollback of \(record.id) is done.\(keeps)\n")
+        text: Screen("The rollback of \(record.id) is done.\(keeps)"))
     case .undone:
       return CommandResult(
         json: ["deploy": .string(record.id), "state": .string("undone")],
-        text: "The rollback of \(record.id) is undone.\n")
+        text: Screen("The rollback of \(record.id) is undone."))
     }
   }
 
@@ -94,7 +95,7 @@ struct DeployCommand {
         : "\(record.database) is another database now than it was deployed to, and was left as it is"
       return CommandResult(
         json: ["deploy": .string(record.id), "state": .string("abandoned")],
-        text: "\(record.id) is given up; \(state).\n")
+        text: Screen("\(record.id) is given up; \(state)."))
     }
     return try RollbackCommand(context: context).run(policy, .deploy(record.id), confirmed: true)
   }
@@ -114,16 +115,18 @@ extension DeployMigrations.Outcome {
   /// With what the rollback lost.
   private var told: Failure? {
     guard var failure, let rollback, rollback.mode != .resolveOnly else { return failure }
-    failure.details += rollback.lostText.split(separator: "\n").map(String.init)
+    failure.details += rollback.lostLines
     return failure
   }
 
-  private var text: String {
+  private var text: Screen {
     switch state {
-    case .nothingToDo: "Nothing to apply: the database is up to date.\n"
-    case .failed, .rolledBack: ""
+    case .nothingToDo: Screen("Nothing to apply: the database is up to date.")
+    case .failed, .rolledBack: .nothing
     case .applied:
-      "\(counted(applied.count, "migration")) applied. The way back: holdfast rollback (snapshot \(snapshot ?? "none")).\n"
+      Screen(
+        "\(counted(applied.count, "migration")) applied. The way back: holdfast rollback (snapshot \(snapshot ?? "none"))."
+      )
     }
   }
 }

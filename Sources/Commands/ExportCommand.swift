@@ -21,12 +21,12 @@ struct ExportCommand {
     func write() throws(Failure) -> CommandResult {
       guard let output else {
         _ = try export.toStandardOutput(backup, insteadUse: good)
-        return CommandResult(json: [:], text: "")
+        return CommandResult(json: [:], text: .nothing)
       }
       let bytes = try export.run(backup, to: output, insteadUse: good)
       return CommandResult(
         json: ["backup": .string(backup.id), "output": .string(output), "bytes": .integer(bytes)],
-        text: "\(output) holds the SQL of \(backup.id), \(sizeText(bytes)).\n")
+        text: Screen("\(output) holds the SQL of \(backup.id), \(sizeText(bytes))."))
     }
     return try context.audited(policy, write, subject: { _ in backup.id })
   }
@@ -40,7 +40,7 @@ struct ExportCommand {
       "usage", exit: .usage, what: "export --output",
       why: "the file would hold plain SQL, and its name ends with \(ending)",
       nextStep: ending == ".gz" || ending == ".zst"
-        ? "holdfast export \(backup.id) | \(ending == ".gz" ? "gzip" : "zstd") > \(oneLine(output))"
+        ? "holdfast export \(backup.id) | \(ending == ".gz" ? "gzip" : "zstd") > \(output)"
         : "write a name that ends with .sql")
   }
 

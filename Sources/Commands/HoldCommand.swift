@@ -11,7 +11,7 @@ struct HoldCommand {
       // Held again, for longer or by hand, it is for the same reason.
       let reason = given ?? backup.hold?.reason ?? "held by hand"
       try backup.place(Hold(reason: reason, at: context.surroundings.now()))
-      return "\(backup.id) is held: \(oneLine(reason))\n"
+      return "\(backup.id) is held: \(reason)"
     }
   }
 
@@ -20,7 +20,7 @@ struct HoldCommand {
       let held = backup.hold != nil
       try warnOfWayBack(backup, policy)
       try backup.release()
-      return "\(backup.id) is \(held ? "released" : "not held").\n"
+      return "\(backup.id) is \(held ? "released" : "not held")."
     }
   }
 
@@ -40,7 +40,7 @@ struct HoldCommand {
     func changed() throws(Failure) -> CommandResult {
       var backup = found
       let text = try body(&backup, policy)
-      return CommandResult(json: ["backup": backup.json, "warnings": context.warnings.json], text: text)
+      return CommandResult(json: ["backup": backup.json, "warnings": context.warnings.json], text: Screen(text))
     }
     return try context.audited(policy, changed, subject: { _ in found.id })
   }

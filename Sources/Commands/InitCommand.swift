@@ -17,7 +17,7 @@ struct InitCommand {
     let name = context.invocation.value("name") ?? policyName(target.database)
     guard PolicyName.isSafe(name) else {
       throw CommandTable.holdfast.usageFailure(
-        command: "init", what: "--name", why: "\(oneLine(name)) cannot be the name of a folder: \(PolicyName.rule)")
+        command: "init", what: "--name", why: "\(name) cannot be the name of a folder: \(PolicyName.rule)")
     }
     let others = policies(of: target)
     let file = NewPolicyFile(folder: context.policiesFolder.path, name: name, umask: context.umask)
@@ -46,8 +46,7 @@ struct InitCommand {
     ]
     if let prisma { lines.append("prisma      migrations in \(prisma.migrations)") }
     let heading = check.exit == .done ? "next" : "next, when that is fixed"
-    let text =
-      lines.joined(separator: "\n") + "\n\n" + check.text + "\n\(heading):\n" + next.map { "  \($0)\n" }.joined()
+    let text = Screen(lines + [""]) + check.text + Screen(["", "\(heading):"] + next.map { "  \($0)" })
     return CommandResult(json: json, text: text, exit: check.exit)
   }
 

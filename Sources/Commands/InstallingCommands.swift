@@ -10,11 +10,12 @@ struct InstallingCommands {
       throw .internalError("the table allows a shell that there are no completions for")
     }
     let script = CommandTable.holdfast.completions(for: shell)
-    return CommandResult(json: ["shell": .string(shell.rawValue), "script": .string(script)], text: script)
+    return CommandResult(
+      json: ["shell": .string(shell.rawValue), "script": .string(script)], text: Screen(own: script))
   }
 
   func man() -> CommandResult {
     let page = CommandTable.holdfast.page(.holdfast)
-    return CommandResult(json: ["page": .string(page)], text: page)
+    return CommandResult(json: ["page": .string(page)], text: Screen(own: page))
   }
 }

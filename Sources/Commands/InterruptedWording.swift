@@ -3,7 +3,7 @@ import BackupRepository
 
 extension DeployRecord {
   /// What `resume` is about to do, before it is confirmed.
-  func resumeText(of policy: Policy) -> String {
+  func resumeText(of policy: Policy) -> Screen {
     switch state {
     case .rollingBack:
       headline(policy, "goes on with the rollback")
@@ -20,7 +20,7 @@ extension DeployRecord {
   }
 
   /// What `abandon` is about to do.
-  func abandonText(of policy: Policy) -> String {
+  func abandonText(of policy: Policy) -> Screen {
     switch state {
     case .rollingBack:
       headline(policy, "gives up the rollback")
@@ -34,7 +34,7 @@ extension DeployRecord {
     default:
       headline(policy, "gives up the deploy")
         + (applied.isEmpty
-          ? "" : line("rolls back", "\(applied.joined(separator: ", ")), to snapshot \(backup ?? "none")"))
+          ? .nothing : line("rolls back", "\(applied.joined(separator: ", ")), to snapshot \(backup ?? "none")"))
     }
   }
 
@@ -43,9 +43,9 @@ extension DeployRecord {
 
   private var names: String { rollback?.undoes.joined(separator: ", ") ?? "" }
 
-  private func headline(_ policy: Policy, _ does: String) -> String {
-    "\(policy.name) (\(policy.environment)): \(does) \(id), begun \(minuteText(rollback?.at ?? startedAt)) UTC\n"
+  private func headline(_ policy: Policy, _ does: String) -> Screen {
+    Screen("\(policy.name) (\(policy.environment)): \(does) \(id), begun \(minuteText(rollback?.at ?? startedAt)) UTC")
   }
 
-  private func line(_ word: String, _ text: String) -> String { "  \(padded(word, 12))\(text)\n" }
+  private func line(_ word: String, _ text: String) -> Screen { Screen("  \(padded(word, 12))\(text)") }
 }

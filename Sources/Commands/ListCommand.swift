@@ -22,15 +22,15 @@ struct ListCommand {
         "without_policy": .array(strays.map { ["policy": .string($0.key), "backups": .integer(UInt64($0.value))] }),
       ],
       text: (listing.backups.isEmpty
-        ? unusable.isEmpty ? nothing(listing) : ""
+        ? unusable.isEmpty ? nothing(listing) : .nothing
         : text(listing.backups, severalPolicies: policies.count + unusable.count > 1)) + text(strays),
       failure: unusable.joined)
   }
 
-  private func nothing(_ listing: Listing) -> String {
-    if listing.broken.contains(where: { !$0.isDamaged }) { return "There is no backup that can be read.\n" }
+  private func nothing(_ listing: Listing) -> Screen {
+    if listing.broken.contains(where: { !$0.isDamaged }) { return Screen("There is no backup that can be read.") }
     return context.naming(
-      "There is no \(listing.broken.isEmpty ? "backup yet" : "usable backup"). Take one: holdfast backup\n")
+      Screen("There is no \(listing.broken.isEmpty ? "backup yet" : "usable backup"). Take one: holdfast backup"))
   }
 
   /// Backups in the same repositories whose policies are not among these, as after one was renamed: nothing here lists or prunes them.
@@ -49,14 +49,15 @@ struct ListCommand {
     URL(fileURLWithPath: path).resolvingSymlinksInPath().path
   }
 
-  private func text(_ strays: [(key: String, value: Int)]) -> String {
-    guard !strays.isEmpty else { return "" }
-    let names = strays.map { "\(oneLine($0.key)) (\(counted($0.value, "backup")))" }.joined(separator: ", ")
-    return "\nAlso there, of policies that are not in \(context.policiesFolder.path): \(names).\n"
-      + "They are used and pruned where a policy of that name has its file.\n"
+  private func text(_ strays: [(key: String, value: Int)]) -> Screen {
+    guard !strays.isEmpty else { return .nothing }
+    let names = strays.map { "\($0.key) (\(counted($0.value, "backup")))" }.joined(separator: ", ")
+    return Screen(
+      "", "Also there, of policies that are not in \(context.policiesFolder.path): \(names).",
+      "They are used and pruned where a policy of that name has its file.")
   }
 
-  private func text(_ backups: [Backup], severalPolicies: Bool) -> String {
+  private func text(_ backups: [Backup], severalPolicies: Bool) -> Screen {
     let now = context.surroundings.now()
     let ofSeveral = Set(backups.map(Self.place)).count > 1
     var columns = [Column(title: "ID", text: \.id)]
@@ -72,15 +73,14 @@ struct ListCommand {
       Column(title: "verified", text: \.shortProofText),
     ]
     let places = Set(backups.map(Self.place))
-    let heading = places.count == 1 ? "\(places.first ?? "")\n" : ""
-    return heading
-      + tableText(
+    return Screen(places.count == 1 ? Array(places) : [])
+      + table(
         [columns.map(\.title)] + backups.map { backup in columns.map { $0.text(backup) } },
         rightAligned: Set(columns.indices.filter { columns[$0].isRightAligned }))
   }
 
   private static func place(_ backup: Backup) -> String {
-    "\(oneLine(backup.manifest.source.database)) on \(oneLine(backup.manifest.source.host))"
+    "\(backup.manifest.source.database) on \(backup.manifest.source.host)"
   }
 
   private struct Column {
@@ -128,7 +128,7 @@ struct ShowCommand {
     return .object(members + more)
   }
 
-  private func text(_ backup: Backup) -> String {
+  private func text(_ backup: Backup) -> Screen {
     let manifest = backup.manifest
     let now = context.surroundings.now()
     let digests = manifest.digests
@@ -164,7 +164,8 @@ struct ShowCommand {
     ]
     if backup.state == .damaged { rows += (backup.verification?.problems ?? []).map { ["", $0.sentence] } }
     let tables = largest(manifest)
-    return tableText(rows) + (tables.isEmpty ? "" : "\nlargest tables\n" + tableText(tables, rightAligned: [1, 2]))
+    return table(rows)
+      + (tables.isEmpty ? .nothing : Screen("", "largest tables") + table(tables, rightAligned: [1, 2]))
   }
 
   private func completeness(_ manifest: Manifest) -> [[String]] {
@@ -174,10 +175,10 @@ struct ShowCommand {
     let missing = manifest.missing ?? []
     let lines = missing.kinds.map { kind in
       let entries = missing.of(kind)
-      return ["", oneLine("\(entries.summaries.joined()): \(entries.first?.why ?? "")")]
+      return ["", "\(entries.summaries.joined()): \(entries.first?.why ?? "")"]
     }
     return [["complete", complete ? "yes: it has what the catalogs had" : "NO: it lacks"]] + lines
-      + (manifest.notes ?? []).summaries.map { ["is in no dump", oneLine($0)] }
+      + (manifest.notes ?? []).summaries.map { ["is in no dump", $0] }
   }
 
   private func largest(_ manifest: Manifest) -> [[String]] {

@@ -17,12 +17,12 @@ extension RollbackPlan {
   }
 
   /// What the kept database has and the restored one has not, once that is known: lines, or nothing.
-  var lostText: String {
-    guard liveExists, unreadable == nil else { return "" }
+  var lostLines: [String] {
+    guard liveExists, unreadable == nil else { return [] }
     let lines =
       losses(uncounted: "deleted rows were not counted") + (countedAll ? [] : ["tables that were not counted"])
-    guard !lines.isEmpty else { return "lost: no rows\n" }
-    return "lost: what was written since; it is in \(keptAs)\n" + lines.map { "  \($0)\n" }.joined()
+    guard !lines.isEmpty else { return ["lost: no rows"] }
+    return ["lost: what was written since; it is in \(keptAs)"] + lines.map { "  \($0)" }
   }
 
   private var nothingLost: String {
@@ -30,7 +30,7 @@ extension RollbackPlan {
       return "no rows: no table was written to since (large objects, sequences and definitions are not counted)"
     }
     let more = droppedTables.count > 1 ? " and \(counted(droppedTables.count - 1, "more table"))" : ""
-    return "no rows; \(oneLine(first))\(more), dropped or renamed since, \(more.isEmpty ? "comes" : "come") back"
+    return "no rows; \(first)\(more), dropped or renamed since, \(more.isEmpty ? "comes" : "come") back"
   }
 
   var timeText: String {
@@ -49,8 +49,7 @@ extension RollbackPlan {
         write.deleted.map { $0 > 0 ? $0 == 1 ? "1 deleted row comes back" : "\($0) deleted rows come back" : nil }
           ?? uncounted,
       ]
-      let name = oneLine("\(write.schema).\(write.name)")
-      return "\(name): \(parts.compactMap { $0 }.joined(separator: ", "))"
+      return "\(write.schema).\(write.name): \(parts.compactMap { $0 }.joined(separator: ", "))"
     }
     let more = lostWrites.count - Self.mostShown
     return tables + (more > 0 ? ["and \(more) more tables"] : [])

@@ -33,15 +33,13 @@ struct MigrationsCommand {
   }
 
   /// More often a wrong path than a project without migrations.
-  private static let nothingAtAll = """
-    No migrations: the folder has none, and the database has no history.
-    next: look at migrations.directory in the policy
-
-    """
+  private static let nothingAtAll = Screen(
+    "No migrations: the folder has none, and the database has no history.",
+    "next: look at migrations.directory in the policy")
 
   private func text(
     _ status: MigrationStatus, _ rows: [HistoryRow], _ folder: MigrationFolder, _ next: [String]
-  ) -> String {
+  ) -> Screen {
     let groups = [
       ("running", status.running), ("failed", status.failed), ("pending", status.pending), ("edited", status.edited),
       ("missing", status.missing), ("rolled back", status.rolledBack),
@@ -52,13 +50,13 @@ struct MigrationsCommand {
     for (word, names) in groups {
       for name in names {
         let lack = word == "pending" && folder.isWithoutScript(name) ? ": it has no migration.sql" : ""
-        lines.append("  \(padded(word, 12))\(oneLine(name))\(lack)")
+        lines.append("  \(padded(word, 12))\(name)\(lack)")
         guard word == "failed", let row = rows.last(where: { $0.name == name && $0.isFailed }) else { continue }
         lines.append("              began \(row.startedAt.prefix(16)) UTC")
         lines += (row.logs ?? "").split(whereSeparator: \.isNewline).prefix(12).map { "              \($0)" }
       }
     }
-    return (lines + next.map(oneLine)).joined(separator: "\n") + "\n"
+    return Screen(lines + next)
   }
 
   private func nextSteps(

@@ -26,7 +26,7 @@ package enum Program {
     do throws(Failure) {
       switch try table.parse(arguments: arguments, environment: environment) {
       case .help(let text), .version(let text):
-        return Console(json: false, colors: false).show(CommandResult(json: [:], text: text))
+        return Console(json: false, colors: false).show(CommandResult(json: [:], text: Screen(own: text)))
       case .run(let invocation):
         let context = CommandContext(
           invocation: invocation, environment: environment, umask: umask, console: console,

@@ -33,22 +33,22 @@ struct PruneCommand {
   }
 
   /// Holdfast drops no database: whoever does knows better than a rule whether the way forward is still wanted.
-  private func offer(_ kept: Kept) -> String {
-    guard !kept.databases.isEmpty else { return "" }
+  private func offer(_ kept: Kept) -> Screen {
+    guard !kept.databases.isEmpty else { return .nothing }
     let rows = kept.databases.map {
       [dropText($0.name, kept.policy), sizeText($0.bytes), "kept since \(minuteText($0.since)) UTC"]
     }
-    return "Kept by a rollback for longer than migrations.hold_for; when nobody wants them back:\n"
-      + tableText(rows, rightAligned: [1])
+    return Screen("Kept by a rollback for longer than migrations.hold_for; when nobody wants them back:")
+      + table(rows, rightAligned: [1])
   }
 
   private func json(_ decisions: [RetentionPlan.Decision]) -> JSONValue {
     .array(decisions.map { ["id": .string($0.id), "reasons": .array($0.reasons.map { .string($0) })] })
   }
 
-  private func text(_ outcome: PruneBackups.Outcome, _ policy: String, isDry: Bool) -> String {
+  private func text(_ outcome: PruneBackups.Outcome, _ policy: String, isDry: Bool) -> Screen {
     let plan = outcome.plan
-    guard !(plan.keep + plan.remove).isEmpty else { return "There is no backup yet.\n" }
+    guard !(plan.keep + plan.remove).isEmpty else { return Screen("There is no backup yet.") }
     let removed = Set(outcome.removed)
     // The rules count each database's backups apart.
     let several = Set(outcome.databases.values.map { Array($0.utf8) }).count > 1
@@ -67,6 +67,6 @@ struct PruneCommand {
       case (true, false): "Nothing was removed: this is what would be. holdfast prune \(policy) --confirm removes it."
       case (false, false): "\(counted(removed.count, "backup")) removed, \(plan.keep.count) kept."
       }
-    return tableText(rows, rightAligned: []) + end + "\n"
+    return table(rows) + Screen(end)
   }
 }

@@ -12,10 +12,10 @@ struct RemoveCommand {
     let (backup, policy, listing) = try context.backup()
     let work = RemoveOneBackup(policy: policy, surroundings: context.surroundings)
     let about =
-      "\(backup.id), taken \(minuteText(backup.manifest.createdAt)) UTC of \(oneLine(backup.manifest.source.database)), "
+      "\(backup.id), taken \(minuteText(backup.manifest.createdAt)) UTC of \(backup.manifest.source.database), "
       + sizeText(backup.manifest.storedBytes)
     if listing.newestGood(insteadOf: backup) == nil, backup.state == .complete {
-      context.log.warning("\(backup.id) is the only good backup of \(oneLine(backup.manifest.source.database))")
+      context.log.warning("\(backup.id) is the only good backup of \(backup.manifest.source.database)")
     }
     if let refusal = try work.refusal(of: backup) { throw refusal }
     guard context.invocation.flag("confirm") else { return dry(backup.id, about, policy) }
@@ -51,14 +51,14 @@ struct RemoveCommand {
   private func dry(_ id: String, _ about: String, _ policy: Policy) -> CommandResult {
     CommandResult(
       json: ["remove": .string(id), "removed": .null, "warnings": context.warnings.json],
-      text:
-        "Would remove \(about).\nNothing was removed: holdfast remove \(id) --policy \(policy.name) --confirm removes it.\n"
-    )
+      text: Screen(
+        "Would remove \(about).",
+        "Nothing was removed: holdfast remove \(id) --policy \(policy.name) --confirm removes it."))
   }
 
   private func done(_ id: String, _ about: String) -> CommandResult {
     CommandResult(
       json: ["remove": .string(id), "removed": .string(id), "warnings": context.warnings.json],
-      text: "Removed \(about).\n")
+      text: Screen("Removed \(about)."))
   }
 }

@@ -27,7 +27,7 @@ struct ResolveCommand {
       guard hasChanged else {
         return CommandResult(
           json: ["migration": .string(name), "state": .string("unchanged")],
-          text: "Nothing was changed: no failed row of \(name) is left. holdfast migrations tells its state.\n")
+          text: Screen("Nothing was changed: no failed row of \(name) is left. holdfast migrations tells its state."))
       }
       if let left { context.log.warning(context.naming(left)) }
       let state = applied ? "applied" : "rolled back"
@@ -36,7 +36,7 @@ struct ResolveCommand {
           "migration": .string(name), "state": .string(applied ? "applied" : "rolled-back"),
           "warnings": context.warnings.json,
         ],
-        text: "Migration \(name) marked as \(state).\n")
+        text: Screen("Migration \(name) marked as \(state)."))
     }
     return try context.audited(policy, marked, subject: { _ in name })
   }

@@ -87,7 +87,7 @@ struct RestoreCommand {
     return result
   }
 
-  private func text(_ outcome: RestoreBackup.Outcome) -> String {
+  private func text(_ outcome: RestoreBackup.Outcome) -> Screen {
     let proof =
       switch outcome.proof {
       case .none: "It was not compared with the backup."
@@ -99,8 +99,9 @@ struct RestoreCommand {
       case .digest where !outcome.isWhole: "Verified: its rows, sequences and large objects are the backup's."
       case .digest: "Verified: identical to the backup."
       }
-    return "Restored \(outcome.database) from \(outcome.backup.id) in \(secondsText(outcome.seconds)). \(proof)\n"
-      + lackText(outcome) + tableText(outcome)
+    return Screen(
+      ["Restored \(outcome.database) from \(outcome.backup.id) in \(secondsText(outcome.seconds)). \(proof)"]
+        + lackLines(outcome) + tableLines(outcome))
   }
 
   /// Everything else is there, and stays.
@@ -116,12 +117,12 @@ struct RestoreCommand {
       details: outcome.shortfalls.dropFirst().map(\.sentence))
   }
 
-  private func lackText(_ outcome: RestoreBackup.Outcome) -> String {
-    guard outcome.tables == nil else { return "" }
+  private func lackLines(_ outcome: RestoreBackup.Outcome) -> [String] {
+    guard outcome.tables == nil else { return [] }
     let manifest = outcome.backup.manifest
-    let missing = oneLine((manifest.missing ?? []).summaries.joined(separator: "; "))
-    return (manifest.lackText.map { "It lacks rows \($0).\n" } ?? "")
-      + (missing.isEmpty ? "" : "The backup was incomplete, and so it lacks \(missing).\n")
+    let missing = (manifest.missing ?? []).summaries.joined(separator: "; ")
+    return (manifest.lackText.map { ["It lacks rows \($0)."] } ?? [])
+      + (missing.isEmpty ? [] : ["The backup was incomplete, and so it lacks \(missing)."])
   }
 
   // MARK: Single tables
@@ -138,13 +139,13 @@ struct RestoreCommand {
     ])
   }
 
-  private func tableText(_ outcome: RestoreBackup.Outcome) -> String {
-    guard let selection = outcome.tables else { return "" }
+  private func tableLines(_ outcome: RestoreBackup.Outcome) -> [String] {
+    guard let selection = outcome.tables else { return [] }
     let shown = outcome.backup.manifest.nameEncoding.shown
     let lines =
       ["tables: \(selection.tables.map { shown($0.description) }.joined(separator: ", "))"]
       + (selection.companions.isEmpty ? [] : ["with: \(selection.companions.map(shown).joined(separator: ", "))"])
       + selection.leftOut.map { "left out: \(shown($0))" }
-    return lines.map { "  \($0)\n" }.joined()
+    return lines.map { "  \($0)" }
   }
 }

@@ -59,7 +59,7 @@ struct RollbackCommand {
         "newer_deploys": .array(plan.newer.map { .string($0.id) }),
         "undoes": .strings(plan.undoes ?? []),
       ],
-      text: "\(plan.database) is as it was before the rollback. What was undone is kept as \(plan.keptAs).\n")
+      text: Screen("\(plan.database) is as it was before the rollback. What was undone is kept as \(plan.keptAs)."))
   }
 
   private func choice() throws(Failure) -> RollbackChoice {
@@ -100,19 +100,18 @@ struct RollbackCommand {
     ]
   }
 
-  private func text(_ plan: RollbackPlan, _ policy: Policy) -> String {
+  private func text(_ plan: RollbackPlan, _ policy: Policy) -> Screen {
     let now = context.surroundings.now()
     let manifest = plan.backup.manifest
     let taken = "\(minuteText(manifest.createdAt)) UTC, \(ageText(manifest.createdAt, now: now)) ago"
     if plan.mode == .resolveOnly {
-      return """
-        \(policy.name) (\(policy.environment)): nothing of \(oneLine(plan.undoes.joined(separator: ", "))) is left in \(plan.database)
-          \(padded("resolves", 12))its row in the history; no data is touched, nothing is lost
-
-        """
+      let undone = plan.undoes.joined(separator: ", ")
+      return Screen(
+        "\(policy.name) (\(policy.environment)): nothing of \(undone) is left in \(plan.database)",
+        "  \(padded("resolves", 12))its row in the history; no data is touched, nothing is lost")
     }
     var lines = ["\(policy.name) (\(policy.environment)): \(plan.database) goes back to \(taken)"]
-    func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(oneLine(text))") }
+    func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(text)") }
     if !plan.undoes.isEmpty { add("undoes", plan.undoes.joined(separator: ", ")) }
     if let copy = plan.copy {
       add("renames", "\(copy.name), the standby copy of \(plan.backup.id)")
@@ -120,7 +119,7 @@ struct RollbackCommand {
       add("restores", "\(plan.backup.id), \(sizeText(manifest.rawBytes)), \(plan.backup.proofText(now: now))")
     }
     if plan.isOfAnotherServer {
-      add("taken on", "ANOTHER SERVER, \(oneLine(manifest.source.host)): is this the database that is meant?")
+      add("taken on", "ANOTHER SERVER, \(manifest.source.host): is this the database that is meant?")
     }
     if let lack = manifest.lackText { add("lacks rows", lack) }
     if let missing = manifest.missing, !missing.isEmpty { add("lacks", missing.summaries.joined(separator: "; ")) }
@@ -131,10 +130,10 @@ struct RollbackCommand {
     }
     for (index, line) in plan.lossLines.enumerated() { add(index == 0 ? "you lose" : "", line) }
     for (index, difference) in plan.propertyDifferences.enumerated() {
-      add(index == 0 ? "properties" : "", oneLine(difference.text))
+      add(index == 0 ? "properties" : "", difference.text)
     }
     for (index, line) in plan.staysDone.enumerated() {
-      add(index == 0 ? "stays done" : "", "\(oneLine(line)): no rollback of a database takes that back")
+      add(index == 0 ? "stays done" : "", "\(line): no rollback of a database takes that back")
     }
     add("interrupts", sessionsText(plan.sessions))
     if let sessions = plan.unstoppable, !sessions.isEmpty {
@@ -143,16 +142,16 @@ struct RollbackCommand {
     }
     if plan.liveExists { add("keeps", "the current database as \(plan.keptAs) (holdfast undo)") }
     if !plan.staying.isEmpty { add("stays there", plan.staying.joined(separator: ", ")) }
-    return lines.joined(separator: "\n") + "\n"
+    return Screen(lines)
   }
 
-  private func text(_ plan: UndoRollback.Plan, _ policy: Policy) -> String {
+  private func text(_ plan: UndoRollback.Plan, _ policy: Policy) -> Screen {
     let ago = ageText(plan.since, now: context.surroundings.now())
     var lines = [
       "\(policy.name) (\(policy.environment)): \(plan.database) is to become what it was before the rollback of "
         + "\(minuteText(plan.since)) UTC, \(ago) ago"
     ]
-    func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(oneLine(text))") }
+    func add(_ word: String, _ text: String) { lines.append("  \(padded(word, 12))\(text)") }
     add("renames", "\(plan.brings), the database that the rollback replaced")
     for deploy in plan.newer {
       let done = deploy.applied.isEmpty ? "" : ": \(deploy.applied.joined(separator: ", "))"
@@ -163,7 +162,7 @@ struct RollbackCommand {
     add("you lose", "whatever was written since the rollback")
     add("interrupts", sessionsText(plan.sessions))
     add("keeps", "the database of now as \(plan.keptAs), with those writes")
-    return lines.joined(separator: "\n") + "\n"
+    return Screen(lines)
   }
 
   private func sessionsText(_ sessions: [(application: String, count: Int)]) -> String {
@@ -172,21 +171,22 @@ struct RollbackCommand {
     return total == 0 ? "no session" : "\(counted(total, "session")) (\(names)) for a moment"
   }
 
-  private func done(_ outcome: RollBackDeploy.Outcome) -> String {
+  private func done(_ outcome: RollBackDeploy.Outcome) -> Screen {
     let plan = outcome.plan
     if plan.mode == .resolveOnly {
-      return "\(oneLine(plan.undoes.joined(separator: ", "))) is marked as rolled back; fix it, then: holdfast deploy\n"
+      return Screen("\(plan.undoes.joined(separator: ", ")) is marked as rolled back; fix it, then: holdfast deploy")
     }
     let kept = plan.liveExists ? " The database before is kept as \(plan.keptAs)." : ""
-    return
-      "\(plan.database) is back at \(minuteText(plan.backup.manifest.createdAt)) UTC, in \(secondsText(outcome.seconds)).\(kept)\n"
-      + plan.lostText + next(plan)
+    let moment = minuteText(plan.backup.manifest.createdAt)
+    return Screen(
+      ["\(plan.database) is back at \(moment) UTC, in \(secondsText(outcome.seconds)).\(kept)"]
+        + plan.lostLines + next(plan))
   }
 
   /// What only came with the one that failed needs no fix.
-  private func next(_ plan: RollbackPlan) -> String {
-    if let failed = plan.failed { return "next: fix \(failed), then: holdfast deploy\n" }
-    return plan.undoes.isEmpty ? "" : "next: what was undone is pending again, and holdfast deploy applies it\n"
+  private func next(_ plan: RollbackPlan) -> [String] {
+    if let failed = plan.failed { return ["next: fix \(failed), then: holdfast deploy"] }
+    return plan.undoes.isEmpty ? [] : ["next: what was undone is pending again, and holdfast deploy applies it"]
   }
 }
 
@@ -226,7 +226,8 @@ extension CommandContext {
     guard isatty(0) == 1, !console.json else { return .refuses }
     let (console, cancellation) = (console, cancellation)
     return .asks { (lines) throws(Failure) in
-      console.say("\nRows, sequences and large objects are equal. The schema differs:")
+      console.say("")
+      console.say("Rows, sequences and large objects are equal. The schema differs:")
       for line in lines { console.say("  \(line)") }
       console.raw("Type yes to go on with the restored schema: ")
       return try console.typedLine(cancellation) == "yes"

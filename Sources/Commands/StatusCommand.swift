@@ -11,7 +11,7 @@ struct StatusCommand {
     try context.forEachPolicy { (policy) throws(Failure) in
       let report = try ReadStatus(policy: policy, surroundings: context.surroundings).run()
       return CommandResult(
-        json: json(policy, report), text: StatusScreen(policy: policy, report: report).text,
+        json: json(policy, report), text: StatusScreen(policy: policy, report: report).screen,
         exit: report.needsAttention ? .attention : .done)
     }
   }

@@ -12,18 +12,16 @@ struct StatusScreen {
 
   private var now: Date { report.now }
 
-  var text: String {
-    (title + backupRows + deployRows + serverRows + keptRows + placeRows).map { $0 + "\n" }.joined()
-  }
+  var screen: Screen { Screen(title + backupRows + deployRows + serverRows + keptRows + placeRows) }
 
   private var title: [String] {
-    let database = policy.database.map { ": \(oneLine($0)) on \(policy.endpoint ?? "")" } ?? ""
+    let database = policy.database.map { ": \($0) on \(policy.endpoint ?? "")" } ?? ""
     return [
       padded("\(policy.name) (\(policy.environment))\(database)", 60) + (report.needsAttention ? "ATTENTION" : "fine")
     ]
   }
 
-  private func row(_ word: String, _ text: String) -> String { "  \(padded(word, 12))\(oneLine(text))" }
+  private func row(_ word: String, _ text: String) -> String { "  \(padded(word, 12))\(text)" }
 
   // MARK: Backups
 
@@ -110,7 +108,7 @@ struct StatusScreen {
     }
     if let failure = report.failedRollback, case .stands(let deploy) = report.lastDeploy {
       return
-        "NOT READY: \(oneLine(failure))   -> fix that, then try it: holdfast restore \(deploy.backup ?? "ID") --into NAME"
+        "NOT READY: \(failure)   -> fix that, then try it: holdfast restore \(deploy.backup ?? "ID") --into NAME"
     }
     switch report.lastDeploy {
     case .none: return nil

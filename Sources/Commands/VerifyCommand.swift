@@ -25,7 +25,7 @@ struct VerifyCommand {
     let good = listing.newestGood(insteadOf: backup)
     noteDamage([outcome], [policy])
     return CommandResult(
-      json: json(outcome), text: outcome.verification.ok ? goodText(outcome) : "",
+      json: json(outcome), text: outcome.verification.ok ? Screen(goodText(outcome)) : .nothing,
       failure: outcome.damage(insteadUse: good))
   }
 
@@ -64,7 +64,7 @@ struct VerifyCommand {
         "broken": .array(broken.map(\.json)),
         "not_verified": .array(unread.map { ["backup": .string($0.id), "why": .string($0.failure.why)] }),
       ],
-      text: outcomes.map { $0.verification.ok ? goodText($0) : "\($0.backup.id) is DAMAGED.\n" }.joined(),
+      text: Screen(outcomes.map { $0.verification.ok ? goodText($0) : "\($0.backup.id) is DAMAGED." }),
       failure: ([failure(outcomes, broken, unread) ?? failure(unread)].compactMap { $0 } + unusable).joined)
   }
 
@@ -110,7 +110,7 @@ struct VerifyCommand {
   }
 
   private func goodText(_ outcome: VerifyBackup.Outcome) -> String {
-    "\(outcome.backup.id) is good (\(outcome.verification.level.rawValue), \(secondsText(outcome.verification.seconds))).\n"
+    "\(outcome.backup.id) is good (\(outcome.verification.level.rawValue), \(secondsText(outcome.verification.seconds)))."
   }
 
   private func json(_ outcome: VerifyBackup.Outcome) -> JSONValue {

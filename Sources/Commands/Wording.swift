@@ -31,21 +31,6 @@ func padded(_ text: String, _ width: Int) -> String {
   text.count < width ? text + String(repeating: " ", count: width - text.count) : text + "  "
 }
 
-/// Columns as wide as their widest cell; numbers at the right.
-func tableText(_ cells: [[String]], rightAligned: Set<Int> = []) -> String {
-  let rows = cells.map { $0.map(oneLine) }
-  let columns = rows.map(\.count).max() ?? 0
-  let widths = (0..<columns).map { column in rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
-  }
-  let lines = rows.map { row in
-    row.enumerated().map { column, cell in
-      let fill = String(repeating: " ", count: widths[column] - cell.count)
-      return rightAligned.contains(column) ? fill + cell : cell + fill
-    }.joined(separator: "  ")
-  }
-  return lines.map { line in String(line.reversed().drop { $0 == " " }.reversed()) + "\n" }.joined()
-}
-
 /// A command for a shell, on the policy's server.
 func dropText(_ name: String, _ policy: Policy) -> String {
   // Not the URL: it has a password, and may have what only Prisma takes.

@@ -10,7 +10,7 @@ import StreamPipeline
 /// reaches the history. Each script has a session of its own too.
 package struct MigrationApplier {
   private let table: HistoryTable
-  private let openSession: () throws(Failure) -> Session
+  private let openSession: () throws(Failure) -> ScriptSession
   private let settings: Settings
   private let cancellation: Cancellation
   /// Told what a running script waits for.
@@ -40,7 +40,7 @@ package struct MigrationApplier {
   ///   - openSession: a new session for a script.
   package init(
     _ table: HistoryTable, settings: Settings, cancellation: Cancellation,
-    openSession: @escaping () throws(Failure) -> Session, watch: @escaping @Sendable (String) -> Void
+    openSession: @escaping () throws(Failure) -> ScriptSession, watch: @escaping @Sendable (String) -> Void
   ) {
     self.table = table
     self.settings = settings
@@ -132,7 +132,7 @@ package struct MigrationApplier {
   private func send(
     _ messages: [Message], _ name: String, isAtomic: Bool, counting row: String?
   ) throws(Failure) -> ScriptFailure? {
-    let session: Session
+    let session: ScriptSession
     do throws(Failure) { session = try scriptSession() } catch {
       return ScriptFailure(name: name, stopped: error, isAtomic: true)
     }
@@ -151,7 +151,7 @@ package struct MigrationApplier {
       }
     }
     guard !session.isInTransaction else {
-      try session.query("ROLLBACK")
+      try session.rollBack()
       return ScriptFailure(
         name: name, message: "the script left a transaction open; it was rolled back", isAtomic: false)
     }
@@ -160,10 +160,10 @@ package struct MigrationApplier {
   }
 
   /// A statement that did not get its lock in time is tried again, a few times: what waits behind it gets its turn in between.
-  private func attempt(_ message: Message, _ session: Session) throws(Failure) -> ServerError? {
+  private func attempt(_ message: Message, _ session: ScriptSession) throws(Failure) -> ServerError? {
     let pauses = [1.0, 3.0]
     for (number, pause) in pauses.enumerated() {
-      guard case .failure(let error) = session.attempt(message.text) else { return nil }
+      guard case .failure(let error) = session.run(message.text) else { return nil }
       guard error.sqlState == "55P03", message.mayRepeat, !session.isInTransaction else { return error }
       let milliseconds = Int(settings.lockTimeout / .milliseconds(1))
       let limit = milliseconds % 1000 == 0 ? "\(milliseconds / 1000) s" : "\(milliseconds) ms"
@@ -174,17 +174,17 @@ package struct MigrationApplier {
         usleep(50_000)
       }
     }
-    guard case .failure(let error) = session.attempt(message.text) else { return nil }
+    guard case .failure(let error) = session.run(message.text) else { return nil }
     return error
   }
 
-  private func scriptSession() throws(Failure) -> Session {
+  private func scriptSession() throws(Failure) -> ScriptSession {
     let session = try openSession()
     if let schema = settings.schema {
-      try session.query("SELECT pg_catalog.set_config('search_path', $1, false)", [quoteIdentifier(schema)])
+      try session.set("search_path", to: quoteIdentifier(schema))
     }
     for (name, duration) in [("lock_timeout", settings.lockTimeout), ("statement_timeout", settings.statementTimeout)] {
-      try session.query("SELECT pg_catalog.set_config('\(name)', $1, false)", ["\(duration / .milliseconds(1))"])
+      try session.set(name, to: "\(duration / .milliseconds(1))")
     }
     return session
   }

@@ -17,7 +17,7 @@ extension CensusReader {
     return census
   }
 
-  private struct Rule {
+  struct Rule {
     var kind: CensusKind
     /// Gives names, and what each name's reason is about.
     var sql: String
@@ -46,11 +46,10 @@ extension CensusReader {
   private static func rules(excluded: String, subscriptions: Bool) -> [Rule] {
     (subscriptions ? [subscription] : []) + [userMapping, sequence(excluded), rowSecurity]
       + [extensionRows, extensionObjects, unloggedRows(excluded), systemSchema, systemPrivileges, securityLabel]
-      + [generatedExpression(excluded), identityType(excluded)]
-      + [foreignRows, materializedRows, generatedValues(excluded), triggerState, extensionOwner, replicationSlot]
+      + [generatedExpression(excluded), identityType(excluded)] + notes(excluded)
   }
 
-  private static let name = "pg_catalog.format('%I.%I', n.nspname, c.relname)"
+  static let name = "pg_catalog.format('%I.%I', n.nspname, c.relname)"
   private static let isSuperuser = "(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)"
 
   // MARK: What the role may not see
@@ -118,19 +117,24 @@ extension CensusReader {
   }
 
   /// What an extension's own script made was made by the same transaction as its members; where those are of many transactions, as
-  /// pg_upgrade makes them, nobody can tell. Keys are left out, as extensions are hardly ever given one.
+  /// pg_upgrade makes them, nobody can tell.
+  static let extensionScripts = """
+    members AS (
+      SELECT d.refobjid AS extension, d.classid, d.objid, d.xmin::text AS made FROM pg_catalog.pg_depend d
+      WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+    ), scripts AS (
+      SELECT e.oid, e.extname, pg_catalog.array_agg(DISTINCT m.made) || e.xmin::text AS made
+      FROM members m JOIN pg_catalog.pg_extension e ON e.oid = m.extension GROUP BY e.oid, e.extname, e.xmin
+      HAVING pg_catalog.count(DISTINCT m.made) <= 3 OR pg_catalog.count(DISTINCT m.made) * 2 <= pg_catalog.count(*)
+    )
+    """
+
+  /// Keys are left out, as extensions are hardly ever given one.
   private static var extensionObjects: Rule {
     Rule(
       kind: .extensionObjects,
       sql: """
-        WITH members AS (
-          SELECT d.refobjid AS extension, d.classid, d.objid, d.xmin::text AS made FROM pg_catalog.pg_depend d
-          WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
-        ), scripts AS (
-          SELECT e.oid, e.extname, pg_catalog.array_agg(DISTINCT m.made) || e.xmin::text AS made
-          FROM members m JOIN pg_catalog.pg_extension e ON e.oid = m.extension GROUP BY e.oid, e.extname, e.xmin
-          HAVING pg_catalog.count(DISTINCT m.made) <= 3 OR pg_catalog.count(DISTINCT m.made) * 2 <= pg_catalog.count(*)
-        ), own AS (
+        WITH \(extensionScripts), own AS (
           SELECT m.objid AS relation, s.extname, s.made FROM members m JOIN scripts s ON s.oid = m.extension
           WHERE m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
         )
@@ -158,40 +162,7 @@ extension CensusReader {
       why: "the table is part of extension {}, and a dump has nothing of such a table but what CREATE EXTENSION makes")
   }
 
-  private static var extensionOwner: Rule {
-    Rule(
-      kind: .extensionOwner,
-      sql: """
-        SELECT pg_catalog.quote_ident(e.extname), pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(e.extowner))
-        FROM pg_catalog.pg_extension e
-        WHERE e.extname <> 'plpgsql'
-          AND pg_catalog.pg_get_userbyid(e.extowner) <> current_user
-        """, why: "it belongs to {}, and after a restore to the role that restores")
-  }
-
   // MARK: What no dump carries
-
-  /// What computes them may be another since: an immutable function may have been replaced, or read tables against its promise, and the
-  /// configuration of a text search may have been changed.
-  private static func generatedValues(_ excluded: String) -> Rule {
-    Rule(
-      kind: .generatedValues,
-      sql: """
-        SELECT pg_catalog.format('%I.%I.%I', n.nspname, c.relname, a.attname),
-          pg_catalog.min(pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0))
-        FROM \(relations)
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attgenerated = 's'
-        JOIN pg_catalog.pg_attrdef e ON e.adrelid = c.oid AND e.adnum = a.attnum
-        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = e.oid
-          AND d.refobjid >= 16384 AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass,
-            'pg_catalog.pg_operator'::pg_catalog.regclass, 'pg_catalog.pg_ts_config'::pg_catalog.regclass,
-            'pg_catalog.pg_ts_dict'::pg_catalog.regclass, 'pg_catalog.pg_collation'::pg_catalog.regclass)
-        WHERE c.relkind IN ('r', 'p') AND \(isUsers) AND c.oid <> ALL (\(excluded)) AND NOT EXISTS (
-          SELECT FROM pg_catalog.pg_depend m WHERE m.classid = d.refclassid AND m.objid = d.refobjid AND m.deptype = 'e')
-        GROUP BY 1
-        """,
-      why: "a restore computes them again with {}: they differ where it, or what it reads, has changed since")
-  }
 
   /// A table that has a generated column from another one may compute it in its own way.
   private static func generatedExpression(_ excluded: String) -> Rule {
@@ -253,20 +224,6 @@ extension CensusReader {
         """, why: "they were changed, and pg_dump leaves out those of that schema")
   }
 
-  /// `ALTER TABLE … DISABLE TRIGGER ALL` disables those of foreign keys too, which a dump knows only as constraints.
-  private static var triggerState: Rule {
-    Rule(
-      kind: .triggerState,
-      sql: """
-        SELECT DISTINCT pg_catalog.format('foreign key %I on %s', k.conname, k.conrelid::pg_catalog.regclass), NULL
-        FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_constraint k ON k.oid = t.tgconstraint
-        WHERE t.tgisinternal AND t.tgenabled <> 'O' AND k.contype = 'f'
-        """,
-      why:
-        "its triggers are not enabled as usual, and after a restore they are: rows that break it keep it from being made"
-    )
-  }
-
   private static func unloggedRows(_ excluded: String) -> Rule {
     Rule(
       kind: .unloggedRows,
@@ -315,25 +272,4 @@ extension CensusReader {
         """, why: "the label of {} is not saved")
   }
 
-  private static var foreignRows: Rule {
-    Rule(
-      kind: .foreignRows, sql: "SELECT \(name), NULL FROM \(relations) WHERE c.relkind = 'f' AND \(isUsers)",
-      why: "they are on another server, and stay there")
-  }
-
-  private static var materializedRows: Rule {
-    Rule(
-      kind: .materializedRows,
-      sql: "SELECT \(name), NULL FROM \(relations) WHERE c.relkind = 'm' AND c.relispopulated AND \(isUsers)",
-      why: "a restore refreshes it")
-  }
-
-  private static var replicationSlot: Rule {
-    Rule(
-      kind: .replicationSlot,
-      sql: """
-        SELECT pg_catalog.quote_ident(slot_name), NULL FROM pg_catalog.pg_replication_slots
-        WHERE slot_type = 'logical' AND NOT temporary AND database = pg_catalog.current_database()
-        """, why: "a slot belongs to the server's database, and is in no dump")
-  }
 }

@@ -18,33 +18,34 @@ package struct Connector: Sendable {
   ///
   /// - Parameters:
   ///   - purpose: follows `holdfast` in `application_name`.
-  ///   - defaults: whether role's and database's settings hold. With `.ours` nothing that others made in the database can stand for what
-  ///     PostgreSQL itself brings, and no time-out of theirs ends the work.
+  /// - Returns: a session for Holdfast's own statements: nothing that others made in the database can stand for what PostgreSQL itself
+  ///   brings, and no time-out of theirs ends the work.
   /// - Throws: `wrong_password`, `login_refused`, `no_such_database`, `server_unreachable`, `server_starting`,
   ///   `too_many_connections`.
-  package func connect(
-    _ target: ConnectionTarget, purpose: String, defaults: SessionDefaults = .ours
-  ) throws(Failure) -> Session {
-    let session = try patient(target, purpose, defaults)
-    guard defaults == .ours else {
-      try session.putCatalogFirst()
-      return session
-    }
+  package func connect(_ target: ConnectionTarget, purpose: String) throws(Failure) -> Session {
+    let session = try patient(target, purpose, .ours)
     do throws(Failure) { try session.leaveDefaults() } catch {
       // A limit that is too short even for lifting it. (Not at once for all: a pooler refuses such options.)
       guard error.server?.sqlState == "57014" else { throw error }
       var unlimited = target
       unlimited.parameters["options"] = "-c statement_timeout=0"
-      let session = try patient(unlimited, purpose, defaults)
+      let session = try patient(unlimited, purpose, .ours)
       try session.leaveDefaults()
       return session
     }
     return session
   }
 
-  package enum SessionDefaults: Sendable {
+  /// Connects for SQL of the user's own.
+  ///
+  /// - Throws: as `connect`.
+  package func connectForScripts(_ target: ConnectionTarget, purpose: String) throws(Failure) -> ScriptSession {
+    try ScriptSession(try patient(target, purpose, .theirs))
+  }
+
+  private enum SessionDefaults {
     case ours
-    /// Those of role and database: for SQL of the user's own.
+    /// Those of role and database.
     case theirs
   }
 

@@ -65,7 +65,7 @@ package final class Session: @unchecked Sendable {
 
   /// Leaves what role or database set for ordinary sessions. An operator or a function that somebody made in their search path must not run
   /// as us, and a limit of seconds must not end the work half way. What we leave behind when we are killed has to end soon. A pooler's sessions are left as they are: the next user of one would have
-  /// the change too.
+  /// the change too. Queries of catalogs take longer to be compiled than to run.
   func leaveDefaults() throws(Failure) {
     // No operator yet.
     let process = try query("SELECT pg_catalog.pg_backend_pid()").first?.first ?? nil
@@ -86,11 +86,12 @@ package final class Session: @unchecked Sendable {
     try query(
       """
       SELECT pg_catalog.set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '1s'
-        WHEN 'default_transaction_read_only' THEN 'off' WHEN 'quote_all_identifiers' THEN 'off' ELSE '0' END, false)
+        WHEN 'default_transaction_read_only' THEN 'off' WHEN 'quote_all_identifiers' THEN 'off' WHEN 'jit' THEN 'off'
+        ELSE '0' END, false)
       FROM pg_catalog.pg_settings
       WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout',
         'idle_in_transaction_session_timeout', 'default_transaction_read_only', 'client_connection_check_interval',
-        'quote_all_identifiers')
+        'quote_all_identifiers', 'jit')
       """)
   }
 

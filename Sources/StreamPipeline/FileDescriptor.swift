@@ -18,14 +18,16 @@ package final class FileDescriptor: Sendable {
     self.cancellation = cancellation
   }
 
-  /// Opens a file for reading. A symbolic link as the last part is refused.
+  /// Opens a plain file for reading. A symbolic link as the last part is refused, and a pipe, which would be waited for.
   ///
   /// - Parameter givingBack: what was read is to be given back to the file system, which takes a file that is open for writing.
   /// - Throws: `cannot_read`; `cannot_write` for one that cannot be given back.
   package static func reading(_ path: String, givingBack: Bool = false) throws(Failure) -> FileDescriptor {
-    let number = open(path, (givingBack ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW)
+    let number = open(path, (givingBack ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
     guard number >= 0 else { throw givingBack && errno != ENOENT ? cannotWrite(path, errno) : cannotRead(path, errno) }
-    return FileDescriptor(adopting: number, path: path)
+    let file = FileDescriptor(adopting: number, path: path)
+    try file.refuseSpecial()
+    return file
   }
 
   /// Creates a new file, 0600.

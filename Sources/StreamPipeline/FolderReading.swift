@@ -27,7 +27,7 @@ package func folderNames(_ path: String) throws(Failure) -> [String] {
 /// A small file's content; nil only when there is no such file.
 ///
 /// - Parameter megabytes: a larger one is not read: somebody else may have made it.
-/// - Throws: `cannot_read`, also for what is no plain file: a pipe would be waited for, a link could lead anywhere.
+/// - Throws: `foreign_owner` when root is to read what another user can change; `cannot_read`, also for what is no plain file: a pipe would be waited for, a link could lead anywhere.
 package func contents(_ path: String, atMost megabytes: Int) throws(Failure) -> Data? {
   let number = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
   guard number >= 0 else {
@@ -36,6 +36,7 @@ package func contents(_ path: String, atMost megabytes: Int) throws(Failure) -> 
   }
   let file = FileDescriptor(adopting: number, path: path)
   try file.refuseSpecial()
+  if let refusal = ForeignOwner.refusal(of: number, path: path) { throw refusal }
   func tooLarge() -> Failure {
     Failure(
       "cannot_read", exit: .dataDamaged, what: "reading \(path)", why: "it is larger than \(megabytes) MiB",

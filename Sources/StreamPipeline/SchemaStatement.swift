@@ -26,13 +26,14 @@ struct SchemaCollector {
   private(set) var statements: [SchemaStatement] = []
 
   mutating func take(_ statement: [UInt8]) {
-    let normal = normalized(schemaStatement: statement)
+    // A comment has one wording, and may be large: it is not copied.
+    let normal = statement.starts(with: "COMMENT ".utf8) ? statement : normalized(schemaStatement: statement)
     guard !normal.isEmpty else { return }
     if let owner = ownerNamed(by: statement) { owners.insert(owner) }
     let settings = Array(settingsBehind(normal).map { "\($0)=\(context[$0] ?? "");" }.joined().utf8)
     if SchemaStatement(normal).isDefinition { normal.withUnsafeBytes { definitions.insert($0) } }
     if keepStatements { statements.append(SchemaStatement(normal, settings: settings)) }
-    (settings + normal).withUnsafeBytes { multiset.insert($0) }
+    (settings.isEmpty ? normal : settings + normal).withUnsafeBytes { multiset.insert($0) }
   }
 
   /// The settings that a statement takes its tablespace and access method from. Only those that pg_dump sets anew

@@ -40,7 +40,7 @@ struct ArchiveDigest {
           try ArchiveContents.read(
             data: "\(backup.path)/data", sealed: backup, rawNames: names, toolbox: toolbox, surroundings: surroundings))
       case .data(let stored, let rawName):
-        defer { surroundings.reporter.advance(bytes: stored.bytes / 2) }
+        defer { surroundings.reporter.advance(bytes: stored.bytes) }
         let digest = try DataFilePass.digest(
           stored, of: backup.path, rawName: rawName, cancellation: surroundings.cancellation)
         return .data(rawName: rawName, digest)

@@ -79,7 +79,7 @@ struct BuiltInDeploy {
         statementTimeout: policy.migrations.statementTimeout),
       cancellation: surroundings.cancellation,
       openSession: { () throws(Failure) in
-        try surroundings.connector.connect(target, purpose: "migration", defaults: .theirs)
+        try surroundings.connector.connectForScripts(target, purpose: "migration")
       },
       watch: { surroundings.reporter.note($0) })
   }

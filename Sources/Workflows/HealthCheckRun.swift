@@ -21,7 +21,7 @@ struct HealthCheckRun {
   private func run(_ check: HealthCheck) throws(Failure) {
     switch check {
     case .sql(let query):
-      let session = try surroundings.connector.connect(target, purpose: "health check", defaults: .theirs)
+      let session = try surroundings.connector.connectForScripts(target, purpose: "health check")
       switch try outcome(of: query, session) {
       case .success(let rows):
         guard rows.count == 1, rows[0] == ["t"] else {
@@ -46,15 +46,15 @@ struct HealthCheckRun {
   }
 
   /// A statement may set its own limits; ours is not one of the session's.
-  private func outcome(of query: String, _ session: Session) throws(Failure) -> Result<[[String?]], ServerError> {
-    guard let limit else { return session.attempt(query) }
+  private func outcome(of query: String, _ session: ScriptSession) throws(Failure) -> Result<[[String?]], ServerError> {
+    guard let limit else { return session.run(query) }
     let end = Cancellation()
     let timer = DispatchSource.makeTimerSource(queue: .global())
     timer.setEventHandler { @Sendable in end.cancel(signal: SIGALRM) }
     timer.schedule(deadline: .now() + limit.seconds)
     timer.resume()
     defer { timer.cancel() }
-    let outcome = try session.hearing(end) { () throws(Failure) in session.attempt(query) }
+    let outcome = try session.run(query, hearing: end)
     try surroundings.cancellation.check()
     if case .failure = outcome, end.signal != nil { throw failed(query, tooLong) }
     return outcome

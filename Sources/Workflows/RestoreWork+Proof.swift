@@ -212,10 +212,13 @@ extension RestoreWork {
     let command = tool(
       "pg_dump", ["-Fp"] + manifest.source.properties.withoutSettings.dumpEncoding + more,
       settings: Toolbox.dumpSettings.merging(facts.loginSettings) { own, _ in own })
-    let exit = try surroundings.runner.run(command) { (piece) throws(Failure) in
+    let silence = ServerSilence()
+    let exit = try surroundings.runner.run(command, stopping: { silence.isTooLong }) { (piece) throws(Failure) in
+      silence.end()
       try scanner.scan(piece)
       reporter.advance(bytes: UInt64(piece.count))
     }
+    try silence.check(exit, what: "restore of \(backup.id)")
     try exit.check("pg_dump")
     return (try scanner.finish(), scanner.statements)
   }

@@ -74,7 +74,13 @@ struct RestoreWork {
   func fill(isTolerant: Bool = false) throws(Failure) -> RestoreResult {
     let session = try surroundings.connector.connect(target, purpose: "restore")
     let facts = try ServerReader(session).facts()
-    PublicSchema(dumpedBy: manifest.dumpMajor, server: facts.major).prepare(session)
+    if tables == nil, manifest.notes?.of(CensusKind.publicSchema.rawValue).isEmpty == false {
+      if case .failure(let error) = session.attempt("DROP SCHEMA public") {
+        surroundings.log.warning("there was no schema public, and the new one stays: \(error.message)")
+      }
+    } else {
+      PublicSchema(dumpedBy: manifest.dumpMajor, server: facts.major).prepare(session)
+    }
     if facts.superuser, !surroundings.trustsOwner {
       let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
       try FencedDefinitions.check(try text.statements(), session)
@@ -92,13 +98,19 @@ struct RestoreWork {
       }
       return try fillFromDirectory(place, facts)
     }.value
-    try tellVersions(session)
+    try tellChanges(session)
     return result
   }
 
-  /// Another version of an extension may answer in another way, whatever a comparison of the content says.
-  private func tellVersions(_ session: Session) throws(Failure) {
+  /// What is another than it was, whatever a comparison of the content says: versions of extensions, and what no dump carries.
+  private func tellChanges(_ session: Session) throws(Failure) {
     for line in try InstalledExtensions(session).unlike(manifest.needs.extensions) { surroundings.log.warning(line) }
+    guard tables == nil, let notes = manifest.notes else { return }
+    for kind in CensusKind.otherwise {
+      let entries = notes.of(kind.rawValue)
+      guard let first = entries.first else { continue }
+      surroundings.log.warning("no dump has the \(entries.summaries.joined()): \(first.why)")
+    }
   }
 
   private func fillFromDirectory(_ place: RestorePlace, _ facts: ServerFacts) throws(Failure) -> RestoreResult {

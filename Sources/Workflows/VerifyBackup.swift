@@ -34,11 +34,15 @@ package struct VerifyBackup {
     let start = ContinuousClock.now
     let total = backup.manifest.storedBytes
     func prove() throws(Failure) -> [Problem] {
-      // Hashes before any parser: a damaged or planted archive is never fed to pg_restore.
-      let damaged = try checksumProblems(backup, level)
-      guard damaged.isEmpty, level == .archive else { return damaged }
+      guard level == .archive else { return try checksumProblems(backup, hashing: { _ in true }, share: 1) }
+      // Hashes before any other program: a damaged or planted archive is never fed to pg_restore. Our own digests hash what they read.
+      let hashedLater = backup.manifest.format == .custom ? [] : backup.manifest.pathsOfData
+      let share: UInt64 = backup.manifest.format == .custom ? 2 : 1
+      let damaged = try checksumProblems(backup, hashing: { !hashedLater.contains($0) }, share: share)
+      guard damaged.isEmpty else { return try allProblems(backup) ?? damaged }
       let reader = if let toolbox { toolbox } else { try surroundings.archiveReader(of: backup, demanded: tools) }
-      return try archiveProblems(backup, reader)
+      let problems = try archiveProblems(backup, reader, share: share)
+      return problems.isEmpty ? [] : try allProblems(backup) ?? problems
     }
     let problems = try surroundings.phase(
       "verify", total: total, summary: { Self.summary($0, level, backup) }, prove
@@ -96,22 +100,32 @@ package struct VerifyBackup {
     return [warning]
   }
 
-  private func checksumProblems(_ backup: Backup, _ level: VerificationLevel) throws(Failure) -> [Problem] {
+  /// - Parameter share: a file is read so often in all, and each time is so much of its progress.
+  private func checksumProblems(
+    _ backup: Backup, hashing isHashed: @escaping @Sendable (String) -> Bool, share: UInt64
+  ) throws(Failure) -> [Problem] {
     let reporter = surroundings.reporter
-    // Of an archive every byte is read twice: each time is a half of it.
-    let share: UInt64 = level == .archive ? 2 : 1
     return try ChecksumCheck(backup).problems(
-      threads: surroundings.cores, cancellation: surroundings.cancellation,
+      hashing: isHashed, threads: surroundings.cores, cancellation: surroundings.cancellation,
       progress: { reporter.advance(bytes: $0 / share) })
   }
 
+  /// Where something is wrong, every file is looked at, and the damaged ones are named; nil when none of them is.
+  private func allProblems(_ backup: Backup) throws(Failure) -> [Problem]? {
+    let problems = try ChecksumCheck(backup).problems(
+      threads: surroundings.cores, cancellation: surroundings.cancellation, progress: { _ in })
+    return problems.isEmpty ? nil : problems
+  }
+
   /// Reads every data file to its end and the table of contents, and compares all digests with the manifest's.
-  private func archiveProblems(_ backup: Backup, _ toolbox: Toolbox?) throws(Failure) -> [Problem] {
+  private func archiveProblems(
+    _ backup: Backup, _ toolbox: Toolbox?, share: UInt64
+  ) throws(Failure) -> [Problem] {
     do throws(Failure) {
       let found =
         if backup.manifest.format == .directory, let toolbox {
           try ArchiveDigest(backup, toolbox: toolbox, surroundings: surroundings).compute()
-        } else { try textDigest(backup, toolbox) }
+        } else { try textDigest(backup, toolbox, share: share) }
       return backup.manifest.differences(from: found, readBy: toolbox)
     } catch {
       guard error.exit == .dataDamaged else { throw error }
@@ -120,11 +134,13 @@ package struct VerifyBackup {
   }
 
   /// Digests the one file of a streamed format again.
-  private func textDigest(_ backup: Backup, _ toolbox: Toolbox?) throws(Failure) -> DatabaseDigest {
+  private func textDigest(
+    _ backup: Backup, _ toolbox: Toolbox?, share: UInt64
+  ) throws(Failure) -> DatabaseDigest {
     let scanner = SharedScanner()
     try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
       .read { (piece) throws(Failure) in try scanner.scan(piece) }
-    surroundings.reporter.advance(bytes: backup.manifest.storedBytes / 2)
+    surroundings.reporter.advance(bytes: (backup.manifest.dataFile?.bytes ?? 0) / share)
     return try scanner.finish()
   }
 
@@ -159,6 +175,9 @@ extension Manifest {
     if format != .plain, let toolbox, toolbox.installation.version.major != dumpMajor { found.schema = digests.schema }
     return digests.differences(from: found)
   }
+
+  /// The files with rows, large objects or the dump as a whole.
+  var pathsOfData: Set<String> { Set(dataFiles.map(\.stored.path) + [dataFile?.path].compactMap { $0 }) }
 
   /// The data files with the names that pg_dump gave them.
   var dataFiles: [(stored: StoredFile, rawName: String)] {

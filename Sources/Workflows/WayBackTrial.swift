@@ -59,7 +59,8 @@ struct WayBackTrial {
     step("try the way back")
     let made = try restored(
       schema.statements, properties, toolbox, largeObjects: try ownersOfLargeObjects(live))
-    try refuse(made.failed)
+    let client = toolbox.installation.version.major
+    try refuse(made.failed, client: client > facts.major ? client : nil, server: facts.major)
     try refuse(SchemaDifference.between(schema.definitions, made.statements))
     try refuse(uses: uses, made.uses)
     let record = Manifest.WayBack(
@@ -109,9 +110,17 @@ struct WayBackTrial {
 
   // MARK: Refusals
 
-  private func refuse(_ failed: [(statement: [UInt8], failure: Failure)]) throws(Failure) {
+  /// - Parameter client: a major newer than the server's, whose pg_dump may write what only its own server reads.
+  private func refuse(
+    _ failed: [(statement: [UInt8], failure: Failure)], client: Int?, server: Int
+  ) throws(Failure) {
     guard let first = failed.first else { return }
     var failure = noWayBack(first.failure)
+    if let client, failure.exit != .noPermission {
+      failure.nextStep =
+        "use the programs of the server's own major: install postgresql-client-\(server), or name their folder in tools.directory "
+        + "(pg_dump \(client) has written this); or \(failure.nextStep)"
+    }
     failure.details = first.failure.details
     for other in failed.dropFirst().prefix(20) {
       failure.details.append("\(DumpedStatement.line(of: other.statement)): \(other.failure.why)")

@@ -10,7 +10,7 @@ extension Workbench {
     as user: String = "postgres", purpose: String = "test", cancellation: Cancellation = Cancellation()
   ) throws -> Session {
     let target = try ConnectionURL.parse(Secret(cluster.url(database, user: user)))
-    return try Connector(cancellation: cancellation, log: .silent).connect(target, purpose: purpose, defaults: .theirs)
+    return try Connector(cancellation: cancellation, log: .silent).connectAsClient(target, purpose: purpose)
   }
 
   /// Runs a test with a role that has no rights but those that PUBLIC has.

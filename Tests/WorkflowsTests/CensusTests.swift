@@ -205,6 +205,88 @@ import Testing
     }
   }
 
+  /// Each with what makes it; a line is a transaction.
+  @Test(
+    arguments: [
+      (
+        "inherited_constraint", ["own_fk on public.a"],
+        """
+        CREATE TABLE p (r int REFERENCES ref) PARTITION BY LIST (r); CREATE TABLE a (r int CONSTRAINT own_fk REFERENCES ref);
+        CREATE TABLE b PARTITION OF p FOR VALUES IN (2); ALTER TABLE p ATTACH PARTITION a FOR VALUES IN (1)
+        """
+      ),
+      (
+        "inherited_constraint", ["positive on public.c"],
+        """
+        CREATE TABLE p (n int); CREATE TABLE c () INHERITS (p); ALTER TABLE p ADD CONSTRAINT positive CHECK (n > 0) NOT VALID;
+        CREATE TABLE d () INHERITS (p); ALTER TABLE p ADD CHECK (n < 9); ALTER TABLE c VALIDATE CONSTRAINT positive;
+        ALTER TABLE d VALIDATE CONSTRAINT positive; ALTER TABLE d NO INHERIT p
+        """
+      ),
+      (
+        "comment",
+        [
+          "function lower(text)", "function public.hstore(record)", "table pg_class", "type public.ref",
+          "constraint n on table public.c",
+        ],
+        """
+        CREATE EXTENSION hstore; COMMENT ON SCHEMA public IS 'x'; COMMENT ON TABLE ref IS 'x'; COMMENT ON EXTENSION hstore IS 'x'
+        CREATE TABLE p (n int CONSTRAINT n CHECK (n > 0)); CREATE TABLE c () INHERITS (p); COMMENT ON CONSTRAINT n ON p IS 'x'
+        COMMENT ON CONSTRAINT n ON c IS 'x'; COMMENT ON TYPE ref IS 'x'; COMMENT ON FUNCTION lower(text) IS 'x'
+        COMMENT ON FUNCTION hstore(record) IS 'x'; COMMENT ON TABLE pg_class IS 'x'
+        """
+      ),
+      (
+        "subscription_state", ["s"],
+        """
+        CREATE SUBSCRIPTION s CONNECTION 'dbname=none' PUBLICATION p WITH (connect = false); ALTER SUBSCRIPTION s ENABLE
+        CREATE SUBSCRIPTION idle CONNECTION 'dbname=none' PUBLICATION p WITH (connect = false)
+        """
+      ),
+    ])
+  func `what comes back otherwise is noted, and told by the restore`(kind: String, names: [String], sql: String)
+    throws
+  {
+    let tidyUp = "ALTER SUBSCRIPTION $ DISABLE; ALTER SUBSCRIPTION $ SET (slot_name = NONE); DROP SUBSCRIPTION $"
+    func dropSubscriptions(_ bench: Workbench, _ database: String) {
+      for name in ["s", "idle"] {
+        _ = try? bench.cluster.psql(tidyUp.replacing("$", with: name), database: database)
+      }
+    }
+    try Workbench.with(sql: "CREATE TABLE ref (id int PRIMARY KEY)") { bench in
+      let copy = bench.newDatabaseName()
+      defer { for database in [bench.database, copy] { dropSubscriptions(bench, database) } }
+      let plain = try bench.backUp()
+      #expect(try bench.manifest(plain).notes == [])
+      for transaction in sql.split(separator: "\n") {
+        try bench.cluster.psql(String(transaction), database: bench.database)
+      }
+      let id = try bench.backUp()
+      let notes = try bench.manifest(id).notes?.filter { $0.kind == kind } ?? []
+      #expect(Set(notes.map(\.name)) == Set(names))
+      #expect(try bench.manifest(id).complete == true)
+      let run = try bench.holdfast("restore", id, "--into", copy)
+      #expect(run.exit == 0, "\(run.stderr)")
+      let told = run.stderr.replacing(/\s+/, with: " ")
+      #expect(told.contains("warning: no dump has the \(notes.summaries.joined())"), "\(told)")
+    }
+  }
+
+  @Test(arguments: ["directory", "plain"])
+  func `a database without a schema public is restored without one`(format: String) throws {
+    try Workbench.with(
+      sql: "CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 1 AS a; DROP SCHEMA public",
+      policy: "backup: {format: \(format)}"
+    ) { bench in
+      let (id, copy) = (try bench.backUp(), bench.newDatabaseName())
+      #expect(try bench.manifest(id).notes?.map(\.kind) == ["public_schema"])
+      let run = try bench.holdfast("restore", id, "--into", copy)
+      #expect(run.exit == 0 && run.stdout.contains("identical"), "\(run.stdout)\(run.stderr)")
+      #expect(
+        try bench.cluster.psql("SELECT count(*) FROM pg_namespace WHERE nspname = 'public'", database: copy) == "0")
+    }
+  }
+
   @Test func `an extension of another owner is noted`() throws {
     try Workbench.with(sql: "CREATE EXTENSION hstore") { bench in
       let role = try bench.makeReader()

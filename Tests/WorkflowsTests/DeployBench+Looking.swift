@@ -15,7 +15,7 @@ extension DeployBench {
   func psql(_ sql: String, database name: String? = nil) throws -> String {
     let target = try ConnectionURL.parse(Secret(cluster.url(name ?? database)))
     let session = try Connector(cancellation: Cancellation(), log: .silent)
-      .connect(target, purpose: "tests", defaults: .theirs)
+      .connectAsClient(target, purpose: "tests")
     return try session.query(sql).map { row in row.map { $0 ?? "" }.joined(separator: "|") }.joined(separator: "\n")
   }
 
@@ -63,7 +63,7 @@ extension DeployBench {
   func session() throws -> Session {
     let target = try ConnectionURL.parse(Secret(cluster.url(database)))
     return try Connector(cancellation: Cancellation(), log: .silent)
-      .connect(target, purpose: "writer of the tests", defaults: .theirs)
+      .connectAsClient(target, purpose: "writer of the tests")
   }
 
   /// What nobody may find after the end of a command, whatever the end was: sessions, locks, fences, databases and folders half made.

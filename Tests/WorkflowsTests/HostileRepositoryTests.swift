@@ -144,7 +144,8 @@ import Testing
     try BackupFiles.with { files in
       if name == "hold.json" { #expect(try files.bench.holdfast("hold", files.id).exit == 0) }
       #expect(truncate("\(files.path)/\(name)", 3 << 30) == 0)
-      #expect(try files.bench.holdfast("verify", files.id).stderr.contains("larger than"))
+      let told = name == "SHA256SUMS" ? "do not agree" : "larger than"
+      #expect(try files.bench.holdfast("verify", files.id).stderr.contains(told))
       for command in [["list"], ["show", files.id], ["status"], ["verify", files.id]] {
         let line = "ulimit -v 4000000; exec \"$0\" \"$@\""
         var run = ProgramRun.command(

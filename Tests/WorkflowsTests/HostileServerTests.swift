@@ -33,6 +33,19 @@ import Testing
     }
   }
 
+  @Test(arguments: ["directory", "custom", "plain"])
+  func `a dump to which the server says nothing more ends`(format: String) throws {
+    try Workbench.with { bench in
+      let tools = try FakeTools(on: bench)
+      try tools.replace("pg_dump", by: "exec sleep 600")
+      try bench.writePolicy(more: "\(tools.policy)\nbackup: {format: \(format)}")
+      let start = Date()
+      let run = try bench.holdfast("backup", "--json", environment: ["HOLDFAST_SILENCE_SECONDS": "2"])
+      #expect(run.exit == 69 && run.json.string("error", "code") == "server_timeout", "\(run.stdout)\(run.stderr)")
+      #expect(Date().timeIntervalSince(start) < 30)
+    }
+  }
+
   @Test(arguments: HostileServer.Manner.allCases) func `every command ends`(manner: HostileServer.Manner) throws {
     try Workbench.with { bench in
       let id = try bench.backUp()

@@ -217,4 +217,32 @@ import Testing
       #expect(plan.value(["lost_writes", index, "deleted"]) is NSNull)
     }
   }
+
+  // MARK: What takes too long
+
+  /// A table that is locked, or so large that it cannot be counted in the time that a plan has, is not waited for.
+  @Test func `a plan says at once what the server's counters tell, and the rollback counts it`() throws {
+    let sql = "CREATE TABLE large AS SELECT 1 AS n; CREATE TABLE small AS SELECT 1 AS a; ANALYZE;"
+    try DeployBench.with(sql: sql) { bench in
+      let snapshot = try #require(try bench.run("snapshot", "--json").json.string("backup", "id"))
+      try bench.psql("INSERT INTO large SELECT n FROM generate_series(1, 5000) n; INSERT INTO small VALUES (2)")
+      try waitUntil("the counters have it") {
+        try bench.psql("SELECT pg_stat_get_tuples_inserted('large'::regclass)") == "5001"
+      }
+      let holder = try bench.session()
+      try holder.query("BEGIN; LOCK TABLE large IN ACCESS EXCLUSIVE MODE")
+      let start = ContinuousClock.now
+      let run = try bench.run("rollback", "--to", snapshot, "--plan", "--json")
+      #expect(ContinuousClock.now - start < .seconds(3))
+      #expect(run.exit == 0 && run.json.flag("lost_writes_complete") == false, "\(run.stdout)\(run.stderr)")
+      let plan = try lost(run)
+      #expect(plan.certain["large"]?.changed == 0 && plan.perhaps["large"] == 5000, "\(run.stdout)")
+      #expect((plan.certain["small"]?.changed ?? 0) + (plan.perhaps["small"] ?? 0) == 1, "\(run.stdout)")
+      let text = try bench.run("rollback", "--to", snapshot, "--plan").stdout
+      #expect(text.contains("up to 5000 rows (exact number after the restore)"), "\(text)")
+      try holder.query("ROLLBACK")
+      let done = try bench.confirmed("rollback", "--to", snapshot)
+      #expect(try lost(done).certain["large"]?.changed == 5000, "\(done.stdout)\(done.stderr)")
+    }
+  }
 }

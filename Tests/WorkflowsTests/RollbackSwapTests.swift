@@ -176,7 +176,7 @@ private final class Client: @unchecked Sendable {
 
   private static func look(_ connector: Connector, _ target: ConnectionTarget) -> String {
     do throws(Failure) {
-      let session = try connector.connect(target, purpose: "client of the tests", defaults: .theirs)
+      let session = try connector.connectAsClient(target, purpose: "client of the tests")
       switch session.attempt("SELECT to_regclass('more') IS NULL, count(*) FROM customers") {
       case .success(let rows): return rows == [["t", "40"]] ? "old" : rows == [["f", "40"]] ? "new" : "\(rows)"
       // Ended by the fence: told so, or not even that.

@@ -128,8 +128,8 @@ private final class StagingJob: @unchecked Sendable {
 
 extension Workbench {
   fileprivate func session() throws -> Session {
-    try Connector(cancellation: Cancellation(), log: .silent).connect(
-      try ConnectionURL.parse(Secret(cluster.url(database))), purpose: "test", defaults: .theirs)
+    try Connector(cancellation: Cancellation(), log: .silent).connectAsClient(
+      try ConnectionURL.parse(Secret(cluster.url(database))), purpose: "test")
   }
 
   fileprivate func startSession(_ sql: String) throws -> ChildProcess {

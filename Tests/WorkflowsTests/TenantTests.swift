@@ -4,79 +4,12 @@ import Testing
 
 /// A database whose owner is not trusted: whatever runs there for a superuser, or for the role of the backups, runs nothing of the owner's.
 @Suite struct TenantTests {
-  /// Everything that a query of a table may call. What runs says in the server's log as whom, also where its transaction is undone.
-  private static let traps = """
-    CREATE FUNCTION seen() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
-      RAISE LOG 'trap runs as <%>', current_user; RETURN 0; END $$;
-    CREATE FUNCTION trap(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM public.seen(); RETURN $1; END $$;
-    CREATE FUNCTION trap(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM public.seen(); RETURN true; END $$;
-    CREATE TABLE t (id int PRIMARY KEY, note text, more int); INSERT INTO t SELECT n, 'x', n FROM generate_series(1, 50) n;
-    CREATE INDEX ON t (trap(more)); CREATE INDEX ON t (id) WHERE trap(note); CREATE STATISTICS on_t ON trap(more), id FROM t;
-    CREATE TABLE child () INHERITS (t); INSERT INTO child VALUES (1000, 'y', 1); CREATE INDEX ON child (trap(more));
-    CREATE TABLE guarded (a int); INSERT INTO guarded VALUES (1);
-    CREATE POLICY p ON guarded USING (trap('x')); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
-    """
-
-  private static let historyTraps = """
-    CREATE INDEX ON _prisma_migrations (trap(applied_steps_count)); CREATE INDEX ON _prisma_migrations (id) WHERE trap(id);
-    CREATE STATISTICS on_history ON trap(applied_steps_count), id FROM _prisma_migrations;
-    """
-
-  private func withTenant(_ body: (_ deploy: DeployBench, _ sightings: () throws -> Set<String>) throws -> Void) throws
-  {
-    let cluster = try TestCluster(settings: [
-      "logging_collector=on", "log_directory=log", "log_filename=server.log", "log_statement=none",
-    ])
-    defer { cluster.stop() }
-    try cluster.psql(
-      "CREATE ROLE tenant LOGIN CREATEDB; CREATE ROLE reader LOGIN BYPASSRLS; GRANT pg_read_all_data TO reader")
-    try DeployBench.with(cluster: cluster, sql: "") { deploy in
-      try cluster.psql("ALTER DATABASE \(deploy.database) OWNER TO tenant")
-      try cluster.psql("ALTER SCHEMA public OWNER TO tenant", database: deploy.database)
-      try cluster.psql("ALTER TABLE _prisma_migrations OWNER TO tenant", database: deploy.database)
-      try cluster.psql(Self.traps, database: deploy.database, user: "tenant")
-      try body(deploy) {
-        let log = try String(contentsOfFile: "\(cluster.folder)/d/log/server.log", encoding: .utf8)
-        // The function's own text is in the log, too.
-        return Set(log.matches(of: /trap runs as <([^>%]+)>/).map { String($0.1) })
-      }
-    }
-  }
-
-  @Test func `no command that reads runs a function of the owner's with another's rights`() throws {
-    try withTenant { deploy, sightings in
-      let first = try sightings()
-      #expect(first == ["tenant"], "the traps work: \(first)")
-      for (user, commands) in [
-        (
-          "postgres",
-          [
-            ["check"], ["backup", "--json"], ["status"], ["migrations"], ["rollback", "--plan", "--to", "latest"],
-            ["verify"], ["restore", "latest", "--into", "\(deploy.database)_rows", "--verify", "rows"],
-            ["restore", "latest", "--into", "\(deploy.database)_whole"], ["list"], ["show", "latest"],
-          ]
-        ),
-        ("reader", [["check"], ["backup"], ["status"], ["migrations"]]),
-      ] {
-        try deploy.writePolicy(url: deploy.cluster.url(deploy.database, user: user))
-        if user == "postgres" {
-          try deploy.cluster.psql(Self.historyTraps, database: deploy.database, user: "tenant")
-        }
-        for command in commands {
-          let words = command + (command.first == "backup" ? ["--create-repository"] : [])
-          let run = try ProgramRun(running: deploy.command(words), within: 120)
-          #expect(run.exit == 0 || run.exit == 2, "\(user): \(command): \(run.stdout)\(run.stderr)")
-          #expect(try sightings() == ["tenant"], "\(user): \(command)")
-        }
-      }
-    }
-  }
-
   @Test func `a database that makes everybody its owner is worked on as the role of the connection`() throws {
-    try withTenant { deploy, sightings in
+    try TenantBench.with { deploy, sightings in
       try deploy.cluster.psql("CREATE TABLE of_another (a int)", database: deploy.database)
       try deploy.cluster.psql("ALTER DATABASE \(deploy.database) SET role = 'tenant'", user: "tenant")
-      #expect(try deploy.psql("SELECT current_user") == "tenant", "the setting works")
+      #expect(
+        try deploy.cluster.psql("SELECT current_user", database: deploy.database) == "tenant", "the setting works")
       let check = try deploy.run("check")
       #expect(check.exit == 0 && !check.stdout.contains("cannot read"), "\(check.stdout)")
       #expect(try deploy.run("backup", "--create-repository").exit == 0)
@@ -87,7 +20,7 @@ import Testing
   }
 
   @Test func `a history with large logs is read all the same, and its logs are left where they are`() throws {
-    try withTenant { deploy, _ in
+    try TenantBench.with { deploy, _ in
       try deploy.cluster.psql(
         """
         UPDATE _prisma_migrations SET logs = (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 20000) n)
@@ -101,7 +34,7 @@ import Testing
   }
 
   @Test func `a partition of another owner is not counted as its root's`() throws {
-    try withTenant { deploy, sightings in
+    try TenantBench.with { deploy, sightings in
       try deploy.cluster.psql(
         """
         CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1);
@@ -116,7 +49,7 @@ import Testing
   }
 
   @Test func `a function that outlives the server's time limit keeps no plan waiting`() throws {
-    try withTenant { deploy, _ in
+    try TenantBench.with { deploy, _ in
       #expect(try deploy.run("backup", "--create-repository").exit == 0)
       try deploy.cluster.psql(
         """
@@ -133,7 +66,7 @@ import Testing
   }
 
   @Test func `what a rollback loses is counted with the owner's rights`() throws {
-    try withTenant { deploy, sightings in
+    try TenantBench.with { deploy, sightings in
       #expect(try deploy.run("backup", "--create-repository").exit == 0)
       try deploy.cluster.psql(
         "INSERT INTO t VALUES (100, 'new', 1), (101, 'new', 1); DELETE FROM t WHERE id < 4; DELETE FROM child",
@@ -150,7 +83,7 @@ import Testing
   }
 
   @Test func `a table that the schema's owner could exchange meanwhile is not read with our rights`() throws {
-    try withTenant { deploy, sightings in
+    try TenantBench.with { deploy, sightings in
       try deploy.psql("CREATE TABLE public.ours AS SELECT 1 AS a")
       _ = try deploy.bench.holdfast("backup", "--create-repository")
       try deploy.psql("INSERT INTO public.ours VALUES (2)")
@@ -186,7 +119,7 @@ import Testing
     "ALTER TABLE _prisma_migrations ALTER logs SET DEFAULT public.gen_salt('bf')",
   ])
   func `nothing is written to a history behind which somebody else's code is`(trap: String) throws {
-    try withTenant { deploy, sightings in
+    try TenantBench.with { deploy, sightings in
       if trap.contains("gen_salt") { try deploy.psql("CREATE EXTENSION pgcrypto SCHEMA public") }
       try deploy.cluster.psql(trap, database: deploy.database, user: "tenant")
       try deploy.migration("20240201000000_more", "CREATE TABLE public.more (a int);")
