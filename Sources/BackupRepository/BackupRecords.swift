@@ -18,15 +18,16 @@ extension Backup {
     let use = try BackupUse.reading(self)
     defer { withExtendedLifetime(use) {} }
     // A name of its own: two who hold the backup at once must not rename each other's half a file.
-    let temporary = "\(path)/\(unfinishedHold)\(UUID().uuidString.prefix(8)).json"
-    try writeAtomically(try SealedLine.seal(hold, of: id), to: "\(path)/hold.json", by: temporary)
+    let temporary = "\(unfinishedHold)\(UUID().uuidString.prefix(8)).json"
+    try OpenFolder(path).replace("hold.json", by: try SealedLine.seal(hold, of: id), through: temporary)
     self.hold = hold
   }
 
   /// Takes the mark away; without one nothing happens.
   package mutating func release() throws(Failure) {
-    guard unlink("\(path)/hold.json") == 0 || errno == ENOENT else { throw cannotWrite("\(path)/hold.json", errno) }
-    try synchronizeFolder(path)
+    let folder = try OpenFolder(path)
+    try folder.remove("hold.json")
+    try folder.synchronize()
     hold = nil
   }
 }

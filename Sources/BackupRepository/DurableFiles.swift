@@ -19,34 +19,6 @@ func makeFolder(_ path: String) throws(Failure) {
   }
 }
 
-/// Writes a small file so that only the whole of it is ever visible under its name, and durable.
-///
-/// - Parameter temporary: a name on the same file system; one left by a killed run is replaced.
-func writeAtomically(_ bytes: [UInt8], to path: String, by temporary: String) throws(Failure) {
-  unlink(temporary)
-  try writeDurably(bytes, to: temporary)
-  step("rename to \(lastName(of: path))")
-  guard rename(temporary, path) == 0 else {
-    let failure = cannotWrite(path, errno)
-    unlink(temporary)
-    throw failure
-  }
-  try synchronizeFolder(parent(of: path))
-}
-
-/// Writes a new file and returns once it is on the disk.
-func writeDurably(_ bytes: [UInt8], to path: String) throws(Failure) {
-  step("write \(lastName(of: path))")
-  let file = try FileDescriptor.creating(path)
-  do throws(Failure) {
-    try file.write(bytes)
-    try file.synchronize()
-  } catch {
-    unlink(path)
-    throw error
-  }
-}
-
 /// Makes the names in a folder durable.
 package func synchronizeFolder(_ path: String) throws(Failure) {
   let descriptor = open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

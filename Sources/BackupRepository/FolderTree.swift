@@ -3,6 +3,11 @@ import Foundation
 
 /// Removing a folder with everything in it.
 package enum FolderTree {
+  /// Likewise, of what is in a folder that is open.
+  static func remove(_ name: String, in folder: Int32) -> Int32? {
+    remove(Array(name.utf8CString), in: folder, depth: 0)
+  }
+
   /// Goes only through folders that were opened without following a link: whoever swaps one for a link meanwhile loses the link.
   ///
   /// - Returns: the error number of what could not be removed; nil when all is gone.

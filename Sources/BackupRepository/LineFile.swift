@@ -4,27 +4,34 @@ import StreamPipeline
 
 /// A file of lines that only grows, written by one at a time.
 struct LineFile {
-  let path: String
+  let folder: OpenFolder
+  let name: String
+
+  private var path: String { "\(folder.path)/\(name)" }
+
+  /// - Parameter following: a link in the place of its folder, where its user may have put one.
+  init(path: String, following: Bool = false) throws(Failure) {
+    folder = try OpenFolder(parent(of: path), following: following)
+    name = lastName(of: path)
+  }
 
   /// Appends a line; it is on the disk on return.
   ///
   /// - Parameter line: makes it, its end included, from the last whole line, which is empty when there is none.
   func append(_ line: (_ last: [UInt8]) throws(Failure) -> [UInt8]) throws(Failure) {
     // Not waiting: a pipe in its place must not hang the program.
-    let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
-    guard descriptor >= 0 else { throw cannotWrite(path, errno) }
-    let file = FileDescriptor(adopting: descriptor, path: path)
+    let file = try folder.file(name, O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK)
+    let descriptor = file.number
     try file.refuseSpecial()
     try lockInTurn(descriptor, path)
     // What a killed writer left half written is cut off, never written behind.
     let end = try endOfLine(descriptor, before: lseek(descriptor, 0, SEEK_END))
     guard ftruncate(descriptor, end) == 0 else { throw cannotWrite(path, errno) }
-    let name = lastName(of: path)
     step("append \(name)")
     try file.write(try line(try lastLine(descriptor, end)))
     try file.synchronize()
     // Its first line may be the first that the folder hears of it, whoever created it.
-    if end == 0 { try synchronizeFolder(parent(of: path)) }
+    if end == 0 { try folder.synchronize() }
     step("appended \(name)")
   }
 

@@ -9,37 +9,35 @@ package final class PartialBackup {
   package let id: String
   /// Absolute path of the partial folder.
   package let path: String
-  private let folder: String
-  private let identity: FolderIdentity
-  private let dataIdentity: FolderIdentity?
+  /// The policy's folder.
+  private let shelf: OpenFolder
+  private let folder: OpenFolder
+  private let data: OpenFolder?
   private var committed = false
 
   /// - Throws: `cannot_write`.
   package init(_ repository: Repository, policy: String, id: String, format: BackupFormat = .directory) throws(Failure)
   {
     self.id = id
-    folder = repository.folder(of: policy)
-    path = "\(folder)/.partial-\(id)"
+    shelf = try OpenFolder(repository.folder(of: policy))
     step("make the partial backup")
-    guard mkdir(path, 0o700) == 0, format != .directory || mkdir("\(path)/data", 0o700) == 0 else {
-      throw cannotWrite(path, errno)
-    }
-    identity = try FolderIdentity(path)
-    dataIdentity = format == .directory ? try FolderIdentity("\(path)/data") : nil
+    folder = try shelf.makeFolder(".partial-\(id)")
+    path = folder.path
+    data = format == .directory ? try folder.makeFolder("data") : nil
   }
 
-  /// pg_dump, and all that is written, go by the folders' names.
+  /// pg_dump, and what compresses behind it, go by the folders' names.
   ///
   /// - Throws: `folder_exchanged`.
   private func refuseExchanged(_ place: String) throws(Failure) {
-    try identity.check(place)
-    try dataIdentity?.check("\(place)/data")
+    try folder.check(place)
+    try data?.check("\(place)/data")
   }
 
   /// An unfinished one goes with its object.
   deinit {
     // What cannot be removed now is removed by the next run's sweep.
-    if !committed { _ = FolderTree.remove(path) }
+    if !committed { try? shelf.removeTree(lastName(of: path)) }
   }
 
   /// An id for something new. It sorts behind that of the last one, also where both began within the same second.
@@ -66,7 +64,7 @@ package final class PartialBackup {
   /// - Returns: its entry for the manifest.
   package func write(_ text: String, to name: String) throws(Failure) -> StoredFile {
     try refuseExchanged(path)
-    try writeDurably(Array(text.utf8), to: "\(path)/\(name)")
+    try folder.write(Array(text.utf8), to: name)
     return StoredFile(path: name, bytes: UInt64(text.utf8.count), sha256: try SHA256.hash(of: text))
   }
 
@@ -75,40 +73,33 @@ package final class PartialBackup {
   /// - Throws: `cannot_write`.
   package func discardData() throws(Failure) {
     for name in try folderNames(path) where name.hasPrefix("data.") {
-      guard unlink("\(path)/\(name)") == 0 else { throw cannotWrite("\(path)/\(name)", errno) }
+      try folder.remove(name)
     }
-    let data = "\(path)/data"
-    guard fileKind(data) == .folder else { return }
-    for name in try folderNames(data) {
-      guard unlink("\(data)/\(name)") == 0 else { throw cannotWrite("\(data)/\(name)", errno) }
-    }
+    guard let data else { return }
+    for name in try folderNames(data.path) { try data.remove(name) }
   }
 
   /// Marks the backup as held before anyone can see it.
   package func place(_ hold: Hold) throws(Failure) {
     try refuseExchanged(path)
-    try writeDurably(try SealedLine.seal(hold, of: id), to: "\(path)/hold.json")
+    try folder.write(try SealedLine.seal(hold, of: id), to: "hold.json")
   }
 
   /// Makes every data file durable. With many files one flush of the file system is quicker than one for each.
   package func synchronizeData() throws(Failure) {
     for name in try folderNames(path) where name.hasPrefix("data.") {
       step("make the data durable")
-      try FileDescriptor.reading("\(path)/\(name)").synchronize()
+      try folder.file(name, O_RDONLY | O_NONBLOCK).synchronize()
     }
-    let data = "\(path)/data"
-    guard fileKind(data) == .folder else { return }
+    guard let data else { return }
     step("make the data durable")
-    let names = try folderNames(data)
+    let names = try folderNames(data.path)
     if names.count > 200 {
-      let directory = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-      defer { close(directory) }
-      let result = cprocess_sync_file_system(directory)
-      guard directory >= 0, result == 0 else { throw cannotWrite(data, -result) }
+      try data.synchronizeFileSystem()
     } else {
-      for name in names { try FileDescriptor.reading("\(data)/\(name)").synchronize() }
+      for name in names { try data.file(name, O_RDONLY | O_NONBLOCK).synchronize() }
     }
-    try synchronizeFolder(data)
+    try data.synchronize()
   }
 
   /// Makes the backup visible: sums, manifest, folder, rename, parent folder, in this order. Call it under the policy's lock.
@@ -116,7 +107,8 @@ package final class PartialBackup {
   /// - Parameter rename: renames to a name that is free, or returns -errno.
   /// - Returns: the backup's final path.
   package func commit(
-    _ manifest: Manifest, rename: (_ from: String, _ to: String) -> Int32 = { cprocess_rename_new($0, $1) }
+    _ manifest: Manifest,
+    rename: (_ folder: Int32, _ from: String, _ to: String) -> Int32 = { cprocess_rename_new($0, $1, $2) }
   ) throws(Failure) -> String {
     guard let data = try? Manifest.encoder().encode(manifest) else {
       throw .internalError("the manifest cannot be encoded")
@@ -129,16 +121,16 @@ package final class PartialBackup {
         nextStep: "write backup.format: custom, which keeps everything in one file")
     }
     try refuseExchanged(path)
-    try writeDurably(try checksumList(of: manifest, encoded: encoded), to: "\(path)/SHA256SUMS")
-    try writeDurably(encoded, to: "\(path)/manifest.json")
-    try synchronizeFolder(path)
-    let final = "\(folder)/\(id)"
+    try folder.write(try checksumList(of: manifest, encoded: encoded), to: "SHA256SUMS")
+    try folder.write(encoded, to: "manifest.json")
+    try folder.synchronize()
+    let final = "\(shelf.path)/\(id)"
     step("rename the backup")
-    try renameToFreeName(path, final, rename: rename)
+    try shelf.rename(lastName(of: path), toFree: id, by: rename)
     committed = true
     try refuseExchanged(final)
     step("make the name durable")
-    try synchronizeFolder(folder)
+    try shelf.synchronize()
     return final
   }
 }

@@ -8,7 +8,7 @@ import StreamPipeline
 /// A lock of the kernel on a file: it goes with its owner, however that ends, and children do not inherit it.
 /// What the file says only names the owner to others.
 package final class PolicyLock {
-  private let descriptor: Int32
+  private let file: FileDescriptor
 
   package enum Kind: String { case backup = ".lock", deploy = ".deploy.lock" }
 
@@ -23,17 +23,12 @@ package final class PolicyLock {
       throw refusal
     }
     let path = "\(folder)/\(kind.rawValue)"
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw cannotWrite(path, errno) }
+    file = try OpenFolder(folder).file(kind.rawValue, O_RDWR | O_CREAT | O_NONBLOCK)
+    let descriptor = file.number
     guard Self.taken(descriptor) else {
       // A file system that knows no locks is nobody's lock.
-      guard errno == EWOULDBLOCK else {
-        let failure = cannotWrite(path, errno)
-        close(descriptor)
-        throw failure
-      }
+      guard errno == EWOULDBLOCK else { throw cannotWrite(path, errno) }
       let holder = Self.holder(path)
-      close(descriptor)
       throw Failure(
         "locked", exit: .locked, what: "\(purpose) of \(policy)", why: "another run holds the lock: \(holder)",
         nextStep: "wait until it has ended, then run the same command again")
@@ -42,8 +37,6 @@ package final class PolicyLock {
     ftruncate(descriptor, 0)
     _ = Array(text.utf8).withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
   }
-
-  deinit { close(descriptor) }
 
   /// Asks a few times: whoever only looks has the lock for an instant.
   private static func taken(_ descriptor: Int32) -> Bool {
@@ -61,15 +54,14 @@ package final class PolicyLock {
   /// - Returns: nil when nobody does, or it cannot be told.
   package static func holder(of kind: Kind, policy: String, in repository: Repository) -> String? {
     let path = "\(repository.folder(of: policy))/\(kind.rawValue)"
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    guard flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK else { return nil }
+    guard let file = try? FileDescriptor.reading(path) else { return nil }
+    guard flock(file.number, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK else { return nil }
     return holder(path)
   }
 
   private static func holder(_ path: String) -> String {
-    let text = FileManager.default.contents(atPath: path).map { String(decoding: $0.prefix(500), as: UTF8.self) } ?? ""
+    let data = (try? contents(path, atMost: 1)) ?? nil
+    let text = data.map { String(decoding: $0.prefix(500), as: UTF8.self) } ?? ""
     return text.isEmpty ? "it has not said who it is yet" : text
   }
 }

@@ -23,21 +23,17 @@ extension Repository {
   }
 
   private func remove(_ path: String, as id: String, of policy: String) throws(Failure) {
-    let folder = folder(of: policy)
-    let hidden = "\(folder)/\(Self.removing)\(id)"
+    let folder = try OpenFolder(folder(of: policy))
+    let hidden = "\(Self.removing)\(id)"
     step("hide the backup")
-    guard rename(path, hidden) == 0 else { throw cannotWrite(path, errno) }
-    try synchronizeFolder(folder)
+    try folder.rename(lastName(of: path), to: hidden)
+    try folder.synchronize()
     step("remove the backup")
-    try removeTree(hidden)
+    try folder.removeTree(hidden)
     step("removed the backup")
   }
 
   static let removing = ".removing-"
-
-  func removeTree(_ path: String) throws(Failure) {
-    if let error = FolderTree.remove(path) { throw cannotWrite(path, error) }
-  }
 }
 
 /// What became of a backup that was to be removed.

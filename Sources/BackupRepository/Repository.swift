@@ -79,7 +79,8 @@ package struct Repository: Sendable {
     guard access(marker(path), F_OK) != 0 else { return }
     try hideFromGit(path)
     let id = id ?? UUID().uuidString.lowercased()
-    try writeAtomically(Array(markerText(id).utf8), to: marker(path), by: "\(path)/.partial-holdfast.json")
+    try OpenFolder(path, following: true)
+      .replace("holdfast.json", by: Array(markerText(id).utf8), through: ".partial-holdfast.json")
   }
 
   private static func knownID(_ path: String, _ backup: String) throws(Failure) -> String? {
@@ -94,9 +95,8 @@ package struct Repository: Sendable {
 
   /// A backup holds everything that the database does: `git add .` must not take it along.
   private static func hideFromGit(_ path: String) throws(Failure) {
-    let file = "\(path)/.gitignore"
-    guard fileKind(file) == .missing else { return }
-    try writeAtomically(Array("*\n".utf8), to: file, by: "\(path)/.partial-gitignore")
+    guard fileKind("\(path)/.gitignore") == .missing else { return }
+    try OpenFolder(path, following: true).replace(".gitignore", by: Array("*\n".utf8), through: ".partial-gitignore")
   }
 
   /// Opens an existing one.
@@ -232,7 +232,9 @@ package struct Repository: Sendable {
   package func sweep(policy: String) throws(Failure) -> [String] {
     let folder = folder(of: policy)
     let names = try folderNames(folder).filter { $0.hasPrefix(".partial-") || $0.hasPrefix(Self.removing) }
-    for name in names { try removeTree("\(folder)/\(name)") }
+    guard !names.isEmpty else { return [] }
+    let open = try OpenFolder(folder)
+    for name in names { try open.removeTree(name) }
     return names
   }
 }

@@ -86,8 +86,8 @@ int cprocess_pidfd(pid_t pid) {
   return descriptor < 0 ? -errno : (int)descriptor;
 }
 
-int cprocess_rename_new(const char *from, const char *to) {
-  return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0 ? 0 : -errno;
+int cprocess_rename_new(int folder, const char *from, const char *to) {
+  return renameat2(folder, from, folder, to, RENAME_NOREPLACE) == 0 ? 0 : -errno;
 }
 
 // Set before the first thread is made, and only read afterwards.

@@ -112,15 +112,11 @@ package final class FileDescriptor: Sendable {
   }
 }
 
-/// Renames to a name that nothing has.
+/// Renames to a name that nothing has. Where that cannot be had in one step, as on NFS, the name is looked at first.
 ///
-/// - Parameter rename: does it in one step, or returns -errno. Where that cannot be had, as on NFS, the name is looked at first: whoever
-///   shares the folder with others needs a lock.
 /// - Throws: `cannot_write`.
-package func renameToFreeName(
-  _ path: String, _ name: String, rename: (_ from: String, _ to: String) -> Int32 = { cprocess_rename_new($0, $1) }
-) throws(Failure) {
-  var result = rename(path, name)
+func renameToFreeName(_ path: String, _ name: String) throws(Failure) {
+  var result = cprocess_rename_new(AT_FDCWD, path, name)
   if [-EINVAL, -ENOSYS, -EOPNOTSUPP].contains(result) {
     var status = stat()
     result = lstat(name, &status) == 0 ? -EEXIST : Foundation.rename(path, name) == 0 ? 0 : -errno

@@ -42,11 +42,11 @@ import Testing
       let free = try PartialBackup(sample.repository, policy: "app", id: "20261122T031500Z-000000")
       var manifest = backup.manifest
       manifest.id = free.id
-      #expect(try free.commit(manifest, rename: { _, _ in -number }) == "\(sample.shelf)/\(free.id)")
+      #expect(try free.commit(manifest, rename: { _, _, _ in -number }) == "\(sample.shelf)/\(free.id)")
       #expect(try sample.listing.backups.map(\.id) == [free.id, backup.id])
 
       let taken = try PartialBackup(sample.repository, policy: "app", id: backup.id)
-      #expect(throws: Failure.self) { try taken.commit(backup.manifest, rename: { _, _ in -number }) }
+      #expect(throws: Failure.self) { try taken.commit(backup.manifest, rename: { _, _, _ in -number }) }
       #expect(try sample.listed(backup) == backup)
     }
   }

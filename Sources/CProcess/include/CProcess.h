@@ -31,8 +31,8 @@ int cprocess_pipe(int ends[2]);
 /// A descriptor that becomes readable when the child ends; -errno on failure.
 int cprocess_pidfd(pid_t pid);
 
-/// Renames a file or folder unless the new name is taken (then -EEXIST). 0 or -errno.
-int cprocess_rename_new(const char *from, const char *to);
+/// Renames a file or folder in an open folder (or AT_FDCWD) unless the new name is taken (then -EEXIST). 0 or -errno.
+int cprocess_rename_new(int folder, const char *from, const char *to);
 
 /// Blocks SIGINT and SIGTERM in the calling thread and all threads that it starts; SIGHUP and SIGQUIT too, unless the process was started
 /// with them ignored. Once, before the first thread. 0 or -errno.
