@@ -72,8 +72,8 @@ package enum CensusKind: String, Sendable, CaseIterable {
     }
   }
 
-  /// Notes of what a restored database has otherwise than the backup's, and no comparison finds.
-  package static let otherwise: [Self] = [.inheritedConstraint, .comment, .subscriptionState]
+  /// Notes of what a restore changes, and no comparison finds.
+  package static let changedByRestore: [Self] = [.inheritedConstraint, .comment, .subscriptionState]
 
   /// What a policy may accept. A restore that exchanges fields is none, whoever accepts it.
   package static let acceptable = allCases.filter { $0.isLoss && $0 != .rowTypeOrder }.map(\.rawValue)
@@ -111,7 +111,7 @@ package enum CensusKind: String, Sendable, CaseIterable {
     case .rolePasswords: "passwords of"
     case .inheritedConstraint: "name or state of inherited constraint"
     case .comment: "comment on"
-    case .publicSchema: "absence of schema"
+    case .publicSchema: "missing schema"
     case .subscriptionState: "enabled state of subscription"
     }
   }

@@ -5,10 +5,10 @@ import StreamPipeline
 
 /// Reads a backup's folder. A folder without a valid manifest is no backup.
 enum BackupReader {
-  /// - Throws: `not_a_backup`, `newer_backup`, `backup_damaged`.
+  /// - Throws: `not_a_backup`, `newer_backup`, `backup_damaged`, `foreign_owner`, `cannot_read`.
   static func read(_ path: String, id: String, policy: String) throws(Failure) -> Backup {
     switch fileKind(path) {
-    case .folder: if let refusal = foreign(path) { throw refusal }
+    case .folder: try refuseForeign(path)
     case .link: throw broken(path, "it is a symbolic link")
     case .unreadable(let number): throw cannotRead(path, number)
     case .file, .other, .missing: throw broken(path, "it is no folder")
@@ -23,8 +23,12 @@ enum BackupReader {
       manifest: manifest, path: path, hold: try hold(path, of: id), verifications: try verifications(path, of: id))
   }
 
-  private static func foreign(_ path: String) -> Failure? {
-    ForeignOwner.refusal(of: path, code: "foreign_owner", what: "backup \(path)")
+  /// The folders above it were looked at before.
+  private static func refuseForeign(_ path: String) throws(Failure) {
+    let number = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard number >= 0 else { throw cannotRead(path, errno) }
+    defer { close(number) }
+    if let refusal = ForeignOwner.refusal(of: number, path: path) { throw refusal }
   }
 
   private static func manifest(_ path: String) throws(Failure) -> Manifest {

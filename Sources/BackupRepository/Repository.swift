@@ -18,10 +18,11 @@ package struct Repository: Sendable {
   ///
   /// - Parameter id: the id that a new one gets.
   /// - Returns: nil when there was one.
-  /// - Throws: `cannot_write`, `cannot_read`, `foreign_repository`, `newer_repository`.
+  /// - Throws: `foreign_owner`, `cannot_write`, `cannot_read`, `foreign_repository`, `newer_repository`.
   @discardableResult
   package static func create(_ path: String, id: String? = nil) throws(Failure) -> Repository? {
     guard access(marker(path), F_OK) != 0 else { return nil }
+    if let refusal = foreign(path, isNew: true) { throw refusal }
     try makeFolder(path)
     try refuseForeignFiles(path)
     if let backup = try lastBackup(in: path) { _ = try repair(path, backup) } else { try mark(path, id) }
@@ -119,7 +120,7 @@ package struct Repository: Sendable {
   /// - Throws: `foreign_owner`, `unmarked_repository`, `foreign_repository`, `newer_repository`, `cannot_read`: what cannot be read is
   ///   never taken for "not there".
   package static func openIfThere(_ path: String) throws(Failure) -> Repository? {
-    if let refusal = ForeignOwner.refusal(of: path, code: "foreign_owner", what: "repository \(path)") { throw refusal }
+    if let refusal = foreign(path) { throw refusal }
     guard let data = try contents(marker(path), atMost: 1) else {
       guard let backup = try lastBackup(in: path) else { return nil }
       throw try unmarked(path, backup)
@@ -136,6 +137,10 @@ package struct Repository: Sendable {
         nextStep: "use a newer Holdfast")
     }
     return Repository(path: path, id: marker.id)
+  }
+
+  private static func foreign(_ path: String, isNew: Bool = false) -> Failure? {
+    ForeignOwner.refusal(of: path, code: "foreign_owner", what: "repository \(path)", isNew: isNew)
   }
 
   private struct Marker: Decodable {
@@ -190,11 +195,14 @@ package struct Repository: Sendable {
 
   /// All backups of a policy, newest first, and what stands among them without being one.
   ///
-  /// - Throws: `symbolic_link`, `cannot_read`.
+  /// - Throws: `foreign_owner`, `symbolic_link`, `cannot_read`.
   package func listing(of policy: String) throws(Failure) -> Listing {
     var listing = Listing()
     let folder = folder(of: policy)
     guard fileKind(folder) != .link else { throw symbolicLink(policy) }
+    if let refusal = ForeignOwner.refusal(of: folder, code: "foreign_owner", what: "repository of \(policy)") {
+      throw refusal
+    }
     // The manifest of a database of many tables takes a moment.
     let names = try folderNames(folder).filter(Self.isBackupName)
     let read = try inParallel(

@@ -138,6 +138,8 @@ package struct RestoreGuide {
 
   /// A name may hold anything; the guide's text must not be broken by it.
   private func oneLine(_ name: String) -> String {
-    String(name.map { $0.isNewline || $0 == "`" ? " " : $0 })
+    String(
+      String.UnicodeScalarView(
+        name.unicodeScalars.map { $0.properties.isWhitespace || $0 == "`" || $0.isUnprintable ? " " : $0 }))
   }
 }

@@ -60,13 +60,16 @@ struct CommandContext {
   ]
 
   /// A text with the policy's name in its commands, where there are several, and with the project's own folder.
-  func naming(_ screen: Screen) -> Screen { screen.map { naming($0) } }
+  func naming(_ text: String) -> String { naming(Screen(text)).lines.first ?? "" }
 
-  func naming(_ text: String) -> String {
-    let text = migrationsBeside.map { text.replacing(MigrationBooks.exampleFolder, with: $0) } ?? text
+  func naming(_ screen: Screen) -> Screen {
+    let screen =
+      migrationsBeside.map { own in screen.map { $0.replacing(MigrationBooks.exampleFolder, with: own) } } ?? screen
     let name = invocation.operand("POLICY") ?? invocation.value("policy") ?? found.policy
-    guard let name, let names = try? policiesFolder.names(), names.count > 1, names.contains(name) else { return text }
-    return NamedPolicy(name: name).naming(text)
+    guard let name, let names = try? policiesFolder.names(), names.count > 1, names.contains(name) else {
+      return screen
+    }
+    return screen.map(NamedPolicy(name: name).naming)
   }
 
   private func execute() throws(Failure) -> CommandResult {

@@ -27,7 +27,7 @@ struct Console: Sendable {
     if json {
       unprinted = write(result.document.text + "\n", to: 1)
     } else if !result.text.isEmpty {
-      unprinted = print(result.text.text)
+      unprinted = print(result.text)
     }
     if let failure = result.failure, !json || unprinted != nil { complain(failure) }
     guard let unprinted else { return result.exit }
@@ -36,11 +36,9 @@ struct Console: Sendable {
     return result.failure?.exit ?? unprinted.exit
   }
 
-  /// To stdout.
-  ///
   /// - Returns: why it could not be written; nil also when the reader has gone, who wanted no more.
-  func print(_ text: String) -> Failure? {
-    var text = harmless(text.hasSuffix("\n") ? text : text + "\n")
+  private func print(_ screen: Screen) -> Failure? {
+    var text = harmless(screen.text)
     if let columns { text = wrapped(text, columns: columns) }
     return write(paints ? painted(text) : text, to: 1)
   }
@@ -143,4 +141,11 @@ func harmless(_ text: String) -> String {
 func oneLine(_ text: String) -> String {
   // Within "\r\n" too, which is one Character.
   String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.isWhitespace ? " " : $0 }))
+}
+
+/// The same, with every other character that a terminal would obey, or nobody sees, written as `\u{1b}`: two names that differ look different.
+func visible(_ text: String) -> String {
+  let line = oneLine(text)
+  guard line.unicodeScalars.contains(where: \.isUnprintable) else { return line }
+  return line.unicodeScalars.map { $0.isUnprintable ? "\\u{\(String($0.value, radix: 16))}" : String($0) }.joined()
 }

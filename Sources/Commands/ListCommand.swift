@@ -74,7 +74,7 @@ struct ListCommand {
     ]
     let places = Set(backups.map(Self.place))
     return Screen(places.count == 1 ? Array(places) : [])
-      + table(
+      + Screen.table(
         [columns.map(\.title)] + backups.map { backup in columns.map { $0.text(backup) } },
         rightAligned: Set(columns.indices.filter { columns[$0].isRightAligned }))
   }
@@ -164,8 +164,8 @@ struct ShowCommand {
     ]
     if backup.state == .damaged { rows += (backup.verification?.problems ?? []).map { ["", $0.sentence] } }
     let tables = largest(manifest)
-    return table(rows)
-      + (tables.isEmpty ? .nothing : Screen("", "largest tables") + table(tables, rightAligned: [1, 2]))
+    return Screen.table(rows)
+      + (tables.isEmpty ? .nothing : Screen("", "largest tables") + Screen.table(tables, rightAligned: [1, 2]))
   }
 
   private func completeness(_ manifest: Manifest) -> [[String]] {

@@ -12,8 +12,11 @@ struct NewPolicyFile {
 
   /// Makes the folder where there is none.
   ///
-  /// - Throws: `cannot_write` also when the policy is there already.
+  /// - Throws: `foreign_owner`; `cannot_write` also when the policy is there already.
   func prepare() throws(Failure) {
+    if let refusal = ForeignOwner.refusal(of: folder, code: "foreign_owner", what: "init", isNew: true) {
+      throw refusal
+    }
     let made = ProcessSetUp.with(umask: umask) {
       Result { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) }
     }

@@ -37,7 +37,7 @@ final class ProgressReporter: Reporter, @unchecked Sendable {
   func headline(_ text: String) { say(text) }
   func note(_ text: String) {
     guard let warning = warning(in: text) else { return say("  \(text)") }
-    if warnings.add(warning) { say("  \(oneLine(text))") }
+    if warnings.add(warning) { say("  \(text)") }
   }
 
   func output(_ bytes: UnsafeRawBufferPointer) {

@@ -39,7 +39,7 @@ struct PruneCommand {
       [dropText($0.name, kept.policy), sizeText($0.bytes), "kept since \(minuteText($0.since)) UTC"]
     }
     return Screen("Kept by a rollback for longer than migrations.hold_for; when nobody wants them back:")
-      + table(rows, rightAligned: [1])
+      + Screen.table(rows, rightAligned: [1])
   }
 
   private func json(_ decisions: [RetentionPlan.Decision]) -> JSONValue {
@@ -67,6 +67,6 @@ struct PruneCommand {
       case (true, false): "Nothing was removed: this is what would be. holdfast prune \(policy) --confirm removes it."
       case (false, false): "\(counted(removed.count, "backup")) removed, \(plan.keep.count) kept."
       }
-    return table(rows) + Screen(end)
+    return Screen.table(rows) + Screen(end)
   }
 }

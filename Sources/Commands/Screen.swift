@@ -1,11 +1,11 @@
 /// What a command prints, line by line.
 ///
 /// Whatever is put into a line stays on it. Names, reasons and messages come from servers, files and children: a newline in one of them
-/// would begin a line that seems to be Holdfast's own. Nothing else can be printed on stdout, so nobody has to think of it.
+/// would begin a line that seems to be Holdfast's own. A result can be printed in no other way, so nobody has to think of it.
 struct Screen: Sendable, Equatable {
   private(set) var lines: [String]
 
-  init(_ lines: [String]) { self.lines = lines.map(oneLine) }
+  init(_ lines: [String]) { self.lines = lines.map(visible) }
 
   init(_ lines: String...) { self.init(lines) }
 
@@ -34,19 +34,21 @@ struct Screen: Sendable, Equatable {
 
   /// Each line, changed.
   func map(_ change: (String) -> String) -> Screen { Screen(lines.map(change)) }
-}
 
-/// Columns as wide as their widest cell; numbers at the right.
-func table(_ cells: [[String]], rightAligned: Set<Int> = []) -> Screen {
-  let rows = cells.map { $0.map(oneLine) }
-  let columns = rows.map(\.count).max() ?? 0
-  let widths = (0..<columns).map { column in rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
+  /// Columns as wide as their widest cell; numbers at the right.
+  static func table(_ cells: [[String]], rightAligned: Set<Int> = []) -> Screen {
+    // Before they are measured.
+    let rows = cells.map { $0.map(visible) }
+    let columns = rows.map(\.count).max() ?? 0
+    let widths = (0..<columns).map { column in
+      rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
+    }
+    let lines = rows.map { row in
+      row.enumerated().map { column, cell in
+        let fill = String(repeating: " ", count: widths[column] - cell.count)
+        return rightAligned.contains(column) ? fill + cell : cell + fill
+      }.joined(separator: "  ")
+    }
+    return Screen(lines.map { line in String(line.reversed().drop { $0 == " " }.reversed()) })
   }
-  let lines = rows.map { row in
-    row.enumerated().map { column, cell in
-      let fill = String(repeating: " ", count: widths[column] - cell.count)
-      return rightAligned.contains(column) ? fill + cell : cell + fill
-    }.joined(separator: "  ")
-  }
-  return Screen(lines.map { line in String(line.reversed().drop { $0 == " " }.reversed()) })
 }

@@ -5,66 +5,132 @@ import Foundation
 /// Only root is asked: whoever owns what root reads, writes or runs decides what root does. Another user can lose no more than its own.
 package enum ForeignOwner {
   /// - Parameters:
-  ///   - path: followed, as its user will.
+  ///   - path: every folder and link on the way to it is looked at, as its user will go that way.
   ///   - code: of the failure.
-  /// - Returns: nil where it is root's, and so is everything above it, and nobody else may write to it or exchange it; where it is not there;
-  ///   and for other users than root.
-  package static func refusal(of path: String, code: String, what: String) -> Failure? {
-    guard geteuid() == 0, let resolved = realpath(path, nil) else { return nil }
-    defer { free(resolved) }
-    var place = String(cString: resolved)
-    if let refusal = refusal(at: place, shown: path, mayBeOfGroup: false, code, what) { return refusal }
-    while place != "/" {
-      place = parent(of: place)
-      // Groups of the system's may have folders of the system, as Debian's staff has /usr/local.
-      if let refusal = refusal(at: place, shown: place, mayBeOfGroup: true, code, what) { return refusal }
+  ///   - isNew: it may not be there yet: then what is there of the way counts. Else what is not there is nobody's.
+  /// - Returns: nil where all of it is root's and nobody else may write to it; and for other users than root.
+  package static func refusal(of path: String, code: String, what: String, isNew: Bool = false) -> Failure? {
+    guard geteuid() == 0, isNew || access(path, F_OK) == 0 else { return nil }
+    for place in places(on: path) {
+      guard let problem = problem(with: place) else { continue }
+      let (why, nextStep) = sentences(problem, place, path)
+      return Failure(code, exit: .noPermission, what: what, why: why, nextStep: nextStep)
     }
     return nil
   }
 
-  /// Likewise of one file or folder that was opened below such a place.
+  /// The same of one file that was opened in such a folder.
   package static func refusal(of descriptor: Int32, path: String) -> Failure? {
     var status = stat()
-    guard geteuid() == 0, fstat(descriptor, &status) == 0, status.st_uid != 0 else { return nil }
-    return belongs(to: status.st_uid, path, "foreign_owner", "reading \(path)")
+    guard geteuid() == 0, fstat(descriptor, &status) == 0 else { return nil }
+    let place = Place(path: path, status: status, isAbove: false)
+    guard let problem = problem(with: place) else { return nil }
+    let (why, nextStep) = sentences(problem, place, path)
+    return Failure("foreign_owner", exit: .noPermission, what: "reading \(path)", why: why, nextStep: nextStep)
   }
 
-  private static func refusal(
-    at path: String, shown: String, mayBeOfGroup: Bool, _ code: String, _ what: String
-  ) -> Failure? {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
-    if status.st_uid != 0 { return belongs(to: status.st_uid, shown, code, what) }
-    // In a folder like /tmp nobody removes what is another's.
-    guard status.st_mode & S_ISVTX == 0 else { return nil }
-    if status.st_mode & S_IWOTH != 0 {
-      return Failure(
-        code, exit: .noPermission, what: what, why: "everybody may write to \(shown)",
-        nextStep: "chmod o-w \(shellWord(shown))")
+  // MARK: The way
+
+  private struct Place {
+    var path: String
+    var status: stat
+    /// On the way: a folder that the path goes through, or a link.
+    var isAbove: Bool
+  }
+
+  /// From the root on, with the links that are followed, as far as it is there.
+  private static func places(on path: String) -> [Place] {
+    var rest = parts(path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)")[...]
+    var places: [Place] = []
+    var (current, links) = ("", 0)
+    func look(_ path: String, isAbove: Bool) -> stat? {
+      var status = stat()
+      guard lstat(path, &status) == 0 else { return nil }
+      places.append(Place(path: path, status: status, isAbove: isAbove))
+      return status
     }
-    guard status.st_mode & S_IWGRP != 0, status.st_gid != 0, !mayBeOfGroup else { return nil }
-    return Failure(
-      code, exit: .noPermission, what: what, why: "the group \(groupName(status.st_gid)) may write to \(shown)",
-      nextStep: "chmod g-w \(shellWord(shown))")
+    guard look("/", isAbove: true) != nil else { return places }
+    while let name = rest.popFirst() {
+      if name == ".." {
+        current = parent(of: current) == "/" ? "" : parent(of: current)
+        continue
+      }
+      let next = "\(current)/\(name)"
+      // What is missing is made in what was looked at.
+      guard let status = look(next, isAbove: true) else { return places }
+      guard status.st_mode & S_IFMT == S_IFLNK else {
+        current = next
+        continue
+      }
+      links += 1
+      guard links < 40, let target = try? FileManager.default.destinationOfSymbolicLink(atPath: next) else {
+        return places
+      }
+      if target.hasPrefix("/") { current = "" }
+      rest = (parts(target) + rest)[...]
+    }
+    let end = current.isEmpty ? "/" : current
+    if let last = places.lastIndex(where: { $0.path == end }) { places[last].isAbove = false }
+    return places
   }
 
-  private static func belongs(to user: uid_t, _ path: String, _ code: String, _ what: String) -> Failure {
-    let name = userName(user)
-    return Failure(
-      code, exit: .noPermission, what: what,
-      why: "\(path) belongs to \(name), and root does not work with what another user can change",
-      nextStep:
-        "run holdfast as that user (runuser -u \(name) -- holdfast …), or give it to root: chown -R root \(shellWord(path))"
-    )
+  private static func parts(_ path: String) -> [Substring] { path.split(separator: "/").filter { $0 != "." } }
+
+  // MARK: What is wrong
+
+  private enum Problem {
+    case belongs(to: uid_t)
+    case isWritable(byGroup: gid_t?)
   }
 
-  private static func groupName(_ id: gid_t) -> String {
-    guard let entry = getgrgid(id) else { return "#\(id)" }
-    return String(cString: entry.pointee.gr_name)
+  private static func problem(with place: Place) -> Problem? {
+    let status = place.status
+    if status.st_uid != 0 { return .belongs(to: status.st_uid) }
+    // A link has no mode of its own. In a folder like /tmp nobody exchanges what is another's.
+    if status.st_mode & S_IFMT == S_IFLNK || place.isAbove && status.st_mode & S_ISVTX != 0 { return nil }
+    if status.st_mode & S_IWOTH != 0 { return .isWritable(byGroup: nil) }
+    guard status.st_mode & S_IWGRP != 0, status.st_gid != 0 else { return nil }
+    // Groups of the system's may have folders of the system, as Debian's staff has /usr/local.
+    return place.isAbove && status.st_gid < 1000 ? nil : .isWritable(byGroup: status.st_gid)
+  }
+
+  private static func sentences(_ problem: Problem, _ place: Place, _ path: String) -> (why: String, nextStep: String) {
+    let shown = place.isAbove ? "\(place.path), on the way to \(path)," : path
+    // The owner of a home keeps it.
+    let move = "keep \(path) in a folder that only root can change, such as /var/lib/holdfast"
+    switch problem {
+    case .belongs(let user):
+      let name = userName(user)
+      let runAs = "run holdfast as that user (runuser -u \(name) -- holdfast …)"
+      let isFolder = place.status.st_mode & S_IFMT == S_IFDIR
+      return (
+        "\(shown) belongs to \(name), and root does not work with what another user can change",
+        place.isAbove
+          ? "\(runAs), or \(move)"
+          : "\(runAs), or give it to root: chown \(isFolder ? "-R " : "")root \(shellWord(path))"
+      )
+    case .isWritable(let group):
+      let (who, letter) = group.map { ("the group \(groupName($0))", "g") } ?? ("everybody", "o")
+      return (
+        "\(who) may write to \(shown.hasSuffix(",") ? String(shown.dropLast()) : shown)",
+        place.isAbove ? move : "chmod \(letter)-w \(shellWord(path))"
+      )
+    }
   }
 
   private static func userName(_ id: uid_t) -> String {
-    guard let entry = getpwuid(id) else { return "#\(id)" }
-    return String(cString: entry.pointee.pw_name)
+    var entry = passwd()
+    var found: UnsafeMutablePointer<passwd>?
+    var buffer = [CChar](repeating: 0, count: 16 << 10)
+    guard getpwuid_r(id, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return "#\(id)" }
+    return String(cString: entry.pw_name)
+  }
+
+  private static func groupName(_ id: gid_t) -> String {
+    var entry = group()
+    var found: UnsafeMutablePointer<group>?
+    var buffer = [CChar](repeating: 0, count: 64 << 10)
+    guard getgrgid_r(id, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return "#\(id)" }
+    return String(cString: entry.gr_name)
   }
 }

@@ -76,36 +76,37 @@ extension CensusReader {
         """, why: "a slot belongs to the server's database, and is in no dump")
   }
 
-  /// A dump has the constraint of the parent alone, and the server makes the others of it.
+  /// A dump has the constraint of the topmost table alone, and the server makes the others of it. Of a partition's checks, and of NOT NULL, it has
+  /// their own names and states. Keys between two partitions have names that the server makes up, then as before.
   private static var inheritedConstraint: Rule {
     Rule(
       kind: .inheritedConstraint,
       sql: """
-        WITH inherited AS (
-          SELECT k.conname, k.conrelid, k.convalidated, p.conname AS parent, p.convalidated AS isvalidated
-          FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_constraint p ON p.oid = k.conparentid
-          WHERE k.contype = 'f' AND p.conrelid <> k.conrelid
+        WITH RECURSIVE keys AS (
+          SELECT k.oid, k.conrelid, k.confrelid, k.conname, k.convalidated, k.conrelid AS relation, k.conname AS top, k.convalidated AS isvalid
+          FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0
           UNION ALL
-          SELECT k.conname, k.conrelid, k.convalidated, p.conname, p.convalidated
-          FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_inherits i ON i.inhrelid = k.conrelid
-          JOIN pg_catalog.pg_constraint p ON p.conrelid = i.inhparent AND p.contype = k.contype
-            AND (k.contype = 'c' AND p.conname = k.conname OR k.contype = 'n' AND (
-              SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
-            ) = (
-              SELECT a.attname FROM pg_catalog.pg_attribute a WHERE a.attrelid = p.conrelid AND a.attnum = p.conkey[1]
-            ))
-          WHERE NOT k.conislocal AND k.coninhcount = 1
+          SELECT k.oid, k.conrelid, t.confrelid, k.conname, k.convalidated, t.relation, t.top, t.isvalid
+          FROM keys t JOIN pg_catalog.pg_constraint k ON k.conparentid = t.oid AND k.confrelid = t.confrelid
+        ), ancestors AS (
+          SELECT i.inhrelid AS relation, i.inhparent AS ancestor FROM pg_catalog.pg_inherits i
+          UNION SELECT a.relation, i.inhparent FROM ancestors a JOIN pg_catalog.pg_inherits i ON i.inhrelid = a.ancestor
         )
-        SELECT DISTINCT pg_catalog.format('%I on %s', conname, conrelid::pg_catalog.regclass), pg_catalog.quote_ident(parent)
-        FROM inherited WHERE conname <> parent OR convalidated <> isvalidated
-        """,
-      why:
-        "a restore makes it of the parent's constraint {}: it gets that one's name, and is NOT VALID where that one is"
-    )
+        SELECT pg_catalog.format('%I on %s', conname, conrelid::pg_catalog.regclass), NULL FROM keys
+        WHERE conrelid <> relation AND (conname <> top OR convalidated <> isvalid)
+        UNION
+        SELECT pg_catalog.format('%I on %s', k.conname, k.conrelid::pg_catalog.regclass), NULL
+        FROM pg_catalog.pg_constraint k JOIN ancestors a ON a.relation = k.conrelid
+        JOIN pg_catalog.pg_constraint p ON p.conrelid = a.ancestor AND p.contype = 'c' AND p.conname = k.conname
+          AND NOT p.connoinherit
+        JOIN pg_catalog.pg_class c ON c.oid = k.conrelid AND NOT c.relispartition
+        WHERE k.contype = 'c' AND NOT k.conislocal AND k.convalidated AND NOT p.convalidated
+        """, why: "a restore makes it of the parent's constraint: with the same name, and NOT VALID where that one is")
   }
 
-  /// Of extensions' objects and of the server's own; of what the server makes with a parent's object or with a table. Comments of
-  /// the server's own making are older than the last part of it that initdb makes.
+  /// Of extensions' objects and of the server's own; of what the server makes with another object: row types, arrays, constructors of ranges,
+  /// constraints and triggers of a parent. Comments of the
+  /// server's own making are older than the last part of it that initdb makes.
   private static var comment: Rule {
     Rule(
       kind: .comment,
@@ -114,24 +115,40 @@ extension CensusReader {
           SELECT pg_catalog.min(a.xmin::text::bigint) AS made FROM pg_catalog.pg_attribute a
           JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
           WHERE n.nspname = 'information_schema' AND c.relname = 'tables'
+        ), lost (classoid, objoid, objsubid) AS (
+          SELECT d.classoid, d.objoid, d.objsubid FROM members m JOIN scripts s ON s.oid = m.extension
+          JOIN pg_catalog.pg_description d ON d.classoid = m.classid AND d.objoid = m.objid
+          WHERE d.xmin::text <> ALL (s.made)
+          UNION
+          SELECT d.classoid, d.objoid, d.objsubid FROM pg_catalog.pg_description d JOIN initial i ON d.xmin::text::bigint > i.made
+          WHERE d.objoid < 16384 AND (d.classoid, d.objoid) NOT IN (SELECT classid, objid FROM members)
+            AND d.classoid NOT IN ('pg_catalog.pg_largeobject'::pg_catalog.regclass, 'pg_catalog.pg_extension'::pg_catalog.regclass)
+            AND NOT (d.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+              AND d.objoid IN (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'public'))
+          UNION
+          SELECT d.classoid, d.objoid, d.objsubid FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_description d
+            ON d.classoid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.objoid = e.oid
+          WHERE e.oid < 16384 AND d.xmin::text <> e.xmin::text
+          UNION
+          SELECT d.classoid, d.objoid, d.objsubid FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_description d
+            ON d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objoid = k.oid
+          JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+          WHERE NOT k.conislocal AND (k.contype = 'f' OR k.contype = 'c' AND NOT c.relispartition)
+          UNION
+          SELECT d.classoid, d.objoid, d.objsubid FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_description d
+            ON d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objoid = t.oid
+          WHERE t.tgparentid <> 0
+          UNION
+          SELECT d.classoid, d.objoid, d.objsubid FROM pg_catalog.pg_depend p JOIN pg_catalog.pg_description d
+            ON d.classoid = p.classid AND d.objoid = p.objid
+          WHERE p.deptype = 'i' AND p.classid IN ('pg_catalog.pg_type'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass,
+            'pg_catalog.pg_rewrite'::pg_catalog.regclass, 'pg_catalog.pg_trigger'::pg_catalog.regclass)
         )
-        SELECT pg_catalog.pg_describe_object(d.classoid, d.objoid, d.objsubid), NULL FROM pg_catalog.pg_description d
-        WHERE EXISTS (SELECT FROM members m JOIN scripts s ON s.oid = m.extension
-            WHERE m.classid = d.classoid AND m.objid = d.objoid AND d.xmin::text <> ALL (s.made))
-          OR d.objoid < 16384 AND d.classoid NOT IN ('pg_catalog.pg_namespace'::pg_catalog.regclass,
-              'pg_catalog.pg_extension'::pg_catalog.regclass, 'pg_catalog.pg_largeobject'::pg_catalog.regclass)
-            AND d.xmin::text::bigint > (SELECT made FROM initial)
-            AND NOT EXISTS (SELECT FROM members m WHERE m.classid = d.classoid AND m.objid = d.objoid)
-          OR d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND EXISTS (
-            SELECT FROM pg_catalog.pg_constraint k WHERE k.oid = d.objoid AND NOT k.conislocal AND k.contype IN ('c', 'f'))
-          OR d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND EXISTS (
-            SELECT FROM pg_catalog.pg_trigger t WHERE t.oid = d.objoid AND t.tgparentid <> 0)
-          OR d.classoid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND EXISTS (
-            SELECT FROM pg_catalog.pg_rewrite r WHERE r.oid = d.objoid AND r.rulename = '_RETURN')
-          OR d.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass AND EXISTS (
-            SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
-            WHERE t.oid = d.objoid AND c.relkind <> 'c')
-        """, why: "a dump has no comments on what comes with the server, an extension, a parent or a table")
+        SELECT pg_catalog.pg_describe_object(classoid, objoid, objsubid), NULL FROM lost
+        """,
+      why:
+        "a dump has no comments on what comes with the server, an extension, or another object"
+    )
   }
 
   /// Every new database has one, and a dump does not say that there is none.
@@ -143,12 +160,13 @@ extension CensusReader {
         """, why: "the database has no such schema, and a restore removes the one that a new database has")
   }
 
+  /// Where the dump has subscriptions at all.
   private static var subscriptionState: Rule {
     Rule(
       kind: .subscriptionState,
       sql: """
         SELECT pg_catalog.quote_ident(s.subname), NULL FROM pg_catalog.pg_subscription s
-        WHERE \(isOfDatabase) AND s.subenabled
+        WHERE \(isOfDatabase) AND s.subenabled AND \(isSuperuser)
         """,
       why: "a restore leaves it disabled, so that no two databases subscribe at once: ALTER SUBSCRIPTION … ENABLE")
   }

@@ -50,7 +50,7 @@ extension CensusReader {
   }
 
   static let name = "pg_catalog.format('%I.%I', n.nspname, c.relname)"
-  private static let isSuperuser = "(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)"
+  static let isSuperuser = "(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)"
 
   // MARK: What the role may not see
 

@@ -29,20 +29,27 @@ package struct ChildRunner: Sendable {
 
   /// Runs a child and hands its output on piece by piece.
   ///
-  /// - Parameter stopping: asked every twentieth of a second whether to end the child early.
-  /// - Throws: what `take` throws, after the child was ended; `Failure.stopped` when the run is to stop.
+  /// - Parameters:
+  ///   - stopping: asked every twentieth of a second whether to end the child early.
+  ///   - silence: of the server that the child's output comes from.
+  /// - Throws: what `take` throws, after the child was ended; `Failure.stopped` when the run is to stop; `server_timeout`.
   package func run(
-    _ command: ChildCommand, stopping: (@Sendable () -> Bool)? = nil,
+    _ command: ChildCommand, stopping: (@Sendable () -> Bool)? = nil, silence: ServerSilence? = nil,
     take: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) -> ChildExit {
     try cancellation.check()
     let began = ContinuousClock.now
     let child = try start(command, capturesOutput: true)
-    let timer = stopTimer(child, stopping)
+    let timer = stopTimer(child, Self.either(stopping, silence))
     defer { timer?.cancel() }
     let outcome: Result<ChildExit, Failure> = cancellation.withHandler({ child.terminate() }) {
       var failure: Failure?
-      do throws(Failure) { try drain(child, take) } catch {
+      do throws(Failure) {
+        try drain(child) { (piece) throws(Failure) in
+          silence?.end()
+          try take(piece)
+        }
+      } catch {
         failure = error
         child.terminate()
       }
@@ -51,7 +58,9 @@ package struct ChildRunner: Sendable {
     }
     // The stop first: a stream that it ended early looks like a clean one.
     try cancellation.check()
-    return try outcome.get()
+    let exit = try outcome.get()
+    try silence?.check(exit)
+    return exit
   }
 
   /// Runs a child that is fed on its stdin, while another thread takes its output.
@@ -113,13 +122,16 @@ package struct ChildRunner: Sendable {
   /// - Parameters:
   ///   - stopping: asked every twentieth of a second whether to end the child early.
   ///   - pausing: asked every hundredth of a second whether the child has to stand still.
+  ///   - silence: of the server; whoever sees that something has come ends it.
+  /// - Throws: `Failure.stopped`; `server_timeout`.
   package func run(
-    _ command: ChildCommand, stopping: (@Sendable () -> Bool)?, pausing: (@Sendable () -> Bool)? = nil
+    _ command: ChildCommand, stopping: (@Sendable () -> Bool)?, pausing: (@Sendable () -> Bool)? = nil,
+    silence: ServerSilence? = nil
   ) throws(Failure) -> ChildExit {
     try cancellation.check()
     let began = ContinuousClock.now
     let child = try start(command, capturesOutput: false)
-    let timer = stopTimer(child, stopping)
+    let timer = stopTimer(child, Self.either(stopping, silence))
     let pause = pausing.map { mustPause in
       let pause = Pause(child)
       return Self.timer(every: 0.01) { pause.set(mustPause()) }
@@ -128,7 +140,15 @@ package struct ChildRunner: Sendable {
     timer?.cancel()
     pause?.cancel()
     try cancellation.check()
+    try silence?.check(exit)
     return exit
+  }
+
+  private static func either(
+    _ stopping: (@Sendable () -> Bool)?, _ silence: ServerSilence?
+  ) -> (@Sendable () -> Bool)? {
+    guard let silence else { return stopping }
+    return { silence.isTooLong || stopping?() ?? false }
   }
 
   private func stopTimer(_ child: ChildProcess, _ stopping: (@Sendable () -> Bool)?) -> (any DispatchSourceTimer)? {
@@ -179,10 +199,14 @@ package struct ChildRunner: Sendable {
   /// - Throws: `child_failed` unless it ended with exit 0.
   package func output(of command: ChildCommand) throws(Failure) -> String { try outputAndExit(of: command).output }
 
-  /// Likewise, with what it wrote to stderr.
-  package func outputAndExit(of command: ChildCommand) throws(Failure) -> (output: String, exit: ChildExit) {
+  /// The same, with what it wrote to stderr.
+  ///
+  /// - Parameter silence: of the server that the output comes from.
+  package func outputAndExit(
+    of command: ChildCommand, silence: ServerSilence? = nil
+  ) throws(Failure) -> (output: String, exit: ChildExit) {
     var bytes: [UInt8] = []
-    let exit = try run(command) { (piece) throws(Failure) in bytes += piece }
+    let exit = try run(command, silence: silence) { (piece) throws(Failure) in bytes += piece }
     try exit.check(command.name)
     return (String(decoding: bytes, as: UTF8.self), exit)
   }

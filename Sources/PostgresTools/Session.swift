@@ -65,7 +65,7 @@ package final class Session: @unchecked Sendable {
 
   /// Leaves what role or database set for ordinary sessions. An operator or a function that somebody made in their search path must not run
   /// as us, and a limit of seconds must not end the work half way. What we leave behind when we are killed has to end soon. A pooler's sessions are left as they are: the next user of one would have
-  /// the change too. Queries of catalogs take longer to be compiled than to run.
+  /// the change too. Queries of catalogs take longer to be compiled (jit) than to run.
   func leaveDefaults() throws(Failure) {
     // No operator yet.
     let process = try query("SELECT pg_catalog.pg_backend_pid()").first?.first ?? nil

@@ -7,6 +7,9 @@ import Planning
 package struct Toolbox: Sendable {
   package let installation: ClientInstallation
 
+  /// What Holdfast runs of PostgreSQL's.
+  private static let programs = ["pg_dump", "pg_dumpall", "pg_restore", "psql"]
+
   package init(installation: ClientInstallation) { self.installation = installation }
 
   package func path(_ tool: String) -> String {
@@ -18,7 +21,7 @@ package struct Toolbox: Sendable {
     if !demanded.wrapper.isEmpty { return try wrapped(demanded, runner: runner) }
     var found: [ClientInstallation] = []
     if let directory = demanded.directory {
-      for path in [directory, "\(directory)/pg_dump"] {
+      for path in [directory] + programs.map({ "\(directory)/\($0)" }) {
         if let refusal = ForeignOwner.refusal(of: path, code: "foreign_owner", what: "tools.directory") {
           throw refusal
         }

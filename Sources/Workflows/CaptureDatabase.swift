@@ -195,7 +195,8 @@ struct CaptureDatabase {
     if !source.facts.superuser, policy.backup.globals == .whole {
       surroundings.log.info("globals are saved without role passwords: only a superuser may read them")
     }
-    let (text, exit) = try surroundings.runner.outputAndExit(of: command)
+    let (text, exit) = try surroundings.runner.outputAndExit(
+      of: command, silence: ServerSilence("globals of \(policy.name)"))
     surroundings.tellWarnings(of: exit, "pg_dumpall")
     guard Self.isWhole(globals: text) else {
       throw Failure(

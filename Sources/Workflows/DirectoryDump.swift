@@ -33,7 +33,7 @@ struct DirectoryDump {
 
   private func dump() throws(Failure) -> [String: DataFilePass.Result] {
     let (reporter, start) = (surroundings.reporter, self.start)
-    let silence = ServerSilence()
+    let silence = ServerSilence("backup of \(command.policy.name)")
     let pass = TrailingPass(
       folder: data, compression: command.settings.compression, threads: jobs, cancellation: surroundings.cancellation,
       progress: { bytes in
@@ -45,10 +45,9 @@ struct DirectoryDump {
     do throws(Failure) {
       let exit = try surroundings.runner.run(
         command.command(["-Fd", "-Z0", "-j", "\(jobs)", "--no-sync", "-f", data]),
-        stopping: { pass.failed || start.failure != nil || silence.isTooLong }, pausing: { pass.mustWait() })
+        stopping: { pass.failed || start.failure != nil }, pausing: { pass.mustWait() }, silence: silence)
       // A pass without room for its output is the cause, whatever pg_dump says of its end.
       if pass.failed { try pass.check() }
-      try silence.check(exit, what: "backup of \(command.policy.name)")
       try command.check(exit, since: begin)
       surroundings.tellWarnings(of: exit, "pg_dump")
     } catch {

@@ -72,6 +72,7 @@ struct PathBuilds: Sendable {
         try session.setSearchPath(path)
         // A materialized view is filled as its owner, whose own policies a query without them would be refused for.
         try session.query("SET row_security = on")
+        try session.query("RESET jit")
         return try body(session)
       }
       guard let problem else { return nil }

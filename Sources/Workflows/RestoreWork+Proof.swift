@@ -212,13 +212,11 @@ extension RestoreWork {
     let command = tool(
       "pg_dump", ["-Fp"] + manifest.source.properties.withoutSettings.dumpEncoding + more,
       settings: Toolbox.dumpSettings.merging(facts.loginSettings) { own, _ in own })
-    let silence = ServerSilence()
-    let exit = try surroundings.runner.run(command, stopping: { silence.isTooLong }) { (piece) throws(Failure) in
-      silence.end()
+    let exit = try surroundings.runner.run(command, silence: ServerSilence("restore of \(backup.id)")) {
+      (piece) throws(Failure) in
       try scanner.scan(piece)
       reporter.advance(bytes: UInt64(piece.count))
     }
-    try silence.check(exit, what: "restore of \(backup.id)")
     try exit.check("pg_dump")
     return (try scanner.finish(), scanner.statements)
   }

@@ -74,13 +74,9 @@ struct RestoreWork {
   func fill(isTolerant: Bool = false) throws(Failure) -> RestoreResult {
     let session = try surroundings.connector.connect(target, purpose: "restore")
     let facts = try ServerReader(session).facts()
-    if tables == nil, manifest.notes?.of(CensusKind.publicSchema.rawValue).isEmpty == false {
-      if case .failure(let error) = session.attempt("DROP SCHEMA public") {
-        surroundings.log.warning("there was no schema public, and the new one stays: \(error.message)")
-      }
-    } else {
-      PublicSchema(dumpedBy: manifest.dumpMajor, server: facts.major).prepare(session)
-    }
+    PublicSchema(
+      dumpedBy: manifest.dumpMajor, server: facts.major, isAbsent: tables == nil && manifest.lacksPublicSchema
+    ).prepare(session, surroundings.log)
     if facts.superuser, !surroundings.trustsOwner {
       let text = try BackupText(backup, toolbox: toolbox, surroundings: surroundings)
       try FencedDefinitions.check(try text.statements(), session)
@@ -106,7 +102,7 @@ struct RestoreWork {
   private func tellChanges(_ session: Session) throws(Failure) {
     for line in try InstalledExtensions(session).unlike(manifest.needs.extensions) { surroundings.log.warning(line) }
     guard tables == nil, let notes = manifest.notes else { return }
-    for kind in CensusKind.otherwise {
+    for kind in CensusKind.changedByRestore {
       let entries = notes.of(kind.rawValue)
       guard let first = entries.first else { continue }
       surroundings.log.warning("no dump has the \(entries.summaries.joined()): \(first.why)")
@@ -143,6 +139,9 @@ struct RestoreWork {
 }
 
 extension Manifest {
+  /// The database that was dumped has no schema `public`.
+  var lacksPublicSchema: Bool { notes?.of(CensusKind.publicSchema.rawValue).isEmpty == false }
+
   /// Raw bytes of the data files: what a restore reads and a dump writes.
   var dataBytes: UInt64 {
     let stored = dataFile.map { [$0] } ?? dataFiles.map(\.stored)

@@ -27,12 +27,10 @@ struct SchemaDump {
       "pg_dump", ["-Fp", "--schema-only", "--lock-wait-timeout=5000"] + encoding, on: target, purpose: "schema",
       passwordFile: try work.passwordFile(for: target),
       settings: Toolbox.dumpSettings.merging(settings) { _, own in own })
-    let silence = ServerSilence()
-    let exit = try surroundings.runner.run(command, stopping: { silence.isTooLong }) { (piece) throws(Failure) in
-      silence.end()
+    let exit = try surroundings.runner.run(command, silence: ServerSilence("schema of \(target.database)")) {
+      (piece) throws(Failure) in
       try scanner.scan(piece)
     }
-    try silence.check(exit, what: "schema of \(target.database)")
     try exit.check("pg_dump")
     _ = try scanner.finish()
     return Found(statements: list.all, definitions: scanner.statements.filter(\.isDefinition))

@@ -96,8 +96,10 @@ struct SchemaProof {
   private func remade() throws(Failure) -> [SchemaStatement] {
     let left = Set(result.shortfalls.map(\.statement))
     let schema = try statements().filter { !left.contains($0) }
-    let made = try SchemaReplica(target: target, toolbox: toolbox, surroundings: surroundings)
-      .make(schema, like: try backup.properties(), changes: result.shortfalls.flatMap(\.replacements))
+    let made = try SchemaReplica(
+      target: target, toolbox: toolbox, surroundings: surroundings, lacksPublicSchema: backup.manifest.lacksPublicSchema
+    )
+    .make(schema, like: try backup.properties(), changes: result.shortfalls.flatMap(\.replacements))
     for one in made.failed { surroundings.log.info("the schema for comparison lacks something: \(one.failure.why)") }
     if let first = made.failed.first, !result.shortfalls.isEmpty {
       // What it lacks, the restored database may lack too, and nobody has named it.

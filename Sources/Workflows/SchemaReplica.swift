@@ -12,6 +12,8 @@ struct SchemaReplica {
   let target: ConnectionTarget
   let toolbox: Toolbox
   let surroundings: Surroundings
+  /// The database whose schema it is has no schema `public`.
+  var lacksPublicSchema = false
 
   /// What the server makes of a schema.
   struct Made {
@@ -84,7 +86,9 @@ struct SchemaReplica {
     if facts.superuser, !surroundings.trustsOwner { try FencedDefinitions.check(schema, session) }
     let quiet = RestorePlace.quietSettings(facts)
     for (name, value) in quiet { try session.query("SET \(name) = \(quoteLiteral(value))") }
-    PublicSchema(dumpedBy: toolbox.installation.version.major, server: facts.major).prepare(session)
+    PublicSchema(
+      dumpedBy: toolbox.installation.version.major, server: facts.major, isAbsent: lacksPublicSchema
+    ).prepare(session, surroundings.log)
     let pool = SessionPool(surroundings.connector, target, purpose: "restore")
     let dump = DumpSession(session: session, builds: PathBuilds(pool: pool, paths: paths))
     let replay = DumpReplay(dump)

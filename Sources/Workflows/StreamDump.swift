@@ -57,16 +57,14 @@ struct StreamDump {
     let begin = ContinuousClock.now
     let reporter = surroundings.reporter
     let start = self.start
-    let silence = ServerSilence()
     let exit = try surroundings.runner.run(
-      command.command(format), stopping: { start.failure != nil || silence.isTooLong }
+      command.command(format), stopping: { start.failure != nil },
+      silence: ServerSilence("backup of \(command.policy.name)")
     ) { (piece) throws(Failure) in
-      silence.end()
       start.dumpBegan()
       try take(piece)
       reporter.advance(bytes: UInt64(piece.count))
     }
-    try silence.check(exit, what: "backup of \(command.policy.name)")
     try command.check(exit, since: begin)
     surroundings.tellWarnings(of: exit, "pg_dump")
   }

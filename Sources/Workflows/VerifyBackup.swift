@@ -36,7 +36,7 @@ package struct VerifyBackup {
     func prove() throws(Failure) -> [Problem] {
       guard level == .archive else { return try checksumProblems(backup, hashing: { _ in true }, share: 1) }
       // Hashes before any other program: a damaged or planted archive is never fed to pg_restore. Our own digests hash what they read.
-      let hashedLater = backup.manifest.format == .custom ? [] : backup.manifest.pathsOfData
+      let hashedLater = backup.manifest.pathsThatAreDigested
       let share: UInt64 = backup.manifest.format == .custom ? 2 : 1
       let damaged = try checksumProblems(backup, hashing: { !hashedLater.contains($0) }, share: share)
       guard damaged.isEmpty else { return try allProblems(backup) ?? damaged }
@@ -176,8 +176,14 @@ extension Manifest {
     return digests.differences(from: found)
   }
 
-  /// The files with rows, large objects or the dump as a whole.
-  var pathsOfData: Set<String> { Set(dataFiles.map(\.stored.path) + [dataFile?.path].compactMap { $0 }) }
+  /// The files that a verification digests itself, without another program.
+  var pathsThatAreDigested: Set<String> {
+    switch format {
+    case .directory: Set(dataFiles.map(\.stored.path))
+    case .plain: Set([dataFile?.path].compactMap { $0 })
+    case .custom: []
+    }
+  }
 
   /// The data files with the names that pg_dump gave them.
   var dataFiles: [(stored: StoredFile, rawName: String)] {

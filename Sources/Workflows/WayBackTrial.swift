@@ -57,8 +57,10 @@ struct WayBackTrial {
     let uses = [before, try ResolvedUses(live)]
     NewDatabase.sweepLeftovers(of: target, surroundings)
     step("try the way back")
+    let lacksPublicSchema = try live.query("SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'public'").isEmpty
     let made = try restored(
-      schema.statements, properties, toolbox, largeObjects: try ownersOfLargeObjects(live))
+      schema.statements, properties, toolbox, largeObjects: try ownersOfLargeObjects(live),
+      lacksPublicSchema: lacksPublicSchema)
     let client = toolbox.installation.version.major
     try refuse(made.failed, client: client > facts.major ? client : nil, server: facts.major)
     try refuse(SchemaDifference.between(schema.definitions, made.statements))
@@ -81,11 +83,14 @@ struct WayBackTrial {
   }
 
   private func restored(
-    _ statements: [[UInt8]], _ properties: DatabaseProperties, _ toolbox: Toolbox, largeObjects: [[UInt8]]
+    _ statements: [[UInt8]], _ properties: DatabaseProperties, _ toolbox: Toolbox, largeObjects: [[UInt8]],
+    lacksPublicSchema: Bool
   ) throws(Failure) -> SchemaReplica.Made {
     do throws(Failure) {
-      return try SchemaReplica(target: target, toolbox: toolbox, surroundings: surroundings)
-        .make(statements, like: properties, changes: largeObjects, publish: true)
+      return try SchemaReplica(
+        target: target, toolbox: toolbox, surroundings: surroundings, lacksPublicSchema: lacksPublicSchema
+      )
+      .make(statements, like: properties, changes: largeObjects, publish: true)
     } catch {
       try surroundings.cancellation.check()
       // A server without a free connection, or without room, says nothing of the way back.

@@ -48,31 +48,4 @@ import BackupRepository
       #expect(FolderTree.remove("\(folder)/tree") == ELOOP)
     }
   }
-
-  @Test(.enabled(if: geteuid() == 0, "only root is led by others"))
-  func `root does not work in another user's repository`()
-    throws
-  {
-    try Workbench.with(sql: "CREATE TABLE t (a int)") { bench in
-      let id = try bench.backUp()
-      for (place, mode) in [(bench.repository, 0o700), ("\(bench.repository)/app", 0o700)] {
-        #expect(chown(place, 65534, 65534) == 0)
-        let run = try bench.holdfast("backup", "--json")
-        #expect(run.exit == 77 && run.json.string("error", "code") == "foreign_owner", "\(run.stdout)")
-        #expect(run.json.string("error", "next_step")?.contains("chown -R root") == true)
-        #expect(chown(place, 0, 0) == 0)
-        #expect(chmod(place, 0o777) == 0)
-        #expect(try bench.holdfast("prune", "--confirm").exit == 77)
-        #expect(chmod(place, mode_t(mode)) == 0)
-      }
-      #expect(try bench.holdfast("verify", id).exit == 0)
-      // What somebody else may have put into the current folder.
-      let project = "\(bench.folder)/project"
-      try FileManager.default.createDirectory(atPath: project, withIntermediateDirectories: true)
-      try FileManager.default.copyItem(atPath: bench.policies, toPath: "\(project)/policies")
-      #expect(chown("\(project)/policies", 65534, 65534) == 0)
-      #expect(try bench.holdfast(in: project, ["check"]).exit == 77)
-      #expect(try bench.holdfast(in: project, ["list", "--policies", "\(project)/policies"]).exit != 77)
-    }
-  }
 }

@@ -117,7 +117,7 @@ import Testing
         "CREATE TABLE \"a\u{1B}]0;x\u{7}\nstate  complete\" AS SELECT 1 AS a", database: bench.database)
       let id = try bench.backUp("--reason", "a\u{1B}[31m\rb\nstate  complete\u{9B}x")
       let held = try bench.holdfast("hold", id, "--reason", "a\u{1B}[31mred\r\nstate  complete")
-      #expect(held.stdout == "\(id) is held: ared  state  complete\n")
+      #expect(held.stdout == "\(id) is held: a\\u{1b}[31mred  state  complete\n")
       for line in [["list"], ["show", id]] {
         let run = try ProgramRun(line + ["--policies", bench.policies])
         #expect(run.exit == 0)

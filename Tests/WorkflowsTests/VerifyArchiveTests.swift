@@ -22,6 +22,20 @@ import Workflows
     }
   }
 
+  @Test(arguments: ["directory", "custom", "plain"])
+  func `every file of the manifest is hashed, whatever the format digests itself`(format: String) throws {
+    try Workbench.with(sql: "CREATE TABLE t AS SELECT 1 AS a", policy: "backup: {format: \(format)}") { bench in
+      let files = BackupFiles(bench: bench, id: try bench.backUp())
+      #expect(try shell("mkdir -p data && printf 12345 >data/9.dat", in: files.path).exit == 0)
+      try files.reseal { $0.files.append(StoredFile(path: "data/9.dat", bytes: 5, sha256: "", rawBytes: 5)) }
+      #expect(try shell("printf 54321 >data/9.dat", in: files.path).exit == 0)
+      for level in ["checksum", "archive"] {
+        let run = try bench.holdfast("verify", files.id, "--level", level, "--json")
+        #expect(run.exit == 65 && run.json.string("problems", 0, "file") == "data/9.dat", "\(run.stdout)\(run.stderr)")
+      }
+    }
+  }
+
   /// A part of the manifest's digests.
   enum Part: CaseIterable { case rows, table, sequences, largeObjects, schema }
 
