@@ -218,6 +218,11 @@ import Testing
       }
       let customers = try deploy.psql("SELECT count(*) FROM customers", database: victim)
       #expect(customers == "40", "the victim is as it was")
+      // Alone, that is of these runs; among other tests it would be of theirs, too.
+      guard ProcessInfo.processInfo.environment["HOLDFAST_MUTATIONS"] != nil else { return }
+      var usage = rusage()
+      getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &usage)
+      #expect(usage.ru_maxrss < 300 << 10, "\(usage.ru_maxrss >> 10) MiB")
     }
   }
 }
