@@ -41,7 +41,7 @@ package struct AuditTrail: Sendable {
 
   /// Appends an entry; it is on the disk on return.
   package func append(_ entry: Entry) throws(Failure) {
-    try LineFile(path: path, following: true).append { (last) throws(Failure) in
+    try LineFile(path: path, depth: 0).append { (last) throws(Failure) in
       var chained = entry
       let sha = try SHA256()
       last.withUnsafeBytes { sha.update($0) }

@@ -81,7 +81,8 @@ enum BackupReader {
   private static func verifications(_ path: String, of id: String) throws(Failure) -> [Verification] {
     let file = "\(path)/verifications.jsonl"
     guard fileKind(file) != .missing else { return [] }
-    guard fileKind(file) == .file, let records = try RecordFile(path: file, of: id).records(Verification.self) else {
+    guard fileKind(file) == .file, let records = try RecordFile(path: file, of: id, depth: 2).records(Verification.self)
+    else {
       throw damaged(path, "verifications.jsonl was changed")
     }
     return records

@@ -5,9 +5,12 @@ import StreamPipeline
 
 /// What may be written beside a finished backup.
 extension Backup {
+  /// `policy/id` in its repository.
+  private static let depth = 2
+
   /// Appends a result to `verifications.jsonl`, durable on return.
   package mutating func record(_ verification: Verification) throws(Failure) {
-    try RecordFile(path: "\(path)/verifications.jsonl", of: id).append(verification)
+    try RecordFile(path: "\(path)/verifications.jsonl", of: id, depth: Self.depth).append(verification)
     verifications.append(verification)
   }
 
@@ -19,13 +22,14 @@ extension Backup {
     defer { withExtendedLifetime(use) {} }
     // A name of its own: two who hold the backup at once must not rename each other's half a file.
     let temporary = "\(unfinishedHold)\(UUID().uuidString.prefix(8)).json"
-    try OpenFolder(path).replace("hold.json", by: try SealedLine.seal(hold, of: id), through: temporary)
+    try OpenFolder(path, depth: Self.depth).replace(
+      "hold.json", by: try SealedLine.seal(hold, of: id), through: temporary)
     self.hold = hold
   }
 
   /// Takes the mark away; without one nothing happens.
   package mutating func release() throws(Failure) {
-    let folder = try OpenFolder(path)
+    let folder = try OpenFolder(path, depth: Self.depth)
     try folder.remove("hold.json")
     try folder.synchronize()
     hold = nil

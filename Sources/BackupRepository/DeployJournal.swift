@@ -11,9 +11,9 @@ package struct DeployJournal: Sendable {
   /// Opens a deploy's journal, and makes its folder where there is none.
   package init(_ repository: Repository, policy: String, id: String) throws(Failure) {
     self.id = id
-    let folder = "\(try repository.journals(of: policy))/\(id)"
-    try makeFolder(folder)
-    file = RecordFile(path: "\(folder)/journal.jsonl", of: id)
+    let folder = try repository.journals(of: policy)
+    _ = try OpenFolder(repository.folder(of: policy), depth: 1).folder(lastName(of: folder)).folder(id)
+    file = RecordFile(path: "\(folder)/\(id)/journal.jsonl", of: id, depth: 3)
   }
 
   /// An id for a new deploy, behind those of the others.
@@ -43,7 +43,7 @@ extension Repository {
     var records: [DeployRecord] = []
     for name in try folderNames(folder) where isDeploy("\(folder)/\(name)") {
       let path = "\(folder)/\(name)/journal.jsonl"
-      guard let events = try RecordFile(path: path, of: name).records(DeployEvent.self) else {
+      guard let events = try RecordFile(path: path, of: name, depth: 3).records(DeployEvent.self) else {
         throw Failure(
           "journal_damaged", exit: .dataDamaged, what: "deploy \(name)", why: "a line of its journal was changed",
           nextStep: "look at \(path)")

@@ -9,9 +9,9 @@ struct LineFile {
 
   private var path: String { "\(folder.path)/\(name)" }
 
-  /// - Parameter following: a link in the place of its folder, where its user may have put one.
-  init(path: String, following: Bool = false) throws(Failure) {
-    folder = try OpenFolder(parent(of: path), following: following)
+  /// - Parameter depth: of its folder within the repository.
+  init(path: String, depth: Int) throws(Failure) {
+    folder = try OpenFolder(parent(of: path), depth: depth)
     name = lastName(of: path)
   }
 

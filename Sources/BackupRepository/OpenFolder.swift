@@ -11,10 +11,21 @@ final class OpenFolder: Sendable {
   private let device: dev_t
   private let inode: ino_t
 
-  /// - Parameter following: a link at the end of the path, where its user may have put one: the repository itself.
+  /// - Parameter depth: how many of the last parts of the path are folders within a repository, and no links: of a policy's folder it is one, of a
+  ///   backup's two. The path to the repository itself is its user's, who may have links there.
   /// - Throws: `cannot_write` for a link, and for what is no folder.
-  convenience init(_ path: String, following: Bool = false) throws(Failure) {
-    let number = open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (following ? 0 : O_NOFOLLOW))
+  convenience init(_ path: String, depth: Int) throws(Failure) {
+    guard depth > 0 else {
+      let number = open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      try self.init(adopting: number, path: path)
+      return
+    }
+    let above = try OpenFolder(parent(of: path), depth: depth - 1)
+    try self.init(lastName(of: path), in: above, path: path)
+  }
+
+  private convenience init(_ name: String, in above: OpenFolder, path: String) throws(Failure) {
+    let number = openat(above.descriptor, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
     try self.init(adopting: number, path: path)
   }
 
@@ -46,8 +57,17 @@ final class OpenFolder: Sendable {
   /// Makes a new folder in it, 0700.
   func makeFolder(_ name: String) throws(Failure) -> OpenFolder {
     guard mkdirat(descriptor, name, 0o700) == 0 else { throw cannotWrite(full(name), errno) }
-    return try OpenFolder(
-      adopting: openat(descriptor, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), path: full(name))
+    return try OpenFolder(name, in: self, path: full(name))
+  }
+
+  /// A folder in it, which is made, durably, where there is none.
+  func folder(_ name: String) throws(Failure) -> OpenFolder {
+    if mkdirat(descriptor, name, 0o700) == 0 {
+      try synchronize()
+    } else if errno != EEXIST {
+      throw cannotWrite(full(name), errno)
+    }
+    return try OpenFolder(name, in: self, path: full(name))
   }
 
   /// Opens a file in it, or makes it, 0600.

@@ -19,7 +19,7 @@ package final class PartialBackup {
   package init(_ repository: Repository, policy: String, id: String, format: BackupFormat = .directory) throws(Failure)
   {
     self.id = id
-    shelf = try OpenFolder(repository.folder(of: policy))
+    shelf = try OpenFolder(repository.folder(of: policy), depth: 1)
     step("make the partial backup")
     folder = try shelf.makeFolder(".partial-\(id)")
     path = folder.path

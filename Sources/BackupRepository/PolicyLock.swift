@@ -23,7 +23,7 @@ package final class PolicyLock {
       throw refusal
     }
     let path = "\(folder)/\(kind.rawValue)"
-    file = try OpenFolder(folder).file(kind.rawValue, O_RDWR | O_CREAT | O_NONBLOCK)
+    file = try OpenFolder(folder, depth: 1).file(kind.rawValue, O_RDWR | O_CREAT | O_NONBLOCK)
     let descriptor = file.number
     guard Self.taken(descriptor) else {
       // A file system that knows no locks is nobody's lock.

@@ -8,15 +8,18 @@ struct RecordFile {
   let path: String
   /// The backup or the deploy that it belongs to.
   let id: String
+  /// Of its folder within the repository.
+  let depth: Int
 
-  init(path: String, of id: String) {
+  init(path: String, of id: String, depth: Int) {
     self.path = path
     self.id = id
+    self.depth = depth
   }
 
   /// Appends a record; it is on the disk on return.
   func append(_ record: some Encodable) throws(Failure) {
-    try LineFile(path: path).append { (_) throws(Failure) in try SealedLine.seal(record, of: id) }
+    try LineFile(path: path, depth: depth).append { (_) throws(Failure) in try SealedLine.seal(record, of: id) }
   }
 
   /// All records. A last line without its end was being written when its writer was killed: it does not count.

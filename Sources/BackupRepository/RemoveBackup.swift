@@ -23,7 +23,7 @@ extension Repository {
   }
 
   private func remove(_ path: String, as id: String, of policy: String) throws(Failure) {
-    let folder = try OpenFolder(folder(of: policy))
+    let folder = try OpenFolder(folder(of: policy), depth: 1)
     let hidden = "\(Self.removing)\(id)"
     step("hide the backup")
     try folder.rename(lastName(of: path), to: hidden)

@@ -80,7 +80,7 @@ package struct Repository: Sendable {
     guard access(marker(path), F_OK) != 0 else { return }
     try hideFromGit(path)
     let id = id ?? UUID().uuidString.lowercased()
-    try OpenFolder(path, following: true)
+    try OpenFolder(path, depth: 0)
       .replace("holdfast.json", by: Array(markerText(id).utf8), through: ".partial-holdfast.json")
   }
 
@@ -97,7 +97,7 @@ package struct Repository: Sendable {
   /// A backup holds everything that the database does: `git add .` must not take it along.
   private static func hideFromGit(_ path: String) throws(Failure) {
     guard fileKind("\(path)/.gitignore") == .missing else { return }
-    try OpenFolder(path, following: true).replace(".gitignore", by: Array("*\n".utf8), through: ".partial-gitignore")
+    try OpenFolder(path, depth: 0).replace(".gitignore", by: Array("*\n".utf8), through: ".partial-gitignore")
   }
 
   /// Opens an existing one.
@@ -241,7 +241,7 @@ package struct Repository: Sendable {
     let folder = folder(of: policy)
     let names = try folderNames(folder).filter { $0.hasPrefix(".partial-") || $0.hasPrefix(Self.removing) }
     guard !names.isEmpty else { return [] }
-    let open = try OpenFolder(folder)
+    let open = try OpenFolder(folder, depth: 1)
     for name in names { try open.removeTree(name) }
     return names
   }
