@@ -47,12 +47,11 @@ package struct RestoreGuide {
     """
   }
 
-  /// A locale may hold anything, also what would end a here document: then the statement is one word of the shell.
+  /// One word of the shell: a locale may hold anything, also what would end a here document.
   private var createCommand: String {
     let psql = "psql -X -v ON_ERROR_STOP=1 -v database=\"$target\" -d postgres"
     let create = manifest.source.properties.withoutSettings.createStatement(
       name: SQLFragment(psqlVariable: "database"), major: major)
-    guard create.unicodeScalars.contains(where: \.isUnprintable) else { return "\(psql) <<'SQL'\n\(create);\nSQL" }
     return "printf '%s\\n' \(shellWord(create + ";")) | \(psql)"
   }
 

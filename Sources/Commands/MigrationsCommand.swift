@@ -53,7 +53,9 @@ struct MigrationsCommand {
         lines.append("  \(padded(word, 12))\(name)\(lack)")
         guard word == "failed", let row = rows.last(where: { $0.name == name && $0.isFailed }) else { continue }
         lines.append("              began \(row.startedAt.prefix(16)) UTC")
-        lines += (row.logs ?? "").split(whereSeparator: \.isNewline).prefix(12).map { "              \($0)" }
+        lines += (row.logs ?? "").split(whereSeparator: \.isNewline).prefix(12).map {
+          "              \(harmless(String($0)))"
+        }
       }
     }
     return Screen(lines + next)

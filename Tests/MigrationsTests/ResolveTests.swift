@@ -223,7 +223,7 @@ import Testing
       #expect(run.stdout.contains("failed"))
       #expect(run.stdout.contains("second line\n"))
       #expect(run.stdout.contains("ERROR: bad"))
-      #expect(run.stdout.contains("missing      [2Jx\n"))
+      #expect(run.stdout.contains("missing     \\u{1b}[2Jx\n"))
       #expect(!run.stdout.unicodeScalars.contains { $0.properties.generalCategory == .control && $0 != "\n" })
     }
   }
