@@ -22,13 +22,27 @@ static int fails(const char *path, int writing) {
   return 1;
 }
 
-static int fails_open(int fd) {
-  char link[64], path[4096];
+static int path_of(int fd, char *path, size_t size) {
+  char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t length = readlink(link, path, sizeof path - 1);
+  ssize_t length = readlink(link, path, size - 1);
   if (length < 0) return 0;
   path[length] = 0;
-  return fails(path, 1);
+  return 1;
+}
+
+static int fails_open(int fd) {
+  char path[4096];
+  return path_of(fd, path, sizeof path) && fails(path, 1);
+}
+
+/* What is named within an open folder. */
+static int fails_at(int folder, const char *name) {
+  char path[4096], full[8192];
+  if (folder == AT_FDCWD || name[0] == '/') return fails(name, 0);
+  if (!path_of(folder, path, sizeof path)) return 0;
+  snprintf(full, sizeof full, "%s/%s", path, name);
+  return fails(full, 0);
 }
 
 #define REAL(result, name, ...) \
@@ -90,4 +104,42 @@ int open64(const char *path, int flags, ...) {
   mode_t mode = va_arg(rest, mode_t);
   va_end(rest);
   return makes(flags) && fails(path, 0) ? -1 : real(path, flags, mode);
+}
+
+int openat(int folder, const char *path, int flags, ...) {
+  REAL(int, "openat", int, const char *, int, ...);
+  va_list rest;
+  va_start(rest, flags);
+  mode_t mode = va_arg(rest, mode_t);
+  va_end(rest);
+  return makes(flags) && fails_at(folder, path) ? -1 : real(folder, path, flags, mode);
+}
+
+int openat64(int folder, const char *path, int flags, ...) {
+  REAL(int, "openat64", int, const char *, int, ...);
+  va_list rest;
+  va_start(rest, flags);
+  mode_t mode = va_arg(rest, mode_t);
+  va_end(rest);
+  return makes(flags) && fails_at(folder, path) ? -1 : real(folder, path, flags, mode);
+}
+
+int mkdirat(int folder, const char *path, mode_t mode) {
+  REAL(int, "mkdirat", int, const char *, mode_t);
+  return fails_at(folder, path) ? -1 : real(folder, path, mode);
+}
+
+int unlinkat(int folder, const char *path, int flags) {
+  REAL(int, "unlinkat", int, const char *, int);
+  return fails_at(folder, path) ? -1 : real(folder, path, flags);
+}
+
+int renameat(int from, const char *old, int into, const char *name) {
+  REAL(int, "renameat", int, const char *, int, const char *);
+  return fails_at(into, name) ? -1 : real(from, old, into, name);
+}
+
+int renameat2(int from, const char *old, int into, const char *name, unsigned flags) {
+  REAL(int, "renameat2", int, const char *, int, const char *, unsigned);
+  return fails_at(into, name) ? -1 : real(from, old, into, name, flags);
 }
