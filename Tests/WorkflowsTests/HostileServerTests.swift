@@ -46,6 +46,28 @@ import Testing
     }
   }
 
+  /// The dump of a schema before a deploy, that of the roles, and that which a restore is compared with.
+  @Test(arguments: ["--schema-only", "--globals-only", "__restore_"])
+  func `so does any other of its programs`(which: String) throws {
+    try Workbench.with(sql: "CREATE TABLE t (a int)") { bench in
+      let id = try bench.backUp()
+      let tools = try FakeTools(on: bench)
+      for tool in ["pg_dump", "pg_dumpall"] {
+        try tools.replace(tool, by: "case \"$*\" in *\(which)*) exec sleep 600;; esac; exec \"$real\" \"$@\"")
+      }
+      try bench.writePolicy(more: tools.policy)
+      let commands = [
+        "--schema-only": ["check", "--deep"], "--globals-only": ["backup"],
+        "__restore_": ["restore", id, "--into", bench.newDatabaseName()],
+      ]
+      let words = try #require(commands[which]) + ["--json", "--policies", bench.policies]
+      let start = Date()
+      let run = try ProgramRun(running: ProgramRun.command(words, ["HOLDFAST_SILENCE_SECONDS": "2"]), within: 60)
+      #expect(run.exit != 0 && run.stdout.contains("the server has sent nothing for 2 s"), "\(run.stdout)\(run.stderr)")
+      #expect(Date().timeIntervalSince(start) < 40)
+    }
+  }
+
   @Test(arguments: HostileServer.Manner.allCases) func `every command ends`(manner: HostileServer.Manner) throws {
     try Workbench.with { bench in
       let id = try bench.backUp()

@@ -34,6 +34,24 @@ import Testing
     ),
   ]
 
+  /// As pg_dump 18 writes the NOT NULL of a child table for a server that cannot read it.
+  @Test(arguments: [false, true])
+  func `what only a newer pg_dump writes is told to need the server's own programs`(isNewer: Bool) throws {
+    try Workbench.with(sql: "CREATE TABLE t (a int)") { bench in
+      let tools = try FakeTools(on: bench)
+      let spoil =
+        "\"$real\" \"$@\" | sed 's/^CREATE TABLE public.t (/CREATE TABLE public.t ( CONSTRAINT n NOT NULL a,/'"
+      for tool in ["pg_dump", "pg_restore", "pg_dumpall"] {
+        try tools.replace(
+          tool, version: isNewer ? "99.1" : nil, by: tool == "pg_dump" ? spoil : "exec \"$real\" \"$@\"")
+      }
+      try bench.writePolicy(more: tools.policy)
+      let check = try bench.holdfast("check", "--deep", "--json")
+      #expect(check.exit == 2 && check.stdout.contains("a rollback of this schema would fail"), "\(check.stdout)")
+      #expect(check.stdout.contains("the programs of the server's own major") == isNewer, "\(check.stdout)")
+    }
+  }
+
   @Test(arguments: unrestorable.indices) func `a deploy whose rollback would fail is refused`(index: Int) throws {
     let (sql, named) = Self.unrestorable[index]
     try withOwner("way_\(index)") { bench, owner in
