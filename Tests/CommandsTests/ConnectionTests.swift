@@ -81,7 +81,7 @@ import Testing
       try bench.writePolicy(url: "postgresql://postgres@127.0.0.1:\(silent.port)/x?connect_timeout=1")
       let start = Date()
       _ = try refused(bench, "server_unreachable", 69)
-      #expect(Date().timeIntervalSince(start) < 4)
+      #expect(Date().timeIntervalSince(start) < 9)
     }
   }
 

@@ -31,9 +31,9 @@ enum LoginServer {
   }
 }
 
-/// Waits for a condition, at most ten seconds.
+/// Waits for a condition, at most a minute.
 func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-  let deadline = Date(timeIntervalSinceNow: 10)
+  let deadline = Date(timeIntervalSinceNow: 60)
   while Date() < deadline {
     if try condition() { return true }
     usleep(5_000)

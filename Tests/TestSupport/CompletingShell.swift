@@ -106,7 +106,7 @@ package final class CompletingShell {
     }
     let command = ChildCommand(
       executable: "/usr/bin/env", arguments: ["-C", folder, path] + arguments, environment: environment)
-    return try ProgramRun(running: command, within: 60)
+    return try ProgramRun(running: command)
   }
 
   private struct MissingShell: Error, CustomStringConvertible { let description: String }

@@ -5,7 +5,7 @@ import PostgresTools
 /// Polls until a condition holds.
 ///
 /// - Returns: whether it held before the deadline.
-package func eventually(within seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool {
+package func eventually(within seconds: Double = 60, _ condition: () throws -> Bool) rethrows -> Bool {
   let deadline = Date(timeIntervalSinceNow: seconds)
   while Date() < deadline {
     if try condition() { return true }
@@ -16,7 +16,7 @@ package func eventually(within seconds: Double = 10, _ condition: () throws -> B
 
 extension ChildProcess {
   /// Waits for the end, but not for ever: a program that hangs is killed, and that is an error.
-  package func end(within seconds: Double = 60) throws -> ChildExit {
+  package func end(within seconds: Double = 180) throws -> ChildExit {
     let slot = Slot()
     Thread.detachNewThread { slot.fill(self.wait()) }
     if let exit = slot.content(within: seconds) { return exit }
@@ -27,7 +27,7 @@ extension ChildProcess {
   /// Sends a signal to the program alone, and waits for its end.
   ///
   /// - Returns: how it ended, and after how many seconds.
-  package func end(bySending signal: Int32, within seconds: Double = 60) throws -> (exit: ChildExit, seconds: Double) {
+  package func end(bySending signal: Int32, within seconds: Double = 180) throws -> (exit: ChildExit, seconds: Double) {
     let start = Date()
     kill(pid, signal)
     let exit = try end(within: seconds)

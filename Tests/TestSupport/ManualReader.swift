@@ -33,6 +33,6 @@ package enum ManualReader {
         executable: "/usr/bin/\(program)", arguments: arguments,
         environment: [
           "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANWIDTH": "\(columns)", "MAN_KEEP_FORMATTING": "",
-        ]), within: 60)
+        ]))
   }
 }

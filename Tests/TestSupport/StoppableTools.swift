@@ -95,7 +95,7 @@ package struct StoppableTools {
   }
 
   /// Waits until the tool stands there.
-  package func reach(_ moment: Moment, within seconds: Double = 30) throws {
+  package func reach(_ moment: Moment, within seconds: Double = 180) throws {
     let note = "\(folder)/\(moment).reached"
     guard eventually(within: seconds, { access(note, F_OK) == 0 }) else {
       throw Failure.internalError("\(moment) was not reached")

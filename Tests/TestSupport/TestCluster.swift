@@ -83,11 +83,7 @@ package final class TestCluster: @unchecked Sendable {
   package func start() throws {
     server = try ChildProcess(
       starting: Self.command(program, ["-D", "\(folder)/d"], dyingWithUs: true), capturesOutput: false)
-    for _ in 0..<200 {
-      if (try? psql("SELECT 1")) == "1" { return }
-      usleep(50_000)
-    }
-    throw Failure.internalError("the test server does not answer")
+    try waitUntil("the test server answers") { (try? psql("SELECT 1")) == "1" }
   }
 
   /// Ends the server at once, as a crash would.

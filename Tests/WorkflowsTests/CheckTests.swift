@@ -77,7 +77,7 @@ import Testing
       let run = try bench.holdfast("check", "--wait", "1s", "--json")
       #expect(run.exit == 2)
       #expect(run.stdout.contains("refused"))
-      #expect((1..<5).contains(Date().timeIntervalSince(start)))
+      #expect((1..<30).contains(Date().timeIntervalSince(start)))
     }
   }
 
@@ -86,7 +86,7 @@ import Testing
       try bench.writePolicy(url: bench.cluster.url("not there"))
       let start = Date()
       #expect(try bench.holdfast("check", "--wait", "1h").exit == 2)
-      #expect(Date().timeIntervalSince(start) < 10)
+      #expect(Date().timeIntervalSince(start) < 60)
     }
   }
 

@@ -85,7 +85,7 @@ private struct Spin {
   init(until paths: [String]) { self.paths = paths }
 
   func wait() -> Bool {
-    let deadline = Date(timeIntervalSinceNow: 10)
+    let deadline = Date(timeIntervalSinceNow: 60)
     while Date() < deadline {
       if paths.contains(where: { access($0, F_OK) == 0 }) { return true }
     }

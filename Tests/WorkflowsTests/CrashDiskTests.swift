@@ -17,7 +17,7 @@ struct CrashDiskTests {
     """
 
   private func run(_ crash: CrashBench, on disk: SmallDisk, _ arguments: String...) throws -> ProgramRun {
-    try ProgramRun(running: disk.command(crash.command(arguments)), within: 60)
+    try ProgramRun(running: disk.command(crash.command(arguments)))
   }
 
   private func names(_ folder: String) -> [String] {
@@ -171,7 +171,7 @@ struct CrashDiskTests {
     var command = crash.command(arguments)
     command.arguments = ["-c", "ulimit -f 100; exec \"$0\" \"$@\"", command.executable] + command.arguments
     command.executable = "/bin/sh"
-    return try ProgramRun(running: command, within: 60)
+    return try ProgramRun(running: command)
   }
 
   @Test func `a limit on the size of files ends a run like a full disk`() throws {

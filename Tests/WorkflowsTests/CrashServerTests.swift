@@ -46,7 +46,7 @@ import Testing
     cluster.kill()
     // The run may have seen it by itself, and have ended the tool.
     if let moment { _ = try? crash.tools.release(moment) }
-    let end = try run.end(within: 30)
+    let end = try run.end()
     #expect([1, 69].contains(end.code), "\(end.standardError)")
     #expect(end.standardError.contains("hint: "))
     if let moment { crash.tools.disarm(moment) }
@@ -95,10 +95,10 @@ import Testing
     try CrashBench.with(policy: "backup:\n  lock_wait_timeout: 1s") { crash in
       try crash.cluster.holding("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE", database: crash.bench.database) {
         let start = Date()
-        let backup = try crash.run("backup", within: 20)
+        let backup = try crash.run("backup")
         let seconds = Date().timeIntervalSince(start)
         #expect(backup.exit == 1)
-        #expect(seconds > 1 && seconds < 6)
+        #expect(seconds > 1 && seconds < 60)
         #expect(backup.stderr.contains("holds a lock"), "\(backup.stderr)")
         #expect(backup.stderr.contains("orders") && backup.stderr.contains("lock_wait_timeout (1 s)"))
         try crash.expectNothingLeft()

@@ -59,7 +59,7 @@ import Testing
     ) { crash in
       let disk = try SmallDisk.holdingRepository(at: crash.bench.repository, bytes: 8 << 20)
       func run(_ arguments: String...) throws -> ProgramRun {
-        try ProgramRun(running: disk.command(crash.command(arguments)), within: 60)
+        try ProgramRun(running: disk.command(crash.command(arguments)))
       }
       for _ in 0..<2 { #expect(try run("backup").exit == 0) }
       try walk(disk.command(crash.command(["backup"])), notesIn: crash.bench.folder) { stopped, step in

@@ -85,12 +85,12 @@ import Testing
       let id = try crash.backUp()
       let data = "\(crash.bench.path(of: id))/data"
       let name = try #require(FileManager.default.contentsOfDirectory(atPath: data).first { $0.hasSuffix(".dat.zst") })
-      #expect(truncate("\(data)/\(name)", 100 << 30) == 0)
+      #expect(truncate("\(data)/\(name)", 1 << 40) == 0)
       let verify = try crash.start("verify", id, "--level", "checksum")
       #expect(eventually { crash.opens("\(data)/\(name)", verify.pid) })
-      let (exit, seconds) = try verify.end(bySending: signal.number, within: 20)
+      let (exit, seconds) = try verify.end(bySending: signal.number)
       #expect(exit.code == signal.exit)
-      #expect(seconds < 2)
+      #expect(seconds < 60)
       #expect(try lines(crash, id).count == 1)
     }
   }

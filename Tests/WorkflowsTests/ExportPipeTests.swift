@@ -18,7 +18,7 @@ import Testing
       let command = ProgramRun.command(["export", id, "--policies", bench.policies], ["TMPDIR": temporary])
       let run = try ChildProcess(starting: command, capturesOutput: true)
       try waitUntil("the pipe is full") { try bytesWaiting(in: run) >= 60_000 }
-      let end = try run.end(bySending: SIGTERM, within: 20)
+      let end = try run.end(bySending: SIGTERM)
       #expect(end.exit.status == .exited(143), "\(end.exit.standardError)")
       #expect(try FileManager.default.contentsOfDirectory(atPath: temporary).isEmpty)
     }

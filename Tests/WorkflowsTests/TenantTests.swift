@@ -61,7 +61,7 @@ import Testing
         """, database: deploy.database, user: "tenant")
       let start = ContinuousClock.now
       #expect(try deploy.run("rollback", "--plan", "--to", "latest").exit == 0)
-      #expect(ContinuousClock.now - start < .seconds(15))
+      #expect(ContinuousClock.now - start < .seconds(60))
     }
   }
 
