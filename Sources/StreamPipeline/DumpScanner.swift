@@ -4,11 +4,12 @@ import Foundation
 
 /// Reads the SQL text of a dump (`pg_dump`, `pg_restore -f -`) and computes every digest from it.
 ///
-/// Pieces may be split at any byte. Rows are never held; of the schema one statement at a time is.
+/// Pieces may be split at any byte. Rows are never held; of the schema one statement at a time is, and of a long comment its beginning,
+/// unless somebody asks for statements.
 /// What is left out of the schema's digest, because it differs between two dumps of equal databases: comments, psql's
 /// `\restrict` keys, session settings, and two spellings of one array cast (`SchemaStatement`).
 package final class DumpScanner {
-  private var lexer = StatementLexer()
+  private var lexer: StatementLexer
   private var copy: OpenCopy?
   private var largeObjects = LargeObjectCollector()
   private var sequences = MultisetHash()
@@ -29,13 +30,21 @@ package final class DumpScanner {
   package private(set) var copied: [(table: TableDigest, target: CopyTarget)] = []
   /// The order of the values of a table's first rows. pg_dump writes some partitions as rows of their root, each in an order of its own.
   private var columns: [[[UInt8]]: [String]] = [:]
-  private var observer: ((DumpEvent) throws(Failure) -> Void)?
+  private let observer: ((DumpEvent) throws(Failure) -> Void)?
 
   /// - Parameter keepStatements: keep the schema's statements, to show what differs.
-  package init(keepStatements: Bool = false) { schema.keepStatements = keepStatements }
+  package init(keepStatements: Bool = false) {
+    schema.keepStatements = keepStatements
+    observer = nil
+    lexer = StatementLexer(hashingLongComments: !keepStatements)
+  }
 
-  /// Has everything that passes told to `observer`.
-  package func observe(_ observer: @escaping (DumpEvent) throws(Failure) -> Void) { self.observer = observer }
+  /// Tells everything that passes to `observer`.
+  package init(keepStatements: Bool = false, observer: @escaping (DumpEvent) throws(Failure) -> Void) {
+    schema.keepStatements = keepStatements
+    self.observer = observer
+    lexer = StatementLexer()
+  }
 
   /// - Throws: `insert_mode_dump`, `foreign_meta_command`, `unreadable_dump`.
   package func scan(_ bytes: UnsafeRawBufferPointer) throws(Failure) {
@@ -85,6 +94,10 @@ package final class DumpScanner {
       if text == " PostgreSQL database dump complete" { sawEnd = true }
     case .metaCommand(let line): try check(metaCommand: line)
     case .statement(let text): try take(statement: text)
+    case .longComment(let beginning, let hash):
+      sawEnd = false
+      sawStatement = true
+      schema.take(comment: beginning, hash)
     }
     return taken
   }

@@ -36,6 +36,12 @@ struct SchemaCollector {
     (settings.isEmpty ? normal : settings + normal).withUnsafeBytes { multiset.insert($0) }
   }
 
+  /// A comment that was not kept.
+  mutating func take(comment beginning: [UInt8], _ hash: MultisetHash) {
+    if SchemaStatement(beginning).isDefinition { definitions.merge(hash) }
+    multiset.merge(hash)
+  }
+
   /// The settings that a statement takes its tablespace and access method from. Only those that pg_dump sets anew
   /// before such a statement: for others they are left over from whatever came before.
   private func settingsBehind(_ statement: [UInt8]) -> [String] {

@@ -1,3 +1,4 @@
+import BackupModel
 import Diagnostics
 import Foundation
 
@@ -10,6 +11,8 @@ struct StatementLexer {
     case none
     /// Without its semicolon, its comments and the white space around it.
     case statement([UInt8])
+    /// A `COMMENT` of more than a MiB: its beginning, and the hash of the whole statement.
+    case longComment(beginning: [UInt8], MultisetHash)
     /// The text after `--`; cut at 80 bytes.
     case comment(String)
     /// From a backslash outside of quotes to the end of the line: psql takes it for a command wherever it stands.
@@ -23,11 +26,13 @@ struct StatementLexer {
     case dollarOpen, dollarBody(tag: [UInt8], start: Int)
   }
 
-  /// A statement of this size is no schema's.
-  private static let longestStatement = 256 << 20
+  /// The server takes no statement of half this size.
+  private static let longestStatement = 2 << 30
 
+  /// Whether the text of a long `COMMENT` is only hashed. Its size is up to whoever owns something, and it has one wording.
+  private let hashesLongComments: Bool
   private var state = State.normal
-  private var text: [UInt8] = []
+  private var text = StatementText()
   private var comment: [UInt8] = []
   private var tag: [UInt8] = []
   private var lastStringEscapes = false
@@ -38,6 +43,8 @@ struct StatementLexer {
   private(set) var consumed = 0
   /// Where the statement that is being read began.
   private(set) var statementStart = 0
+
+  init(hashingLongComments: Bool = false) { hashesLongComments = hashingLongComments }
 
   /// Nothing of a statement or comment has been begun.
   var isBetweenStatements: Bool {
@@ -70,10 +77,11 @@ struct StatementLexer {
         return (position, .none)
       }
     }
+    if hashesLongComments, text.starts(with: "COMMENT ON ") { text.hashWhatIsLong() }
     guard text.count <= Self.longestStatement else {
       throw Failure(
         "unreadable_dump", exit: .dataDamaged, what: "reading the dump",
-        why: "a statement is longer than \(Self.longestStatement >> 20) MiB", nextStep: "take another backup")
+        why: "a statement is longer than \(Self.longestStatement >> 30) GiB", nextStep: "take another backup")
     }
     return (position, .none)
   }
@@ -174,13 +182,13 @@ struct StatementLexer {
   }
 
   private mutating func endStatement() -> Event {
-    while let last = text.last, last == 0x20 || last == 0x0A || last == 0x09 || last == 0x0D { text.removeLast() }
-    let statement = text
-    text.removeAll(keepingCapacity: statement.count < 1 << 20)
     parentheses = 0
     lastWasQuoteEnd = false
     words = WordTracker()
-    return statement.isEmpty ? .none : .statement(statement)
+    switch text.finish() {
+    case .whole(let statement): return statement.isEmpty ? .none : .statement(statement)
+    case .hashed(let beginning, let hash): return .longComment(beginning: beginning, hash)
+    }
   }
 
   private mutating func line(_ byte: UInt8) -> Event {
@@ -247,7 +255,7 @@ struct StatementLexer {
       }
     case .dollarBody(let tag, let start):
       text.append(byte)
-      if byte == UInt8(ascii: "$"), text.count - start >= tag.count, text.suffix(tag.count).elementsEqual(tag) {
+      if byte == UInt8(ascii: "$"), text.count - start >= tag.count, text.ends(with: tag) {
         state = .normal
       }
     default: break

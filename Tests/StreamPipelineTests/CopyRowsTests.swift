@@ -93,9 +93,4 @@ import Testing
     rows[index] = row
     return rows
   }
-
-  private func residentBytes() throws -> Int {
-    let fields = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
-    return try #require(fields.dropFirst().first.flatMap { Int($0) }) * Int(getpagesize())
-  }
 }

@@ -1,5 +1,7 @@
 import BackupModel
+import Foundation
 import StreamPipeline
+import Testing
 
 /// Scans a dump that has to be readable.
 func scanned(
@@ -32,4 +34,10 @@ extension [UInt8] {
   }
   fileprivate func dropTail() -> [UInt8] { Array(self[..<(endComment - 1)]) }
   fileprivate func tail() -> [UInt8] { Array(self[endComment...]) }
+}
+
+/// Of this process.
+func residentBytes() throws -> Int {
+  let fields = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
+  return try #require(fields.dropFirst().first.flatMap { Int($0) }) * Int(getpagesize())
 }
