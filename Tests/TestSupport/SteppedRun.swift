@@ -25,7 +25,7 @@ package final class SteppedRun {
   /// Waits until the run stands at a further stop.
   ///
   /// - Returns: its name; nil when the run has ended instead.
-  package func reach(seconds: Double = 60) throws -> String? {
+  package func reach(seconds: Double = 180) throws -> String? {
     var reached: String?
     try waitUntil("the run stands at its next stop, after \(stops.last ?? "none")", seconds: seconds) {
       let state = Self.state(process.pid)
