@@ -22,7 +22,7 @@ package struct ServerError: Error, Sendable {
   /// What of the statement was more than it may be.
   var excess: Excess?
 
-  enum Excess: Sendable { case time, answer }
+  enum Excess: Sendable { case time, silence, answer }
 
   init(
     sqlState: String?, message: String, detail: String?, hint: String?, position: Int? = nil,
@@ -86,6 +86,12 @@ package struct ServerError: Error, Sendable {
       return Failure(
         "server_timeout", exit: .unavailable, what: "server \(endpoint)",
         why: "it has not done a statement of Holdfast's within \(Session.usualLimit.components.seconds) s",
+        nextStep: "look at what it does (pg_stat_activity, its log), then run the same command again")
+    case .silence:
+      return Failure(
+        "server_timeout", exit: .unavailable, what: "server \(endpoint)",
+        why:
+          "it has said nothing for \(ServerSilence.words(ServerSilence.statementLimit)) about a statement of Holdfast's",
         nextStep: "look at what it does (pg_stat_activity, its log), then run the same command again")
     case .answer:
       return Failure(

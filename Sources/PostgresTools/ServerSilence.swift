@@ -5,24 +5,38 @@ import Foundation
 /// would be waited for without an end, with the policy locked.
 package final class ServerSilence: @unchecked Sendable {
   private let what: String
+  private let limit: Duration
   private let lock = NSLock()
   // The time that a machine sleeps is nobody's silence.
   private var last = SuspendingClock.now
   private var wasTooLong = false
 
-  /// A table that is all but empty and as large as a disk is read for hours without a row. In a debug build HOLDFAST_SILENCE_SECONDS is
-  /// another limit, for tests.
-  private static let limit: Duration = {
+  /// For a dump. A table that is all but empty and as large as a disk is read for hours without a row.
+  package static let dumpLimit = inTests ?? .seconds(12 * 3600)
+
+  /// For a statement of our own, and for what builds indexes, for days perhaps.
+  package static let statementLimit = inTests ?? .seconds(7 * 86_400)
+
+  /// In a debug build HOLDFAST_SILENCE_SECONDS is another limit.
+  private static let inTests: Duration? = {
     #if DEBUG
-      if let seconds = ProcessInfo.processInfo.environment["HOLDFAST_SILENCE_SECONDS"].flatMap(Int.init) {
-        return .seconds(seconds)
-      }
+      ProcessInfo.processInfo.environment["HOLDFAST_SILENCE_SECONDS"].flatMap(Int.init).map { .seconds($0) }
+    #else
+      nil
     #endif
-    return .seconds(12 * 3600)
   }()
 
+  /// A limit for people: `12 hours`.
+  static func words(_ limit: Duration) -> String {
+    let hours = limit.components.seconds / 3600
+    return hours >= 1 ? "\(hours) hours" : "\(limit.components.seconds) s"
+  }
+
   /// - Parameter what: is done meanwhile, for the failure.
-  package init(_ what: String) { self.what = what }
+  package init(_ what: String, limit: Duration = dumpLimit) {
+    self.what = what
+    self.limit = limit
+  }
 
   /// Something has come.
   package func end() { lock.withLock { last = .now } }
@@ -30,7 +44,7 @@ package final class ServerSilence: @unchecked Sendable {
   /// Once it was, it is: the program has been told to end.
   var isTooLong: Bool {
     lock.withLock {
-      wasTooLong = wasTooLong || SuspendingClock.now - last >= Self.limit
+      wasTooLong = wasTooLong || SuspendingClock.now - last >= limit
       return wasTooLong
     }
   }
@@ -39,11 +53,9 @@ package final class ServerSilence: @unchecked Sendable {
   /// - Throws: `server_timeout`.
   func check(_ exit: ChildExit) throws(Failure) {
     guard !exit.succeeded, lock.withLock({ wasTooLong }) else { return }
-    let hours = Self.limit / .seconds(3600)
     throw Failure(
       "server_timeout", exit: .unavailable, what: what,
-      why:
-        "the server has sent nothing for \(hours >= 1 ? "\(Int(hours)) hours" : "\(Int(Self.limit / .seconds(1))) s")",
+      why: "the server has sent nothing for \(Self.words(limit))",
       nextStep: "see what it does (pg_stat_activity), then run the same command again")
   }
 }

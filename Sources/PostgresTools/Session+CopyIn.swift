@@ -67,7 +67,8 @@ extension Session {
 
   /// Waits until the server takes more, or has something to say about it.
   private func waitForRoom() -> Bool {
-    while cancellation.signal == nil {
+    let wait = Wait()
+    while cancellation.signal == nil, !isSilent(wait) {
       var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN | POLLOUT), revents: 0)
       _ = poll(&waiting, 1, 100)
       guard waiting.revents != 0 else { continue }

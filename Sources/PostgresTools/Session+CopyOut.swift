@@ -33,13 +33,13 @@ extension Session {
 
   private func failed(_ result: OpaquePointer) -> ServerError {
     var error = ServerError(result, stopped: stopSignal, endpoint: target.endpoint)
-    if isLate { error.excess = .time }
+    error.excess = lateness ?? error.excess
     return error
   }
 
   private func copiedRows(_ limit: Int) -> Result<[[String?]], ServerError> {
     var (rows, bytes): ([[String?]], Int) = ([], 0)
-    var giveUp: ContinuousClock.Instant?
+    var wait = Wait()
     while true {
       var line: UnsafeMutablePointer<CChar>?
       let count = Int(PQgetCopyData(connection, &line, 1))
@@ -55,7 +55,7 @@ extension Session {
           rows.append(copiedFields(UnsafeRawBufferPointer(start: line, count: count)))
         }
       case 0:
-        guard waitForInput(&giveUp) else { return .failure(lost()) }
+        guard waitForInput(&wait) else { return .failure(lost()) }
       default:
         guard bytes > limit else { return .success(rows) }
         return .failure(tooLarge(limit))

@@ -20,8 +20,8 @@ package final class Session: @unchecked Sendable {
   private let hasLimits: Bool
   /// Of the statement that runs. Guarded by `lock`.
   private var deadline: (at: ContinuousClock.Instant, grace: Duration)?
-  /// The statement has passed its deadline. Guarded by `lock`.
-  var isLate = false
+  /// The statement has passed its deadline, or the server was silent for too long. Guarded by `lock`.
+  var lateness: ServerError.Excess?
   /// The usual limits are lifted. Guarded by `lock`.
   private var isWaiting = false
 
@@ -124,7 +124,8 @@ package final class Session: @unchecked Sendable {
   package enum TimeLimit: Sendable {
     /// For what reads the catalogs, or a history: two minutes, then it is cancelled.
     case usual
-    /// For what takes as long as the data is large, or waits for others within limits of its own.
+    /// For what takes as long as the data is large, or waits for others within limits of its own. A server that says nothing for a week is
+    /// given up all the same.
     case unlimited
     /// Then the connection is given up, with whatever runs there.
     case atMost(Duration)
@@ -174,8 +175,8 @@ package final class Session: @unchecked Sendable {
       case .unlimited: deadline = nil
       case .atMost(let duration): deadline = (.now + duration, .zero)
       }
-      isLate = false
-      defer { (deadline, isLate) = (nil, false) }
+      lateness = nil
+      defer { (deadline, lateness) = (nil, nil) }
       return outcome { send(sql, parameters) }
     }
   }
@@ -203,8 +204,8 @@ package final class Session: @unchecked Sendable {
   func limited<Result>(_ body: () -> Result) -> Result {
     lock.withLock {
       deadline = hasLimits ? (.now + Self.usualLimit, .seconds(2)) : nil
-      isLate = false
-      defer { (deadline, isLate) = (nil, false) }
+      lateness = nil
+      defer { (deadline, lateness) = (nil, nil) }
       return body()
     }
   }
@@ -278,42 +279,62 @@ package final class Session: @unchecked Sendable {
 
   /// Waits until a result can be read without blocking.
   func waitForResult() -> Bool {
-    var giveUp: ContinuousClock.Instant?
+    var wait = Wait()
     while PQisBusy(connection) == 1 {
-      guard waitForInput(&giveUp) else { return false }
+      guard waitForInput(&wait) else { return false }
     }
     return true
   }
 
   /// Nobody here wants the rows of a COPY to the client; what the statement does besides stands.
   private func drainCopy() -> Bool {
-    var giveUp: ContinuousClock.Instant?
+    var wait = Wait()
     while true {
       var row: UnsafeMutablePointer<CChar>?
       let count = PQgetCopyData(connection, &row, 1)
       if let row { PQfreemem(row) }
       if count < 0 { return true }
-      if count == 0, !waitForInput(&giveUp) { return false }
+      if count == 0, !waitForInput(&wait) { return false }
     }
+  }
+
+  /// For one answer of the server.
+  struct Wait {
+    // The time that a machine sleeps is nobody's silence.
+    fileprivate let begin = SuspendingClock.now
+    /// The statement was cancelled; nobody waits longer than this.
+    fileprivate var giveUp: ContinuousClock.Instant?
+
+    var isTooLong: Bool { SuspendingClock.now - begin >= ServerSilence.statementLimit }
   }
 
   /// Waits a moment for something from the server. When the run is to stop it cancels the statement, and does not wait
   /// longer than some seconds for a server that no longer answers.
-  func waitForInput(_ giveUp: inout ContinuousClock.Instant?) -> Bool {
-    if giveUp == nil {
+  func waitForInput(_ wait: inout Wait) -> Bool {
+    if wait.giveUp == nil {
       if stopSignal != nil {
-        giveUp = .now + .seconds(1)
+        wait.giveUp = .now + .seconds(1)
         cancelStatement()
       } else if let deadline, deadline.at < .now {
-        isLate = true
-        giveUp = .now + deadline.grace
+        lateness = .time
+        wait.giveUp = .now + deadline.grace
+        cancelStatement()
+      } else if isSilent(wait) {
+        wait.giveUp = .now + .seconds(2)
         cancelStatement()
       }
     }
-    if let giveUp, giveUp < .now { return false }
+    if let giveUp = wait.giveUp, giveUp < .now { return false }
     var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
     _ = poll(&waiting, 1, 100)
     return waiting.revents == 0 || takeInput()
+  }
+
+  /// Whether the server is waited for no longer. What a user's statement does, and who waits for others, has no limit.
+  func isSilent(_ wait: Wait) -> Bool {
+    guard hasLimits, !isWaiting, wait.isTooLong else { return false }
+    lateness = .silence
+    return true
   }
 
   /// Takes what has come. Notifications, which nobody has asked for, would be kept for ever.
@@ -345,7 +366,7 @@ package final class Session: @unchecked Sendable {
       return .success([])
     default:
       var error = ServerError(result, stopped: stopSignal, endpoint: target.endpoint)
-      if isLate { error.excess = .time }
+      error.excess = lateness ?? error.excess
       return .failure(error)
     }
   }
@@ -369,7 +390,7 @@ package final class Session: @unchecked Sendable {
     var error = ServerError(
       sqlState: nil, message: String(cString: PQerrorMessage(connection)), detail: nil, hint: nil,
       stopped: stopSignal, endpoint: target.endpoint)
-    if isLate { error.excess = .time }
+    error.excess = lateness ?? error.excess
     return error
   }
 }

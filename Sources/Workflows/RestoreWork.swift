@@ -116,7 +116,9 @@ struct RestoreWork {
     return try DirectoryRestore(
       place: place,
       pgRestore: { (arguments) throws(Failure) in
-        let exit = try surroundings.runner.run(filling("pg_restore", arguments, settings), stopping: nil)
+        let silence = ServerSilence("restore of \(backup.id)", limit: ServerSilence.statementLimit)
+        let exit = try surroundings.runner.run(
+          filling("pg_restore", arguments, settings), stopping: nil, silence: silence)
         return unknown.isAll(of: exit) ? nil : exit
       }, toolbox: toolbox
     ).run()

@@ -68,6 +68,45 @@ import Testing
     }
   }
 
+  @Test(arguments: ["custom", "directory"])
+  func `a restore to whose statement the server says nothing more ends`(format: String) throws {
+    let sql = """
+      CREATE TABLE t AS SELECT 1 AS a;
+      CREATE FUNCTION slow(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+        IF pg_catalog.current_database() LIKE '%restore%' THEN PERFORM pg_catalog.pg_sleep(600); END IF; RETURN $1; END $$;
+      CREATE INDEX ON t (slow(a))
+      """
+    try Workbench.with(sql: sql, policy: "backup: {format: \(format)}") { bench in
+      let id = try bench.backUp()
+      let run = try bench.holdfast(
+        "restore", id, "--into", bench.newDatabaseName(), "--json", environment: ["HOLDFAST_SILENCE_SECONDS": "2"])
+      #expect(run.exit == 69 && run.json.string("error", "code") == "server_timeout", "\(run.stdout)\(run.stderr)")
+      #expect(run.json.string("error", "why")?.contains(" nothing for 2 s") == true, "\(run.stdout)")
+      let left =
+        "SELECT count(*) FROM pg_database WHERE datname LIKE '__restore_%' AND datname LIKE '%\(bench.database)%'"
+      #expect(try eventually { try bench.cluster.psql(left) == "0" })
+    }
+  }
+
+  @Test func `so does one whose server stands still while rows are loaded`() throws {
+    let cluster = try TestCluster()
+    defer { cluster.stop() }
+    try Workbench.with(cluster: cluster, sql: "CREATE TABLE t AS SELECT g AS a FROM generate_series(1, 2000000) g") {
+      bench in
+      let id = try bench.backUp()
+      let words = ["restore", id, "--into", bench.newDatabaseName(), "--json", "--policies", bench.policies]
+      let run = try ChildProcess(
+        starting: ProgramRun.command(words, ["HOLDFAST_SILENCE_SECONDS": "2", "HOLDFAST_QUERY_SECONDS": "2"]),
+        capturesOutput: false)
+      try waitUntil("it loads") {
+        try cluster.psql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND datname <> 'postgres'")
+          != "0"
+      }
+      let exit = try cluster.freeze { try run.end() }
+      #expect(exit.code == 69, "\(exit.code) \(exit.standardError)")
+    }
+  }
+
   @Test(arguments: HostileServer.Manner.allCases) func `every command ends`(manner: HostileServer.Manner) throws {
     try Workbench.with { bench in
       let id = try bench.backUp()
