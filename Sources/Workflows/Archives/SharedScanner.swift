@@ -81,3 +81,9 @@ private final class Reordering {
     self.sum = sum
   }
 }
+
+/// Filled by one thread, read by another one afterwards.
+final class StatementList: @unchecked Sendable {
+  private(set) var all: [[UInt8]] = []
+  func append(_ statement: [UInt8]) { all.append(statement) }
+}

@@ -215,21 +215,7 @@ struct CaptureDatabase {
   }
 }
 
-extension DatabaseProperties {
-  /// pg_dump's option for a database whose text does not survive the way through UTF-8, which every other one is dumped in: some of its
-  /// characters have no equivalent there, or come back as others. Measured with `convert` on PostgreSQL 15, byte by byte.
-  var dumpEncoding: [String] {
-    let survive = ["UTF8", "ISO_8859_5", "KOI8R", "KOI8U", "WIN866", "WIN1256"]
-    if survive.contains(encoding) || (encoding.hasPrefix("LATIN") && encoding != "LATIN3") { return [] }
-    return ["--encoding=\(encoding)"]
-  }
-}
-
 extension Failure {
   /// Others changed or locked tables while the dump began: at another moment it may succeed.
   fileprivate var isTransient: Bool { ["tables_changed", "tables_wanted", DumpCommand.workerRefused].contains(code) }
-}
-
-extension Duration {
-  var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
 }

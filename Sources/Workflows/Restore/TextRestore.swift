@@ -178,9 +178,3 @@ extension RestorePlace {
     return (backup.manifest.digests.tables.first { $0.key == table.key }?.rows ?? 0) << 6
   }
 }
-
-/// Filled by one thread, read by another one afterwards.
-final class StatementList: @unchecked Sendable {
-  private(set) var all: [[UInt8]] = []
-  func append(_ statement: [UInt8]) { all.append(statement) }
-}

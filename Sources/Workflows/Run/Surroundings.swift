@@ -115,10 +115,3 @@ package struct SilentReporter: Reporter {
   package func note(_ text: String) {}
   package func output(_ bytes: UnsafeRawBufferPointer) {}
 }
-
-extension Duration {
-  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
-}
-
-/// The version of this program.
-package let holdfastVersion = "0.1.0"

@@ -6,15 +6,6 @@ import Migrations
 import Planning
 import PostgresTools
 
-/// One line of `holdfast check`.
-package struct CheckFinding: Sendable, Equatable {
-  package enum Kind: String, Sendable { case fine, warning, problem }
-  package var kind: Kind
-  package var text: String
-  /// What to do about it.
-  package var fix: String?
-}
-
 /// The workflow of `holdfast check`: everything that would make a backup or a restore fail, in one list.
 package struct CheckPolicy {
   private let policy: Policy
