@@ -9,8 +9,8 @@ package struct Policy: Sendable, Equatable {
   package var name: String
   /// Shown everywhere; decides nothing.
   package var environment: String
-  /// As written, after `${NAME}` was filled in: Prisma's or libpq's form.
-  package var databaseURL: Secret
+  /// What `database.url` says.
+  package var target: ConnectionTarget
   package var tools: ToolSettings
   /// Absolute path of the repository.
   package var repository: String
@@ -26,7 +26,8 @@ package struct Policy: Sendable, Equatable {
   package var retention: RetentionRules
 
   package init(
-    name: String, environment: String, databaseURL: Secret, tools: ToolSettings = ToolSettings(), repository: String,
+    name: String, environment: String, target: ConnectionTarget, tools: ToolSettings = ToolSettings(),
+    repository: String,
     repositoryID: String? = nil, jobs: Int? = nil, trustsOwner: Bool = true,
     backup: BackupSettings = BackupSettings(),
     verifyAfterBackup: VerificationLevel = .archive,
@@ -34,7 +35,7 @@ package struct Policy: Sendable, Equatable {
   ) {
     self.name = name
     self.environment = environment
-    self.databaseURL = databaseURL
+    self.target = target
     self.tools = tools
     self.repository = repository
     self.jobs = jobs

@@ -24,12 +24,12 @@ extension CommandContext {
   /// What was done is done: an audit line that cannot be written is a warning, not a failure.
   func note(_ policy: Policy, outcome: String, subject: String?) {
     do throws(Failure) {
-      let target = try ConnectionURL.parse(policy.databaseURL)
       let repository = try Repository.open(policy.repository)
       try AuditTrail(repository).append(
         AuditTrail.Entry(
           at: surroundings.now(), who: "\(NSUserName())@\(ProcessInfo.processInfo.hostName)",
-          command: invocation.command, policy: policy.name, database: "\(target.database) on \(target.endpoint)",
+          command: invocation.command, policy: policy.name,
+          database: "\(policy.target.database) on \(policy.target.endpoint)",
           outcome: outcome, subject: subject))
     } catch {
       guard error.code != "no_repository" else { return }

@@ -29,7 +29,7 @@ struct BaselineCommand {
     let rest = books.folder.migrations.map(\.name).dropFirst(names.count)
     show("records as applied, without running it", names)
     show("stays pending", Array(rest))
-    try context.agree("Record \(counted(names.count, "migration")) as applied to \(policy.database ?? "")?")
+    try context.agree("Record \(counted(names.count, "migration")) as applied to \(policy.target.database)?")
     try books.resolving { (history) throws(Failure) in try history.record(migrations) }
     return CommandResult(
       json: ["applied": .strings(names), "pending": .strings(Array(rest))],
@@ -43,7 +43,7 @@ struct BaselineCommand {
     let books = try MigrationBooks(policy: policy, purpose: "resolve", surroundings: context.surroundings)
     let shown = try books.resolving { (history) throws(Failure) in try history.lastBaseline() }
     show("takes out of the history, and runs nothing", shown.map(\.name))
-    try context.agree("Take \(counted(shown.count, "migration")) out of the history of \(policy.database ?? "")?")
+    try context.agree("Take \(counted(shown.count, "migration")) out of the history of \(policy.target.database)?")
     let names = try books.resolving { (history) throws(Failure) in
       let rows = try history.lastBaseline()
       try history.undo(rows)

@@ -59,7 +59,7 @@ extension CommandContext {
   /// - Parameter warnsOfPassedOver: whether somebody who asks for `latest` is told that a newer one cannot be used.
   func backup(warnsOfPassedOver: Bool = true) throws(Failure) -> (backup: Backup, policy: Policy, listing: Listing) {
     let known = try known()
-    let databases = known.policies.compactMap { policy in policy.database.map { (policy.name, $0) } }
+    let databases = known.policies.map { ($0.name, $0.target.database) }
     let finder = BackupFinder(known.listing, databases: Dictionary(databases) { first, _ in first })
     let wanted = invocation.operand("ID") ?? "latest"
     // Of what cannot be looked at, anything but a whole id may be meant.

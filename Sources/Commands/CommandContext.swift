@@ -3,6 +3,7 @@ import CommandSyntax
 import Diagnostics
 import Foundation
 import PolicyFiles
+import PostgresTools
 import Workflows
 
 /// One command being run: what was typed, and what it works with.
@@ -140,7 +141,7 @@ struct CommandContext {
     let files = paths.map { EnvironmentFile(path: $0) }
     let places = EnvironmentPlaces(file: paths.first ?? ".env", unreadable: files.compactMap(\.problem))
     let variables = files.reduce(environment) { known, file in known.merging(file.variables) { own, _ in own } }
-    return PolicyReader(environment: variables, places: places, urlProblem: connectionProblem)
+    return PolicyReader(environment: variables, places: places, parseURL: ConnectionURL.parse)
   }
 
   func policy() throws(Failure) -> Policy {

@@ -76,15 +76,15 @@ struct InitCommand {
 
   private func policies(of target: ConnectionTarget) -> [String] {
     ((try? context.policiesFolder.names()) ?? []).filter { name in
-      guard let policy = try? context.policiesFolder.load(name, reader: context.reader),
-        let other = try? ConnectionURL.parse(policy.databaseURL)
-      else { return false }
+      guard let other = try? context.policiesFolder.load(name, reader: context.reader).target else { return false }
       return other.database == target.database && other.endpoint == target.endpoint
     }
   }
 
   private func readerKnowing(_ found: DatabaseVariable) -> PolicyReader {
-    PolicyReader(environment: context.environment.merging([found.variable: found.url.reveal()]) { own, _ in own })
+    PolicyReader(
+      environment: context.environment.merging([found.variable: found.url.reveal()]) { own, _ in own },
+      parseURL: ConnectionURL.parse)
   }
 
   // MARK: The policy

@@ -43,7 +43,7 @@ struct StatusCommand {
   private func json(_ policy: Policy, _ report: StatusReport) -> JSONValue {
     [
       "policy": .string(policy.name), "environment": .string(policy.environment),
-      "database": .optional(policy.database), "server": .optional(policy.endpoint),
+      "database": .string(policy.target.database), "server": .string(policy.target.endpoint),
       "attention": .bool(report.needsAttention), "reasons": .strings(report.attention.map(\.rawValue)),
       "last_good": report.lastGood?.json ?? .null, "lacks": .array(report.lacks.map(\.json)),
       "damaged": .integer(UInt64(report.damaged)), "unreadable": .integer(UInt64(report.unreadable)),

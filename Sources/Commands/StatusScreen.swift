@@ -15,7 +15,7 @@ struct StatusScreen {
   var screen: Screen { Screen(title + backupRows + deployRows + serverRows + keptRows + placeRows) }
 
   private var title: [String] {
-    let database = policy.database.map { ": \($0) on \(policy.endpoint ?? "")" } ?? ""
+    let database = ": \(policy.target.database) on \(policy.target.endpoint)"
     return [
       padded("\(policy.name) (\(policy.environment))\(database)", 60) + (report.needsAttention ? "ATTENTION" : "fine")
     ]

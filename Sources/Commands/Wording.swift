@@ -34,9 +34,8 @@ func padded(_ text: String, _ width: Int) -> String {
 /// A command for a shell, on the policy's server.
 func dropText(_ name: String, _ policy: Policy) -> String {
   // Not the URL: it has a password, and may have what only Prisma takes.
-  let target = try? ConnectionURL.parse(policy.databaseURL)
   let options = [("host", "-h"), ("port", "-p"), ("user", "-U")].compactMap { key, option in
-    target?.parameters[key].map { " \(option) \(shellWord($0))" }
+    policy.target.parameters[key].map { " \(option) \(shellWord($0))" }
   }
   return "dropdb\(options.joined()) -- \(shellWord(name))"
 }

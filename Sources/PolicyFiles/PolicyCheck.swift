@@ -1,3 +1,4 @@
+import BackupModel
 import Diagnostics
 
 /// Walks a policy's tree along the table of keys: values on one side, problems on the other.
@@ -10,11 +11,13 @@ struct PolicyCheck {
   /// Sections that could not be looked into: whether a key is missing there is not known.
   private var closedSections: Set<String> = []
 
-  private let urlProblem: PolicyReader.URLProblem
+  /// What `database.url` says.
+  private(set) var target: ConnectionTarget?
+  private let parseURL: PolicyReader.URLParser
 
-  init(environment: [String: String], urlProblem: @escaping PolicyReader.URLProblem) {
+  init(environment: [String: String], parseURL: @escaping PolicyReader.URLParser) {
     reader = PolicyValues(environment: environment)
-    self.urlProblem = urlProblem
+    self.parseURL = parseURL
   }
 
   var problems: [PolicyProblem] { found + reader.problems }
@@ -64,9 +67,12 @@ struct PolicyCheck {
     }
   }
 
-  private func connectionRefusal(of value: PolicyValue, _ key: PolicyKey) -> String? {
+  private mutating func connectionRefusal(of value: PolicyValue, _ key: PolicyKey) -> String? {
     guard key.path == "database.url", case .text(let url) = value else { return nil }
-    return urlProblem(Secret(url))
+    do throws(Failure) {
+      target = try parseURL(Secret(url))
+      return nil
+    } catch { return "\(error.why); \(error.nextStep)" }
   }
 
   private mutating func checkSection(_ entry: YAMLEntry, _ section: String) {

@@ -4,23 +4,23 @@ import Diagnostics
 /// Reads and checks the text of one policy. Touches no file but to resolve the policy's folder.
 package struct PolicyReader: Sendable {
   private let environment: [String: String]
-  private let urlProblem: URLProblem
+  private let parseURL: URLParser
   private let places: EnvironmentPlaces
 
   /// What is wrong with a connection, in words that show nothing of it; nil when it can be used.
-  package typealias URLProblem = @Sendable (Secret) -> String?
+  package typealias URLParser = @Sendable (Secret) throws(Failure) -> ConnectionTarget
 
   /// - Parameters:
   ///   - environment: what `${NAME}` is filled in from.
   ///   - places: where that is from, for whoever has to set a variable.
-  ///   - urlProblem: about `database.url`, of which nothing is known here.
+  ///   - parseURL: reads `database.url`, of which nothing is known here; what it throws is a problem of that line.
   package init(
     environment: [String: String], places: EnvironmentPlaces = EnvironmentPlaces(),
-    urlProblem: @escaping URLProblem = { _ in nil }
+    parseURL: @escaping URLParser
   ) {
     self.environment = environment
     self.places = places
-    self.urlProblem = urlProblem
+    self.parseURL = parseURL
   }
 
   /// - Parameters:
@@ -35,7 +35,7 @@ package struct PolicyReader: Sendable {
   /// The same for bytes that may not be text.
   package func read(bytes: [UInt8], file: String, name: String) throws(Failure) -> Policy {
     try PolicyName.check(name, file: file)
-    var check = PolicyCheck(environment: environment, urlProblem: urlProblem)
+    var check = PolicyCheck(environment: environment, parseURL: parseURL)
     var problems = badBytes(bytes)
     if problems.isEmpty {
       var composer = YAMLComposer(withoutMark(bytes))
@@ -47,7 +47,7 @@ package struct PolicyReader: Sendable {
       }
     }
     guard problems.isEmpty else { throw .policy(name, file: file, problems: problems, places: places) }
-    guard let policy = policy(check.values, file: file, name: name) else {
+    guard let policy = policy(check.values, check.target, file: file, name: name) else {
       throw .internalError("policy \(name) was found in order, but has no value for a required key")
     }
     return policy
@@ -73,13 +73,15 @@ package struct PolicyReader: Sendable {
   }
 
   /// The values that were set, over the model's own defaults.
-  private func policy(_ values: [String: PolicyValue], file: String, name: String) -> Policy? {
+  private func policy(
+    _ values: [String: PolicyValue], _ target: ConnectionTarget?, file: String, name: String
+  ) -> Policy? {
     let settings = PolicySettings(values: values)
-    guard let url = settings.text("database.url"), let environment = settings.text("environment"),
+    guard let target, let environment = settings.text("environment"),
       let repository = settings.text("repository")
     else { return nil }
     return Policy(
-      name: name, environment: environment, databaseURL: Secret(url),
+      name: name, environment: environment, target: target,
       tools: settings.tools { PolicyPath.absolute($0, besideFile: file) },
       repository: PolicyPath.absolute(repository, besideFile: file), repositoryID: settings.text("repository_id"),
       jobs: settings.jobs, trustsOwner: settings.trustsOwner,

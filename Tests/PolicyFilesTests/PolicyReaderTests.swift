@@ -7,7 +7,7 @@ import Testing
 @Suite struct PolicyReaderTests {
   @Test func `a policy with nothing but a connection has the defaults`() throws {
     let expected = Policy(
-      name: "app", environment: "development", databaseURL: Secret(secretURL), repository: "/srv/app/backups",
+      name: "app", environment: "development", target: .unread(secretURL), repository: "/srv/app/backups",
       backup: BackupSettings(), verifyAfterBackup: .archive)
     #expect(try policy(adding: "") == expected)
   }
@@ -32,7 +32,7 @@ import Testing
           after_backup: checksum
         """)
     let expected = Policy(
-      name: "app", environment: "production", databaseURL: Secret(secretURL),
+      name: "app", environment: "production", target: .unread(secretURL),
       tools: ToolSettings(directory: "/usr/lib/postgresql/15/bin"), repository: "/mnt/backups",
       jobs: 4,
       backup: BackupSettings(

@@ -9,6 +9,15 @@ let secretURL = "postgresql://app:hunter2@db1.internal:5432/app"
 
 let onlyURL: [String: String] = ["DATABASE_URL": secretURL]
 
+extension PolicyReader {
+  /// Takes any URL, as it is.
+  init(environment: [String: String]) { self.init(environment: environment) { .unread($0.reveal()) } }
+}
+
+extension ConnectionTarget {
+  static func unread(_ url: String) -> ConnectionTarget { ConnectionTarget(parameters: ["url": url]) }
+}
+
 /// Reads a policy as if it stood in `/srv/app/policies/app.yaml`.
 func policy(_ text: String, environment: [String: String] = onlyURL) throws -> Policy {
   try PolicyReader(environment: environment).read(text: text, file: "/srv/app/policies/app.yaml", name: "app")

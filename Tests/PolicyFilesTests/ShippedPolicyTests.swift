@@ -9,7 +9,7 @@ import Testing
       text: shipped.text(), file: shipped.path, name: shipped.rawValue)
     #expect(read.name == shipped.rawValue)
     #expect(read.environment == shipped.rawValue)
-    #expect(read.databaseURL.reveal() == secretURL)
+    #expect(read.target == .unread(secretURL))
     #expect(read.repository == shipped.path.replacing("policies/\(shipped.rawValue).yaml", with: "backups"))
     #expect(read.backup.globals == (shipped == .development ? .none : .whole))
     #expect(read.verifyAfterBackup == (shipped == .development ? .checksum : .archive))

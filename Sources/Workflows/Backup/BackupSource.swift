@@ -14,7 +14,7 @@ struct BackupSource {
   /// - Throws: `bad_database_url`, connection failures, `pooler`, `client_too_old`.
   init(policy: Policy, surroundings: Surroundings) throws(Failure) {
     self.policy = policy
-    let wanted = try ConnectionURL.parse(policy.databaseURL)
+    let wanted = policy.target
     session = try surroundings.connector.connect(wanted, purpose: "backup")
     target = wanted.at(session)
     facts = try ServerReader(session).facts()

@@ -15,7 +15,7 @@ package struct MigrationBooks {
   package init(policy: Policy, purpose: String, surroundings: Surroundings) throws(Failure) {
     self.surroundings = surroundings
     folder = try Self.folder(of: policy)
-    let wanted = try ConnectionURL.parse(policy.databaseURL)
+    let wanted = policy.target
     let session = try surroundings.connector.connect(wanted, purpose: purpose)
     target = wanted.at(session)
     if let refusal = try ServerReader(session).facts().poolerRefusal(endpoint: target.endpoint) { throw refusal }

@@ -19,7 +19,7 @@ struct DeployBooks {
   init(policy: Policy, surroundings: Surroundings) throws(Failure) {
     self.policy = policy
     folder = try MigrationBooks.folder(of: policy)
-    let wanted = try ConnectionURL.parse(policy.databaseURL)
+    let wanted = policy.target
     let session = try Connector(cancellation: Cancellation(), log: surroundings.log).connect(wanted, purpose: "deploy")
     target = wanted.at(session)
     facts = try ServerReader(session).facts()

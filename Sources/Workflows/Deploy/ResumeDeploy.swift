@@ -35,7 +35,7 @@ package struct ResumeDeploy {
         "nothing_interrupted", exit: .notFound, what: "policy \(policy.name)", why: "no deploy and no rollback is open",
         nextStep: "holdfast status shows what can be done")
     }
-    try open.refuseOther(than: try ConnectionURL.parse(policy.databaseURL).database)
+    try open.refuseOther(than: policy.target.database)
     return open
   }
 

@@ -15,7 +15,7 @@ package struct RestoreBackup {
   private let surroundings: Surroundings
 
   package init(policy: Policy, surroundings: Surroundings) throws(Failure) {
-    target = try ConnectionURL.parse(policy.databaseURL)
+    target = policy.target
     self.policy = policy
     self.surroundings = surroundings
   }

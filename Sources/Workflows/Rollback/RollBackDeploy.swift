@@ -30,7 +30,7 @@ package struct RollBackDeploy {
     self.policy = policy
     self.accepts = accepts
     repository = try Repository.open(policy.repository)
-    let wanted = try ConnectionURL.parse(policy.databaseURL)
+    let wanted = policy.target
     lock = try PolicyLock(repository, policy: policy.name, kind: .deploy, purpose: purpose, now: surroundings.now())
     // What was begun on the server is ended or undone even when the run is being stopped.
     maintenance = try Connector(cancellation: Cancellation(), log: surroundings.log)

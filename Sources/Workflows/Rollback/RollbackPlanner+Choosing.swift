@@ -29,7 +29,7 @@ extension RollbackPlanner {
   ) throws(Failure) -> (DeployRecord?, Backup) {
     do throws(Failure) { return try chosen(choice, records, listing) } catch {
       guard ["already_rolled_back", "no_such_deploy"].contains(error.code), hasBackup(listing) else { throw error }
-      let name = try ConnectionURL.parse(policy.databaseURL).database
+      let name = policy.target.database
       guard try DatabaseIdentity.of(name, maintenance) == nil,
         listing.backups.contains(where: { $0.state == .complete && $0.isOf(database: name) })
       else { throw error }
@@ -70,13 +70,13 @@ extension RollbackPlanner {
     let server = try ServerReader(maintenance).facts().systemIdentifier
     var own = listing
     own.backups.removeAll { $0.manifest.source.systemIdentifier != server }
-    let name = policy.database
+    let name = policy.target.database
     let newest = listing.backups.first { $0.state == .complete }
     // Nobody knows where a broken one is from.
     let isNew =
-      !own.backups.contains { backup in name.map { backup.isOf(database: $0) } ?? true }
+      !own.backups.contains { $0.isOf(database: name) }
       && !own.broken.contains { $0.id > newest?.id ?? "" }
-    let finder = BackupFinder(isNew ? listing : own, databases: name.map { [policy.name: $0] } ?? [:])
+    let finder = BackupFinder(isNew ? listing : own, databases: [policy.name: name])
     do throws(Failure) {
       let backup = try finder.find("latest")
       if let why = finder.passedOver(by: backup) { surroundings.log.warning("\(why); this is \(backup.id)") }
@@ -124,7 +124,7 @@ extension RollbackPlanner {
 
   /// - Throws: `deploy_of_another`.
   func refuseAnother(_ record: DeployRecord) throws(Failure) {
-    let name = try ConnectionURL.parse(policy.databaseURL).database
+    let name = policy.target.database
     guard !record.database.utf8.elementsEqual(name.utf8) else { return }
     throw Failure(
       "deploy_of_another", exit: .notFound, what: "rollback of deploy \(record.id)",
@@ -134,7 +134,7 @@ extension RollbackPlanner {
   }
 
   func refuseAnother(_ backup: Backup) throws(Failure) {
-    let (name, own) = (try ConnectionURL.parse(policy.databaseURL).database, backup.manifest.source.database)
+    let (name, own) = (policy.target.database, backup.manifest.source.database)
     guard !backup.isOf(database: name) else { return }
     throw Failure(
       "backup_of_another", exit: .notFound, what: "rollback of \(policy.name)",
@@ -148,7 +148,7 @@ extension RollbackPlanner {
   }
 
   func last(_ records: [DeployRecord], _ listing: Listing) throws(Failure) -> LastDeploy {
-    let name = try ConnectionURL.parse(policy.databaseURL).database
+    let name = policy.target.database
     return records.last(in: listing, live: try DatabaseIdentity.of(name, maintenance), now: surroundings.now())
   }
 

@@ -34,7 +34,7 @@ extension RollbackPlanner {
       throw changed(plan, "there is a database of that name now")
     }
     var now = plan
-    let target = try ConnectionURL.parse(policy.databaseURL)
+    let target = policy.target
     let swap = DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation)
     let deploys = try repository.deploys(of: policy.name)
     now.situation.liveOID = try swap.oid(of: target.database)

@@ -42,7 +42,7 @@ struct RollbackPlanner {
   func plan(
     _ record: DeployRecord?, _ backup: Backup, _ mode: RollbackPlan.Mode?
   ) throws(Failure) -> RollbackPlan {
-    let target = try ConnectionURL.parse(policy.databaseURL)
+    let target = policy.target
     let swap = DatabaseSwap(session: maintenance, cancellation: surroundings.cancellation)
     let exists = try swap.exists(target.database)
     try swap.refuseBlocked(target.database)

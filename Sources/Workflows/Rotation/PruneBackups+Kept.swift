@@ -11,7 +11,7 @@ extension PruneBackups {
     // Without deploys there is nothing to ask a server for.
     guard deploys.contains(where: { !$0.keptNames.isEmpty || $0.copy != nil }) else { return [] }
     do throws(Failure) {
-      let session = try surroundings.connector.maintenanceSession(of: try ConnectionURL.parse(policy.databaseURL))
+      let session = try surroundings.connector.maintenanceSession(of: policy.target)
       let end = surroundings.now().addingTimeInterval(-policy.migrations.holdFor.seconds)
       return try KeptDatabase.all(of: deploys, session).filter { $0.since <= end }
     } catch {

@@ -78,7 +78,7 @@ package struct CheckPolicy {
   }
 
   private func connect() throws(Failure) -> Session {
-    let target = try ConnectionURL.parse(policy.databaseURL)
+    let target = policy.target
     guard let wait else { return try surroundings.connector.connect(target, purpose: "check") }
     let limit = Int(wait.seconds.rounded(.up))
     return try surroundings.connector.connect(

@@ -74,7 +74,7 @@ package struct ReadStatus {
     let deploys = try repository?.deploys(of: policy.name) ?? []
     let good = listing.backups.filter { $0.state == .complete }
     // A policy whose URL was changed has backups of two: those of the other one are no way back.
-    let own = good.filter { backup in policy.database.map { backup.isOf(database: $0) } ?? true }
+    let own = good.filter { $0.isOf(database: policy.target.database) }
     let damaged = listing.broken.count(where: \.isDamaged)
     let otherRepository = repository.flatMap { policy.otherRepository($0, listing) }
     var report = StatusReport(
@@ -105,7 +105,7 @@ package struct ReadStatus {
 
   /// - Parameter own: good backups of databases of that name.
   private func lookAtServer(_ own: [Backup], _ listing: Listing, _ report: inout StatusReport) throws(Failure) {
-    let target = try ConnectionURL.parse(policy.databaseURL)
+    let target = policy.target
     let session = try surroundings.connector.maintenanceSession(of: target)
     report.kept = try KeptDatabase.all(of: report.deploys, session)
     report.otherDatabase = KnownDatabase(listing, policy: policy.name)

@@ -47,9 +47,7 @@ struct RepositoryCheck {
 
   /// Nothing else tells that a job does not run.
   private func ageFindings(_ listing: Listing) -> [CheckFinding] {
-    let own = listing.backups.filter { backup in
-      backup.state == .complete && policy.database.map { backup.isOf(database: $0) } ?? true
-    }
+    let own = listing.backups.filter { $0.state == .complete && $0.isOf(database: policy.target.database) }
     guard let newest = own.first else { return [] }
     let freshness = Freshness(taken: own.map(\.manifest.createdAt), now: now, maxAge: policy.backup.maxAge)
     var findings: [CheckFinding] = []

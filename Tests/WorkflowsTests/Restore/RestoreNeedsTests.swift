@@ -1,6 +1,7 @@
 import BackupModel
 import Diagnostics
 import Foundation
+import PostgresTools
 import TestSupport
 import Testing
 import Workflows
@@ -55,7 +56,7 @@ import Workflows
 
   private func restore(_ backup: Backup, _ bench: Workbench) throws -> RestoreBackup {
     let policy = Policy(
-      name: "app", environment: "test", databaseURL: Secret(bench.cluster.url("postgres")),
+      name: "app", environment: "test", target: try ConnectionURL.parse(Secret(bench.cluster.url("postgres"))),
       repository: bench.repository)
     return try RestoreBackup(
       policy: policy,

@@ -25,7 +25,8 @@ import Workflows
 
     func prune() -> PruneBackups {
       let policy = Policy(
-        name: "app", environment: "test", databaseURL: Secret("postgresql:///app"), repository: sample.path,
+        name: "app", environment: "test", target: ConnectionTarget(parameters: ["dbname": "app"]),
+        repository: sample.path,
         retention: rules)
       let (now, log) = (now, Log.silent)
       return PruneBackups(
