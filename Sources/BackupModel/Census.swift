@@ -153,7 +153,11 @@ extension [CensusEntry] {
     kinds.map { kind in
       let entries = of(kind)
       let names = entries.prefix(3).map(\.name).joined(separator: ", ")
-      let rest = UInt64(entries.count) - UInt64(entries.prefix(3).count) + entries.reduce(0) { $0 + ($1.more ?? 0) }
+      // The numbers are a manifest's.
+      let rest = entries.reduce(UInt64(entries.dropFirst(3).count)) { sum, entry in
+        let (total, overflows) = sum.addingReportingOverflow(entry.more ?? 0)
+        return overflows ? .max : total
+      }
       return "\(CensusKind(rawValue: kind)?.noun ?? kind) \(names)" + (rest > 0 ? " and \(rest) more" : "")
     }
   }

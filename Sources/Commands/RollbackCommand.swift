@@ -210,7 +210,7 @@ extension CommandContext {
       throw Failure(
         "not_confirmed", exit: .usage, what: invocation.command,
         why: given.map { "'\($0)' is not the name of the database" } ?? notAsked,
-        nextStep: "add --confirm \(database)")
+        nextStep: "add --confirm \(shellWord(database))")
     }
   }
 

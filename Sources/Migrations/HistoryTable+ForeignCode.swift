@@ -1,3 +1,4 @@
+import BackupModel
 import Diagnostics
 import PostgresTools
 
@@ -8,35 +9,62 @@ extension HistoryTable {
   /// - Parameter isPatient: whoever has the table locked is waited for as long as it takes: the migration has run.
   /// - Throws: `foreign_code`, `history_locked`; what `body` throws, after which nothing was written.
   func writing(isPatient: Bool = true, _ body: () throws(Failure) -> Void) throws(Failure) {
-    try session.waiting { () throws(Failure) in try write(isPatient, body) }
+    try session.waiting { () throws(Failure) in
+      try locked(isPatient, "ROW EXCLUSIVE") { () throws(Failure) in try body() }
+    }
   }
 
-  private func write(_ isPatient: Bool, _ body: () throws(Failure) -> Void) throws(Failure) {
+  /// Runs what reads the table by a query, likewise: a planner calls what is behind indexes, too.
+  ///
+  /// - Throws: `foreign_code`, `history_locked`; what `body` throws.
+  func reading<Result>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    try locked(false, "ACCESS SHARE", body)
+  }
+
+  private func locked<Result>(
+    _ isPatient: Bool, _ mode: String, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     let isOwn = !session.isInTransaction
     if isOwn { try session.query("BEGIN") }
     do throws(Failure) {
       if isThere {
         if !isPatient { try session.query("SET LOCAL lock_timeout = '10s'") }
-        try keepNames()
-        if case .failure(let error) = session.attempt("LOCK TABLE ONLY \(name) IN ROW EXCLUSIVE MODE") {
+        if try isSuperuser() { try session.query(Self.keepNames) }
+        if case .failure(let error) = session.attempt("LOCK TABLE ONLY \(name) IN \(mode) MODE") {
           throw error.sqlState == "55P03" ? locked : error.failure
         }
       }
       try refuseForeignCode()
-      try body()
+      let result = try body()
       if isOwn { try session.query("COMMIT") }
+      return result
     } catch {
       if isOwn { _ = session.attempt("ROLLBACK") }
       throw error
     }
   }
 
+  private func isSuperuser() throws(Failure) -> Bool {
+    let role = try session.query("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")
+    return try Row(role.first).flag(0)
+  }
+
   /// Who owns the schema, or the database, may give its name to another one, whatever is locked in it: then what is written by the table's
   /// name goes elsewhere than what was looked at. Only a superuser can keep that from happening, and has the most to lose.
-  private func keepNames() throws(Failure) {
-    let role = try session.query("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")
-    guard try Row(role.first).flag(0) else { return }
-    try session.query("LOCK TABLE pg_catalog.pg_namespace IN SHARE MODE")
+  private static let keepNames = "LOCK TABLE pg_catalog.pg_namespace IN SHARE MODE"
+
+  /// SQL that looks and locks likewise behind a script, in its transaction, which fails where somebody has made such a thing while it
+  /// ran: the error's text says what. A script may have changed the session's search path.
+  func guarded() throws(Failure) -> String {
+    let lines = [
+      "SET LOCAL search_path = ''", "SET LOCAL lock_timeout = 0", try isSuperuser() ? Self.keepNames : nil,
+      "LOCK TABLE ONLY \(name) IN ROW EXCLUSIVE MODE",
+      """
+      SELECT (found.what || ' belongs to ' || found.owner || ', and would run with the rights of ' || found.role)::pg_catalog.int4
+      FROM (\(Self.foreignCode(in: quoteLiteral(schema)))) AS found (what, owner, role)
+      """,
+    ]
+    return lines.compactMap { $0 }.joined(separator: ";\n")
   }
 
   /// A trigger, a rule, or a function behind an index, a check or a default runs with the rights of whoever writes. Only a superuser's, or
@@ -46,7 +74,7 @@ extension HistoryTable {
   package func refuseForeignCode() throws(Failure) {
     try look()
     guard exists else { return }
-    let rows = try session.query(Self.foreignCode, [schema])
+    let rows = try session.query(Self.foreignCode(in: "$1"), [schema])
     guard let found = rows.first else { return }
     let row = try Row(found)
     let (object, owner, role) = (try row.text(0), try row.text(1), try row.text(2))
@@ -56,11 +84,13 @@ extension HistoryTable {
       nextStep: "let \(owner) deploy (its own role in database.url), or drop that object")
   }
 
-  private static let foreignCode = """
+  /// - Parameter schema: SQL.
+  private static func foreignCode(in schema: String) -> String {
+    """
     WITH history AS (
       SELECT c.oid, c.relowner FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND c.relname = '_prisma_migrations' AND c.relkind = 'r'
+      WHERE n.nspname = \(schema) AND c.relname = '_prisma_migrations' AND c.relkind = 'r'
     ), code (what, owner) AS (
       SELECT 'trigger ' || pg_catalog.quote_ident(t.tgname), p.proowner FROM history h
       JOIN pg_catalog.pg_trigger t ON t.tgrelid = h.oid AND NOT t.tgisinternal JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
@@ -72,6 +102,10 @@ extension HistoryTable {
       JOIN pg_catalog.pg_class t ON t.oid = k.conrelid
       UNION ALL SELECT 'policy ' || pg_catalog.quote_ident(p.polname), h.relowner FROM history h
       JOIN pg_catalog.pg_policy p ON p.polrelid = h.oid WHERE pg_catalog.row_security_active(h.oid)
+      -- A row of a partition is checked against the keys of all that it is in.
+      UNION ALL SELECT 'partition key of ' || a.relid::pg_catalog.regclass::text, p.relowner FROM history h
+      CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(h.oid) a (relid)
+      JOIN pg_catalog.pg_class p ON p.oid = a.relid AND p.oid <> h.oid
       -- Nothing depends on the server's own functions, and some of them, and of an extension's, run what they are given.
       UNION ALL SELECT 'function ' || f.oid::pg_catalog.regprocedure::text, h.relowner FROM history h JOIN (
         SELECT conrelid AS relation, conbin::text AS tree FROM pg_catalog.pg_constraint
@@ -90,6 +124,8 @@ extension HistoryTable {
         UNION ALL SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, oid, adrelid FROM pg_catalog.pg_attrdef
         UNION ALL SELECT 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, oid, stxrelid FROM pg_catalog.pg_statistic_ext
         UNION ALL SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, oid, oid FROM pg_catalog.pg_class
+        UNION ALL SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, a.relid, h.oid FROM history h
+        CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(h.oid) a (relid)
       ) part ON part.relation = h.oid
       JOIN pg_catalog.pg_depend d ON d.classid = part.class AND d.objid = part.id
       LEFT JOIN pg_catalog.pg_proc f ON d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.oid = d.refobjid
@@ -101,4 +137,5 @@ extension HistoryTable {
     JOIN pg_catalog.pg_roles r ON r.oid = code.owner
     WHERE NOT r.rolsuper AND r.rolname <> current_user ORDER BY 1 LIMIT 1
     """
+  }
 }

@@ -60,10 +60,9 @@ package final class HistoryTable {
   /// The transactions that wrote some rows last, as xmin has them: a migration that ran as one transaction counted itself in the same.
   package func writers(of ids: [String]) throws(Failure) -> [String] {
     guard exists, !ids.isEmpty else { return [] }
-    try refuseForeignCode()
     let list = ids.map(quoteLiteral).joined(separator: ", ")
-    return try session.query("SELECT DISTINCT xmin FROM ONLY \(name) WHERE id IN (\(list))").compactMap {
-      $0.first ?? nil
+    return try reading { () throws(Failure) in
+      try session.query("SELECT DISTINCT xmin FROM ONLY \(name) WHERE id IN (\(list))").compactMap { $0.first ?? nil }
     }
   }
 
@@ -118,8 +117,9 @@ package final class HistoryTable {
 
   /// Which transaction wrote each row, by the row's id.
   func writers() throws(Failure) -> [String: String] {
-    try refuseForeignCode()
-    let rows = try session.query("SELECT id, xmin FROM ONLY \(name)").map { ($0.first ?? nil, $0.last ?? nil) }
+    let rows = try reading { () throws(Failure) in
+      try session.query("SELECT id, xmin FROM ONLY \(name)").map { ($0.first ?? nil, $0.last ?? nil) }
+    }
     return Dictionary(rows.compactMap { id, writer in id.flatMap { id in writer.map { (id, $0) } } }) { first, _ in
       first
     }
@@ -158,9 +158,21 @@ package final class HistoryTable {
 
   /// Counts the script as done. Sent in one message with the script, so that both are there or neither: after a crash the count tells
   /// what became of it. A script may have changed the session's role, and its search path is anybody's.
-  package func countStep(_ id: String) -> String {
+  package func countStep(_ id: String) throws(Failure) -> String {
     """
     ;RESET SESSION AUTHORIZATION;RESET ROLE;
+    \(try guarded());
+    \(counting(id))
+    """
+  }
+
+  /// Counts a script that has run.
+  package func count(_ id: String) throws(Failure) {
+    try writing { () throws(Failure) in try session.query(counting(id)) }
+  }
+
+  private func counting(_ id: String) -> String {
+    """
     UPDATE ONLY \(name) SET applied_steps_count = applied_steps_count OPERATOR(pg_catalog.+) 1
     WHERE id OPERATOR(pg_catalog.=) \(quoteLiteral(id))
     """

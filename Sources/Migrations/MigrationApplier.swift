@@ -90,7 +90,7 @@ package struct MigrationApplier {
     if let refusal = plan.refusal { return ScriptFailure(name: name, message: refusal, isAtomic: true) }
     switch plan.mode {
     case .whole where plan.isAtomic:
-      let message = Message(text: script + "\n" + table.countStep(row), mayRepeat: true)
+      let message = Message(text: script + "\n" + (try table.countStep(row)), mayRepeat: true)
       let failure = try send([message], name, isAtomic: true, counting: nil)
       guard plan.statements.count == 1, failure?.sqlState == Self.inTransaction else { return failure }
       // What the plan does not know, such as REINDEX of a partitioned table. Nothing of it was done yet.
@@ -155,7 +155,7 @@ package struct MigrationApplier {
       return ScriptFailure(
         name: name, message: "the script left a transaction open; it was rolled back", isAtomic: false)
     }
-    if let row { try table.session.query(String(table.countStep(row).dropFirst())) }
+    if let row { try table.count(row) }
     return nil
   }
 

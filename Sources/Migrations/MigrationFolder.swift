@@ -82,8 +82,20 @@ package struct MigrationFolder: Sendable {
       .map { Self.provider(in: String(decoding: $0, as: UTF8.self)) }
   }
 
+  /// In bytes.
+  private static let largestScript = 64 << 20
+
   /// Nil: there is no such file.
+  ///
+  /// - Throws: `cannot_read`; `migration_too_large`.
   private static func text(_ path: String) throws(Failure) -> Data? {
+    var status = stat()
+    // Git makes a gigabyte of zeros small: whoever can propose a migration could fill the memory of everybody's status.
+    guard stat(path, &status) != 0 || status.st_size <= largestScript else {
+      throw Failure(
+        "migration_too_large", exit: .failed, what: path, why: "it has more than \(largestScript >> 20) MiB",
+        nextStep: "load data by other means (COPY, psql), and keep migrations small")
+    }
     if let data = FileManager.default.contents(atPath: path) { return data }
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file < 0 else {

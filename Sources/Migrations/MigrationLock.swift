@@ -63,7 +63,7 @@ package struct AdvisoryLock: Sendable {
   private func holders(_ session: Session, isWaiting: Bool = false) -> LockHolders {
     LockHolders(
       where: """
-        \(condition)\(isWaiting ? "" : " AND l.granted")
+        l.locktype = 'advisory' AND \(condition)\(isWaiting ? "" : " AND l.granted")
         AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
         """, of: session.target.database)
   }

@@ -26,15 +26,23 @@ package struct Connector: Sendable {
     let session = try patient(target, purpose, .ours)
     do throws(Failure) { try session.leaveDefaults() } catch {
       // A limit that is too short even for lifting it. (Not at once for all: a pooler refuses such options.)
-      guard error.server?.sqlState == "57014" else { throw error }
+      guard Self.limits.contains(error.server?.sqlState ?? "") else { throw error }
+      let limits =
+        ["statement_timeout", "idle_session_timeout"]
+        + (session.serverVersion >= 170_000 ? ["transaction_timeout"] : [])
+      let given = target.parameters["options"].map { [$0] } ?? []
       var unlimited = target
-      unlimited.parameters["options"] = "-c statement_timeout=0"
+      unlimited.parameters["options"] = (given + limits.map { "-c \($0)=0" }).joined(separator: " ")
       let session = try patient(unlimited, purpose, .ours)
       try session.leaveDefaults()
       return session
     }
     return session
   }
+
+  /// The SQLSTATEs of a statement, a session and a transaction that took too long: query_canceled, idle_session_timeout,
+  /// transaction_timeout.
+  private static let limits: Set = ["57014", "57P05", "25P04"]
 
   /// Connects for SQL of the user's own.
   ///

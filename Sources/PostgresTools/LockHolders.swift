@@ -1,7 +1,7 @@
 import BackupModel
 import Diagnostics
 
-/// Who has an advisory lock that Holdfast wants. Any role that may connect can take one, whatever it may do besides.
+/// Who has a lock that Holdfast wants. Any role that may connect can take some, whatever it may do besides.
 package struct LockHolders: Sendable {
   /// One session.
   package struct Holder: Sendable, Equatable {
@@ -37,7 +37,7 @@ package struct LockHolders: Sendable {
           AND CASE WHEN d.oid IS NULL THEN NOT r.rolcreatedb ELSE NOT pg_catalog.pg_has_role(r.oid, d.datdba, 'USAGE') END
       FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
         LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid LEFT JOIN pg_catalog.pg_database d ON d.datname = $1
-      WHERE l.locktype = 'advisory' AND l.pid <> pg_catalog.pg_backend_pid() AND \(condition) ORDER BY 1
+      WHERE l.pid <> pg_catalog.pg_backend_pid() AND \(condition) ORDER BY 1
       """, [database] + parameters
     ).map { (values) throws(Failure) in
       let row = try Row(values)

@@ -50,8 +50,20 @@ package final class OwnersRights: @unchecked Sendable {
     // What it has set, locked or left in its own transaction goes with that.
     if case .success = session.attempt("ROLLBACK TO SAVEPOINT holdfast_fence") {
       lock.withLock { idle[owner, default: []].append(session) }
+    } else {
+      end(session)
     }
     return outcome
+  }
+
+  /// A function that catches the cancellation goes on when its client is gone, with locks that it has taken in our name: its process is ended
+  /// by another session, whatever becomes of this run.
+  private func end(_ session: Session) {
+    let other = Connector(cancellation: Cancellation(), log: session.log)
+    do throws(Failure) {
+      try other.connect(target, purpose: purpose)
+        .query("SELECT pg_catalog.pg_terminate_backend($1::int)", ["\(session.process)"], .atMost(.seconds(5)))
+    } catch { session.log.info("process \(session.process) of the server may still run: \(error.why)") }
   }
 
   /// Milliseconds beyond the server's limit until the connection is given up.

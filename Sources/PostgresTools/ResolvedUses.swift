@@ -7,12 +7,23 @@ import Diagnostics
 /// up once more when the dump is restored, under another search path, and may find another one: for `citext` the comparison of `text`. Likewise a name in a function's body may be a parameter before, and a column after.
 /// The dumped text of the restored database is the same as before, or seems another wording of it; its catalog is not.
 package struct ResolvedUses: Sendable, Equatable {
-  /// `definition uses function or operator N times`, both as `pg_identify_object` has them; each once, in no order.
-  package var lines: [String]
+  /// `definition uses function or operator N times`, both as `pg_identify_object` has them; each once, in no order. Of a long one the
+  /// beginning and a hash, which is good within this process.
+  package private(set) var lines: Set<String> = []
 
   /// - Parameter session: of the database. What it sees of temporary objects is left out.
   package init(_ session: Session) throws(Failure) {
-    lines = try session.query(Self.sql(session.serverVersion)).compactMap { $0.first ?? nil }
+    var lines: Set<String> = []
+    try Self.each(session) { line in
+      let isLong = line.utf8.count > 1000
+      lines.insert(isLong ? "\(line.prefix(400))… #\(String(UInt(bitPattern: line.hashValue), radix: 36))" : line)
+    }
+    self.lines = lines
+  }
+
+  /// Names and arguments are as long, and as many, as their owners like: the lines are told one by one, and not kept.
+  package static func each(_ session: Session, _ body: (String) -> Void) throws(Failure) {
+    try session.each(sql(session.serverVersion)) { if let line = $0.first ?? nil { body(line) } }
   }
 
   /// Read from the trees of the expressions: the catalog of dependencies has each object once, however often it is used. Objects of

@@ -80,7 +80,7 @@ package struct ServerReader {
     guard try !row.flag(12) else {
       throw Failure(
         "properties_too_large", exit: .failed, what: "database \(name ?? session.target.database)",
-        why: "its comment and settings have more than 1 MiB",
+        why: "its comment and its settings have more than 1 MiB",
         nextStep: "shorten them: COMMENT ON DATABASE, ALTER DATABASE … RESET")
     }
     return DatabaseProperties(
@@ -96,8 +96,30 @@ package struct ServerReader {
   private static let isTooLarge = """
     (coalesce(pg_catalog.octet_length(pg_catalog.shobj_description(d.oid, 'pg_database')), 0)
       + coalesce((SELECT pg_catalog.sum(pg_catalog.octet_length(c)) FROM pg_catalog.pg_db_role_setting s,
-        pg_catalog.unnest(s.setconfig) c WHERE s.setdatabase = d.oid), 0) > 1048576)
+        pg_catalog.unnest(s.setconfig) c WHERE s.setdatabase = d.oid AND s.setrole = 0), 0) > 1048576)
     """
+
+  /// Any role may set what it likes for itself in any database: of one with more than 16 KiB, and of those beyond a MiB together, nothing is
+  /// kept. SQL of a row of `pg_db_role_setting`, called `s`.
+  private static let isKept = """
+    (s.setrole = 0 OR s.setrole IN (
+      SELECT setrole FROM (
+        SELECT o.setrole, pg_catalog.octet_length(o.setconfig::text) AS bytes,
+          pg_catalog.sum(pg_catalog.octet_length(o.setconfig::text)) OVER (ORDER BY pg_catalog.octet_length(o.setconfig::text), o.setrole) AS total
+        FROM pg_catalog.pg_db_role_setting o WHERE o.setdatabase = s.setdatabase AND o.setrole <> 0) sized
+      WHERE bytes <= 16384 AND total <= 1048576))
+    """
+
+  /// Roles whose settings in a database are too large to be kept.
+  package func rolesWithLargeSettings() throws(Failure) -> [String] {
+    try session.query(
+      """
+      SELECT pg_catalog.pg_get_userbyid(s.setrole) FROM pg_catalog.pg_db_role_setting s
+      JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+      WHERE d.datname = pg_catalog.current_database() AND NOT \(Self.isKept) ORDER BY 1 LIMIT 100
+      """
+    ).compactMap { $0.first ?? nil }
+  }
 
   /// Privileges that were changed and changed back are as good as none.
   private static let hasDefaultPrivileges = """
@@ -130,7 +152,7 @@ package struct ServerReader {
         pg_catalog.split_part(c.entry, '=', 1), pg_catalog.substr(c.entry, pg_catalog.strpos(c.entry, '=') + 1)
       FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase,
         pg_catalog.unnest(s.setconfig) WITH ORDINALITY c (entry, place)
-      WHERE d.datname = coalesce($1, pg_catalog.current_database()) ORDER BY 1 NULLS FIRST, c.place
+      WHERE d.datname = coalesce($1, pg_catalog.current_database()) AND \(Self.isKept) ORDER BY 1 NULLS FIRST, c.place
       """, [name]
     ).map { (values) throws(Failure) in
       let row = try Row(values)

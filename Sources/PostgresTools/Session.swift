@@ -48,6 +48,9 @@ package final class Session: @unchecked Sendable {
   /// The session's process on the server; what a lock's holder is known by.
   package var process: Int { announcedProcess }
 
+  /// Of the connector that it was made by.
+  package var log: Log { notices.takeUnretainedValue().log }
+
   /// A transaction is open, or was aborted and not ended.
   package var isInTransaction: Bool {
     let status = PQtransactionStatus(connection)
@@ -87,11 +90,12 @@ package final class Session: @unchecked Sendable {
       """
       SELECT pg_catalog.set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '1s'
         WHEN 'default_transaction_read_only' THEN 'off' WHEN 'quote_all_identifiers' THEN 'off' WHEN 'jit' THEN 'off'
+        WHEN 'standard_conforming_strings' THEN 'on'
         ELSE '0' END, false)
       FROM pg_catalog.pg_settings
       WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout',
         'idle_in_transaction_session_timeout', 'default_transaction_read_only', 'client_connection_check_interval',
-        'quote_all_identifiers', 'jit')
+        'quote_all_identifiers', 'jit', 'standard_conforming_strings')
       """)
   }
 
@@ -208,6 +212,31 @@ package final class Session: @unchecked Sendable {
       defer { (deadline, lateness) = (nil, nil) }
       return body()
     }
+  }
+
+  /// Runs a query whose answer is not kept, however large it is.
+  ///
+  /// - Parameter body: takes each row as it comes.
+  /// - Throws: as `query`.
+  func each(_ sql: String, _ body: ([String?]) -> Void) throws(Failure) {
+    let outcome: Result<Void, ServerError> = lock.withLock {
+      lateness = nil
+      defer { lateness = nil }
+      guard send(sql, []) else { return .failure(lost()) }
+      PQsetSingleRowMode(connection)
+      var outcome: Result<Void, ServerError> = .success(())
+      while waitForResult() {
+        guard let result = PQgetResult(connection) else { return outcome }
+        defer { PQclear(result) }
+        if PQresultStatus(result) == PGRES_SINGLE_TUPLE {
+          rows(of: result).forEach(body)
+        } else if case .failure(let error) = read(result) {
+          outcome = .failure(error)
+        }
+      }
+      return .failure(lost())
+    }
+    if case .failure(let error) = outcome { throw error.failure }
   }
 
   private func outcome(_ send: () -> Bool) -> Result<[[String?]], ServerError> {

@@ -46,15 +46,23 @@ package enum CodeOfOwners {
     return table(statement)
   }
 
-  /// - Returns: the table and its owner.
+  /// - Returns: the table, or the materialized view, and its owner.
   package static func tableOwner(_ statement: [UInt8]) -> (table: [UInt8], owner: String)? {
-    guard statement.starts(with: "ALTER TABLE ".utf8), let name = table(statement), let owner = ownerNamed(statement)
-    else { return nil }
-    return (name, owner)
+    for kind in ["ALTER TABLE ", "ALTER MATERIALIZED VIEW "] where statement.starts(with: kind.utf8) {
+      guard let name = table(statement, kind), let owner = ownerNamed(statement) else { return nil }
+      return (name, owner)
+    }
+    return nil
   }
 
-  private static func table(_ statement: [UInt8]) -> [UInt8]? {
-    var rest = statement.dropFirst("ALTER TABLE ".utf8.count)
+  /// The materialized view that a statement fills, as it is spelled.
+  package static func refreshedView(_ statement: [UInt8]) -> [UInt8]? {
+    let kind = "REFRESH MATERIALIZED VIEW "
+    return statement.starts(with: kind.utf8) ? table(statement, kind) : nil
+  }
+
+  private static func table(_ statement: [UInt8], _ kind: String = "ALTER TABLE ") -> [UInt8]? {
+    var rest = statement.dropFirst(kind.utf8.count)
     if rest.starts(with: "ONLY ".utf8) { rest = rest.dropFirst("ONLY ".utf8.count) }
     return qualified(rest)
   }

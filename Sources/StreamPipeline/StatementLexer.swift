@@ -39,12 +39,22 @@ struct StatementLexer {
   private var lastWasQuoteEnd = false
   private var parentheses = 0
   private var words = WordTracker()
+  /// What stood outside of quotes, and the quotes that opened; nil: nobody wants it.
+  private var outside: [UInt8]?
   /// Bytes taken so far.
   private(set) var consumed = 0
   /// Where the statement that is being read began.
   private(set) var statementStart = 0
 
   init(hashingLongComments: Bool = false) { hashesLongComments = hashingLongComments }
+
+  /// The bytes of one statement that stand outside of quotes, with the quotes that open.
+  static func outsideOfQuotes(_ statement: [UInt8]) -> [UInt8] {
+    var lexer = StatementLexer()
+    lexer.outside = []
+    for byte in statement { _ = lexer.step(byte) }
+    return lexer.outside ?? []
+  }
 
   /// Nothing of a statement or comment has been begun.
   var isBetweenStatements: Bool {
@@ -141,6 +151,7 @@ struct StatementLexer {
   private mutating func append(_ byte: UInt8) {
     if text.isEmpty { statementStart = consumed - 1 }
     lastWasQuoteEnd = false
+    outside?.append(byte)
     words.take(byte, parentheses: parentheses)
     text.append(byte)
   }

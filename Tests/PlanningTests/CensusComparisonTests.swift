@@ -81,4 +81,10 @@ import Testing
     #expect(entries.beyond([]) == entries)
     #expect(!CensusKind.acceptable.contains(CensusKind.rowTypeOrder.rawValue))
   }
+
+  /// The numbers are a manifest's, and may be anybody's.
+  @Test(arguments: [.max, .max - 1, 1 << 63] as [UInt64]) func `numbers that are too large have a sum`(more: UInt64) {
+    let entries = (0..<5).map { CensusEntry(kind: .table, name: "t\($0)", why: "x", more: more) }
+    #expect(entries.summaries == ["table t0, t1, t2 and \(UInt64.max) more"])
+  }
 }

@@ -140,10 +140,15 @@ struct CaptureDatabase {
   ) throws(Failure) -> CapturedDump {
     let reader = ServerReader(source.session)
     let properties = try reader.properties()
+    for role in try reader.rolesWithLargeSettings() {
+      surroundings.log.warning(
+        "the settings of role \(role) in this database are not kept: they are larger than any that a server needs; "
+          + "ALTER ROLE \(quoteIdentifier(role)) IN DATABASE \(quoteIdentifier(source.target.database)) RESET ALL")
+    }
     let history = try source.history()
     // A standby counts what is written to itself: nothing.
     let activity = source.facts.standby ? nil : try reader.activity()
-    let uses = try ResolvedUses(source.session).digest
+    let uses = try ResolvedUses.digest(source.session)
     let patterns = policy.backup.excludeTableData
     let excluded = patterns.isEmpty ? nil : try ExcludedRows(source.session, patterns: patterns)
     if let failure = try excluded?.unfillableViews().joined { throw failure }
@@ -210,7 +215,10 @@ struct CaptureDatabase {
   /// Whether pg_dumpall's first and last words are there. Behind them come only comment lines and a meta-command.
   private static func isWhole(globals: String) -> Bool {
     guard globals.hasPrefix("--\n-- PostgreSQL database cluster dump\n") else { return false }
-    let lines = globals.split(separator: "\n").reversed().drop { $0 == "--" || $0.hasPrefix("\\unrestrict ") }
+    // Its end alone: a setting in it may have millions of lines.
+    let lines = globals.suffix(500).split(separator: "\n").reversed().drop {
+      $0 == "--" || $0.hasPrefix("\\unrestrict ")
+    }
     return lines.first == "-- PostgreSQL database cluster dump complete"
   }
 }

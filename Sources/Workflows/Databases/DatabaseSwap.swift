@@ -58,7 +58,7 @@ struct DatabaseSwap {
   private func holders(of name: String) -> LockHolders {
     LockHolders(
       where: """
-        l.classid = \(Self.lockClass) AND l.objsubid = 2 AND l.objid::bigint = pg_catalog.hashtext($1)::bigint & 4294967295
+        l.locktype = 'advisory' AND l.classid = \(Self.lockClass) AND l.objsubid = 2 AND l.objid::bigint = pg_catalog.hashtext($1)::bigint & 4294967295
         """, of: name)
   }
 
@@ -161,7 +161,8 @@ struct DatabaseSwap {
   ///
   /// - Throws: `database_locked`.
   func alter(_ statement: String, of name: String) throws(Failure) {
-    guard case .failure(let error) = session.attempt(statement) else { return }
+    let outcome = DatabaseLocks.attempt(on: [name], session) { session.attempt(statement) }
+    guard case .failure(let error) = outcome else { return }
     throw error.sqlState == "55P03" ? databaseLocked(name) : error.failure
   }
 
@@ -173,18 +174,19 @@ struct DatabaseSwap {
       """
       SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), 'unnamed')
       FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid)
-      WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid() AND l.mode <> 'AccessShareLock'
-        AND (l.relation = 'pg_catalog.pg_database'::pg_catalog.regclass
-          OR l.locktype = 'object' AND l.classid = 'pg_catalog.pg_database'::pg_catalog.regclass)
+      WHERE l.granted AND l.pid <> pg_catalog.pg_backend_pid()
+        AND (l.relation = 'pg_catalog.pg_database'::pg_catalog.regclass AND l.mode <> 'AccessShareLock'
+          OR l.locktype = 'object' AND l.classid = 'pg_catalog.pg_database'::pg_catalog.regclass
+            AND l.objid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = $1))
       ORDER BY 1
-      """)
+      """, [name])
     var named: [String] = []
     if case .success(let rows) = holders {
       named = rows.map { "pid \($0.first.flatMap { $0 } ?? "?") (\($0.last.flatMap { $0 } ?? "unnamed"))" }
     }
     return Failure(
       Self.lockedCode, exit: .failed, what: "swap of \(name)",
-      why: "another session is changing the database, in a transaction that is still open"
+      why: "another session has changed something of the database, in a transaction that is still open"
         + (named.isEmpty ? "" : ": \(named.joined(separator: ", "))"),
       nextStep: "end that transaction (pg_terminate_backend ends its session)")
   }

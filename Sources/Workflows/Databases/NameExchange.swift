@@ -36,7 +36,9 @@ extension DatabaseSwap {
           try endSessions(on: name)
         }
         step("exchange the names")
-        guard let error = unseen(exchange) else { return step("exchanged the names") }
+        guard let error = unseen(exchange, liveExists ? [replacement, live] : [replacement]) else {
+          return step("exchanged the names")
+        }
         // A client that was past the fence when it closed shows only when it is in.
         guard error.sqlState == "55006", attempt < Self.attempts else { throw refusal(error, of: live) }
         try cancellation.check()
@@ -131,7 +133,7 @@ extension DatabaseSwap {
   /// moments (all connections of the server wait behind us), there remains an instant.
   ///
   /// - Returns: nil when it is done; otherwise nothing was changed.
-  private func unseen(_ exchange: String) -> ServerError? {
+  private func unseen(_ exchange: String, _ names: [String]) -> ServerError? {
     for _ in 0..<10 {
       let outcome = session.attempt(
         """
@@ -145,12 +147,14 @@ extension DatabaseSwap {
         guard error.sqlState == "42501" else { return error }
         break
       }
-      usleep(100_000)
+      if !DatabaseLocks.endStrangers(on: names, session) { usleep(100_000) }
     }
-    guard
-      case .failure(let error) = session.attempt("BEGIN; \(Session.durableCommits(local: true)); \(exchange) COMMIT")
-    else { return nil }
-    _ = session.attempt("ROLLBACK")
+    let outcome = DatabaseLocks.attempt(on: names, session) {
+      let outcome = session.attempt("BEGIN; \(Session.durableCommits(local: true)); \(exchange) COMMIT")
+      if case .failure = outcome { _ = session.attempt("ROLLBACK") }
+      return outcome
+    }
+    guard case .failure(let error) = outcome else { return nil }
     return error
   }
 

@@ -114,7 +114,7 @@ struct NewDatabase {
     guard try !Row(lock.first).flag(0) else { return }
     let holders = LockHolders(
       where:
-        "l.classid = \(Self.lockClass) AND l.objsubid = 2 AND l.objid::bigint = pg_catalog.hashtext($2)::bigint & 4294967295",
+        "l.locktype = 'advisory' AND l.classid = \(Self.lockClass) AND l.objsubid = 2 AND l.objid::bigint = pg_catalog.hashtext($2)::bigint & 4294967295",
       [temporaryName], of: finalName)
     throw try holders.all(session).failure("database \(temporaryName)", lock: "the lock of that name")
   }
@@ -156,10 +156,16 @@ struct NewDatabase {
     for _ in 0..<Self.attempts {
       step("publish the database")
       do throws(Failure) { try swap.shut(temporaryName) } catch {
-        guard error.code == "fence_failed" else { throw error }
+        guard ["fence_failed", "database_locked"].contains(error.code) else { throw error }
         throw try keptUnderItsName(because: error)
       }
-      if try giveName() { return }
+      do throws(Failure) { if try giveName() { return } } catch {
+        guard error.server?.sqlState == "55P03" else { throw error }
+        // Who has it locked is ended; one that may not be keeps it from its name, and no more.
+        guard DatabaseLocks.endStrangers(on: [temporaryName], session) else {
+          throw try keptUnderItsName(because: swap.databaseLocked(temporaryName))
+        }
+      }
     }
     throw try keptUnderItsName(because: Failure.internalError("somebody connects to it again and again"))
   }
@@ -170,7 +176,10 @@ struct NewDatabase {
   /// - Returns: false when somebody was past the fence as it closed.
   private func giveName() throws(Failure) -> Bool {
     try session.query("BEGIN")
-    try giveProperties()
+    do throws(Failure) { try giveProperties() } catch {
+      _ = session.attempt("ROLLBACK")
+      throw error
+    }
     let rename = "ALTER DATABASE \(quoteIdentifier(temporaryName)) RENAME TO \(quoteIdentifier(finalName))"
     do { _ = try session.attempt(rename).get() } catch {
       try session.query("ROLLBACK")
@@ -188,9 +197,14 @@ struct NewDatabase {
   /// What was restored, and proven, is not thrown away for its name.
   private func keptUnderItsName(because cause: Failure) throws(Failure) -> Failure {
     try session.query("BEGIN")
-    try giveProperties()
-    try session.query("ALTER DATABASE \(quoteIdentifier(temporaryName)) ALLOW_CONNECTIONS true")
-    try session.query("COMMIT")
+    do throws(Failure) {
+      try giveProperties()
+      try session.query("ALTER DATABASE \(quoteIdentifier(temporaryName)) ALLOW_CONNECTIONS true")
+      try session.query("COMMIT")
+    } catch {
+      _ = session.attempt("ROLLBACK")
+      throw error
+    }
     return Failure(
       Self.notRenamed, exit: .failed, what: "restore into \(finalName)",
       why: "the database is restored whole, as \(temporaryName), but cannot be renamed: \(cause.why)",
@@ -241,7 +255,8 @@ struct NewDatabase {
     let database = quoteIdentifier(name)
     step("drop the database")
     let drop = "DROP DATABASE IF EXISTS \(database) WITH (FORCE)"
-    guard case .failure(let error) = session.attempt(drop, [], .unlimited) else { return true }
+    let outcome = DatabaseLocks.attempt(on: [name], session) { session.attempt(drop, [], .unlimited) }
+    guard case .failure(let error) = outcome else { return true }
     // FORCE asks for the right to end each session, autovacuum's workers too; without it the server ends those by itself.
     if error.sqlState == "42501", case .success = session.attempt("DROP DATABASE IF EXISTS \(database)", [], .unlimited)
     {

@@ -17,11 +17,13 @@ enum FencedDefinitions {
     let superusers = Set(
       try session.query("SELECT rolname FROM pg_catalog.pg_roles WHERE rolsuper").compactMap { $0.first ?? nil })
     var unowned: [[UInt8]] = []
+    var filled: [[UInt8]] = []
     var (checked, owners): ([([UInt8], [UInt8])], [[UInt8]: String]) = ([], [:])
     for statement in statements {
       guard DumpVocabulary.has(statement) else { throw notFenced(statement) }
       if let domain = CodeOfOwners.checkedDomain(statement) { checked.append((domain, statement)) }
       if let table = CodeOfOwners.lateCheck(statement) { checked.append((table, statement)) }
+      if let view = CodeOfOwners.refreshedView(statement) { filled.append(view) }
       if let (table, owner) = CodeOfOwners.tableOwner(statement) { owners[table] = owner }
       if let (domain, owner) = CodeOfOwners.domainOwner(statement) { owners[domain] = owner }
       if CodeOfOwners.makes(statement) {
@@ -34,7 +36,8 @@ enum FencedDefinitions {
     for (domain, statement) in checked where !(owners[domain].map(superusers.contains) ?? false) {
       throw notFenced(statement)
     }
-    // pg_dump writes the owner behind each.
+    // pg_dump writes the owner behind each; a view without one is filled with our rights.
+    for view in filled where owners[view] == nil { throw notFenced(Array("REFRESH MATERIALIZED VIEW ".utf8) + view) }
     if let first = unowned.first { throw notFenced(first) }
   }
 

@@ -54,7 +54,7 @@ struct SchemaProof {
   /// - Throws: `restored_differs`.
   func compareUses(_ compared: RestoreWork.Compared) throws(Failure) -> RestoreWork.Compared {
     guard tables == nil, result.shortfalls.isEmpty, let expected = backup.manifest.resolvedUses else { return compared }
-    let found = try ResolvedUses(try surroundings.connector.connect(target, purpose: "restore")).digest
+    let found = try ResolvedUses.digest(try surroundings.connector.connect(target, purpose: "restore"))
     guard found != expected else { return compared }
     let line =
       "its definitions use other functions or operators than the backup's: "
@@ -158,9 +158,9 @@ extension SchemaStatement {
 }
 
 extension ResolvedUses {
-  var digest: CountedDigest {
+  static func digest(_ session: Session) throws(Failure) -> CountedDigest {
     var sum = MultisetHash()
-    for line in lines { Array(line.utf8).withUnsafeBytes { sum.insert($0) } }
+    try each(session) { line in Array(line.utf8).withUnsafeBytes { sum.insert($0) } }
     return CountedDigest(sum)
   }
 

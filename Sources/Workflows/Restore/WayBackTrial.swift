@@ -146,8 +146,8 @@ struct WayBackTrial {
   }
 
   private func refuse(uses live: [ResolvedUses], _ made: ResolvedUses) throws(Failure) {
-    let lost = live.reduce(Set(live.first?.lines ?? [])) { $0.intersection($1.lines) }.subtracting(made.lines)
-    let new = live.reduce(Set(made.lines)) { $0.subtracting($1.lines) }
+    let lost = live.reduce(live.first?.lines ?? []) { $0.intersection($1.lines) }.subtracting(made.lines)
+    let new = live.reduce(made.lines) { $0.subtracting($1.lines) }
     guard let first = lost.union(new).sorted().first else { return }
     throw Failure(
       "no_way_back", exit: .configuration, what: "way back of \(target.database)",
