@@ -29,7 +29,7 @@ extension HistoryTable {
     do throws(Failure) {
       if isThere {
         if !isPatient { try session.query("SET LOCAL lock_timeout = '10s'") }
-        if try isSuperuser() { try session.query(Self.keepNames) }
+        if try mayKeepNames() { try session.query(Self.keepNames) }
         if case .failure(let error) = session.attempt("LOCK TABLE ONLY \(name) IN \(mode) MODE") {
           throw error.sqlState == "55P03" ? locked : error.failure
         }
@@ -44,8 +44,12 @@ extension HistoryTable {
     }
   }
 
-  private func isSuperuser() throws(Failure) -> Bool {
-    let role = try session.query("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")
+  /// A standby takes no such lock, and nothing is written there.
+  private func mayKeepNames() throws(Failure) -> Bool {
+    let role = try session.query(
+      """
+      SELECT rolsuper AND NOT pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_roles WHERE rolname = current_user
+      """)
     return try Row(role.first).flag(0)
   }
 
@@ -57,7 +61,7 @@ extension HistoryTable {
   /// ran: the error's text says what. A script may have changed the session's search path.
   func guarded() throws(Failure) -> String {
     let lines = [
-      "SET LOCAL search_path = ''", "SET LOCAL lock_timeout = 0", try isSuperuser() ? Self.keepNames : nil,
+      "SET LOCAL search_path = ''", "SET LOCAL lock_timeout = 0", try mayKeepNames() ? Self.keepNames : nil,
       "LOCK TABLE ONLY \(name) IN ROW EXCLUSIVE MODE",
       """
       SELECT (found.what || ' belongs to ' || found.owner || ', and would run with the rights of ' || found.role)::pg_catalog.int4

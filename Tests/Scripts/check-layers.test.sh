@@ -99,6 +99,18 @@ printf 'import Planning\n' >"$work/copy/Sources/Diagnostics/Planted.swift"
 check 'sees a bad line in a copy of the checkout' 1 \
   '^Sources/Diagnostics/Planted.swift:1: Diagnostics imports Planning, which Package.swift does not give to it$' \
   "$top/scripts/check-layers" "$work/copy"
+rm "$work/copy/Sources/Diagnostics/Planted.swift"
+printf 'let planted = TakeBackup.self\n' >"$work/copy/Sources/Workflows/Archives/Planted.swift"
+check 'sees a room that uses one above it' 1 \
+  "^Sources/Workflows/Archives/Planted.swift:1: Archives uses TakeBackup, which is Backup's, above it$" \
+  "$top/scripts/check-layers" "$work/copy"
+mv "$work/copy/Sources/Workflows/Archives/Planted.swift" "$work/copy/Sources/Workflows/"
+check 'sees a file in no room' 1 '^Sources/Workflows/Planted.swift:1: lies in no folder$' \
+  "$top/scripts/check-layers" "$work/copy"
+mkdir "$work/copy/Sources/Workflows/Cellar"
+mv "$work/copy/Sources/Workflows/Planted.swift" "$work/copy/Sources/Workflows/Cellar/"
+check 'sees a room without a place' 1 '^Sources/Workflows/Cellar/Planted.swift:1: the folder Cellar has no place in the order$' \
+  "$top/scripts/check-layers" "$work/copy"
 
 check 'it left nothing in the temporary folder' 1 '^$' compgen -G "${TMPDIR:-/tmp}/holdfast-layers.*"
 report

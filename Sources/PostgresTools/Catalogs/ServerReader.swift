@@ -290,3 +290,8 @@ extension Failure {
       nextStep: "make sure that database.url leads to a PostgreSQL server, and report this if it does")
   }
 }
+
+extension ServerFacts {
+  /// Settings of a child's sessions that keep event triggers on logins from waking for them. Only a superuser may set them.
+  package var loginSettings: [String: String] { superuser && major >= 17 ? ["event_triggers": "off"] : [:] }
+}

@@ -59,7 +59,7 @@ package struct ChildRunner: Sendable {
     // The stop first: a stream that it ended early looks like a clean one.
     try cancellation.check()
     let exit = try outcome.get()
-    try silence?.check(exit)
+    try silence?.check(succeeded: exit.succeeded)
     return exit
   }
 
@@ -140,7 +140,7 @@ package struct ChildRunner: Sendable {
     timer?.cancel()
     pause?.cancel()
     try cancellation.check()
-    try silence?.check(exit)
+    try silence?.check(succeeded: exit.succeeded)
     return exit
   }
 

@@ -29,8 +29,3 @@ final class QuietLogins: @unchecked Sendable {
     _ = lock.withLock { known.insert(key(settings)) }
   }
 }
-
-extension ServerFacts {
-  /// Settings of a child's sessions that keep event triggers on logins from waking for them. Only a superuser may set them.
-  package var loginSettings: [String: String] { superuser && major >= 17 ? ["event_triggers": "off"] : [:] }
-}

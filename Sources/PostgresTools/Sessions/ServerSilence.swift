@@ -49,10 +49,10 @@ package final class ServerSilence: @unchecked Sendable {
     }
   }
 
-  /// - Parameter exit: of the program that was ended for it.
+  /// - Parameter succeeded: the program, for all that it was told to end.
   /// - Throws: `server_timeout`.
-  func check(_ exit: ChildExit) throws(Failure) {
-    guard !exit.succeeded, lock.withLock({ wasTooLong }) else { return }
+  func check(succeeded: Bool) throws(Failure) {
+    guard !succeeded, lock.withLock({ wasTooLong }) else { return }
     throw Failure(
       "server_timeout", exit: .unavailable, what: what,
       why: "the server has sent nothing for \(Self.words(limit))",
