@@ -31,8 +31,3 @@ struct QuietReporter: Reporter {
   func note(_ text: String) { if let text = warning(in: text) { warnings.add(text) } }
   func output(_ bytes: UnsafeRawBufferPointer) {}
 }
-
-/// The text of a note that warns.
-func warning(in note: String) -> String? {
-  note.hasPrefix("warning: ") ? String(note.dropFirst("warning: ".count)) : nil
-}
