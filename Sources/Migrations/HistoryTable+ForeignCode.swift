@@ -10,29 +10,33 @@ extension HistoryTable {
   /// - Throws: `foreign_code`, `history_locked`; what `body` throws, after which nothing was written.
   func writing(isPatient: Bool = true, _ body: () throws(Failure) -> Void) throws(Failure) {
     try session.waiting { () throws(Failure) in
-      try locked(isPatient, "ROW EXCLUSIVE") { () throws(Failure) in try body() }
+      try withLock("ROW EXCLUSIVE", isPatient: isPatient) { () throws(Failure) in try body() }
     }
   }
 
   /// Runs what reads the table by a query, likewise: a planner calls what is behind indexes, too.
   ///
   /// - Throws: `foreign_code`, `history_locked`; what `body` throws.
-  func reading<Result>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-    try locked(false, "ACCESS SHARE", body)
+  func reading<Result>(isPatient: Bool = false, _ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    guard isPatient else { return try withLock("ACCESS SHARE", isPatient: false, body) }
+    return try session.waiting { () throws(Failure) in try withLock("ACCESS SHARE", isPatient: true, body) }
   }
 
-  private func locked<Result>(
-    _ isPatient: Bool, _ mode: String, _ body: () throws(Failure) -> Result
+  private func withLock<Result>(
+    _ mode: String, isPatient: Bool, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let isOwn = !session.isInTransaction
     if isOwn { try session.query("BEGIN") }
     do throws(Failure) {
       if isThere {
+        let usual = try session.query("SHOW lock_timeout").first?.first ?? nil
         if !isPatient { try session.query("SET LOCAL lock_timeout = '10s'") }
         if try mayKeepNames() { try session.query(Self.keepNames) }
         if case .failure(let error) = session.attempt("LOCK TABLE ONLY \(name) IN \(mode) MODE") {
           throw error.sqlState == "55P03" ? locked : error.failure
         }
+        // The transaction may be the caller's.
+        if !isPatient { try session.query("SET LOCAL lock_timeout = \(quoteLiteral(usual ?? "0"))") }
       }
       try refuseForeignCode()
       let result = try body()
@@ -61,7 +65,8 @@ extension HistoryTable {
   /// ran: the error's text says what. A script may have changed the session's search path.
   func guarded() throws(Failure) -> String {
     let lines = [
-      "SET LOCAL search_path = ''", "SET LOCAL lock_timeout = 0", try mayKeepNames() ? Self.keepNames : nil,
+      "SET LOCAL search_path = ''", session.hasLeftRole ? "SET LOCAL ROLE NONE" : nil,
+      try mayKeepNames() ? Self.keepNames : nil,
       "LOCK TABLE ONLY \(name) IN ROW EXCLUSIVE MODE",
       """
       SELECT (found.what || ' belongs to ' || found.owner || ', and would run with the rights of ' || found.role)::pg_catalog.int4

@@ -58,10 +58,10 @@ package final class HistoryTable {
   package var isThere: Bool { exists }
 
   /// The transactions that wrote some rows last, as xmin has them: a migration that ran as one transaction counted itself in the same.
-  package func writers(of ids: [String]) throws(Failure) -> [String] {
+  package func writers(of ids: [String], isPatient: Bool = false) throws(Failure) -> [String] {
     guard exists, !ids.isEmpty else { return [] }
     let list = ids.map(quoteLiteral).joined(separator: ", ")
-    return try reading { () throws(Failure) in
+    return try reading(isPatient: isPatient) { () throws(Failure) in
       try session.query("SELECT DISTINCT xmin FROM ONLY \(name) WHERE id IN (\(list))").compactMap { $0.first ?? nil }
     }
   }

@@ -66,7 +66,7 @@ package struct MigrationApplier {
     let invalid = try invalidIndexes()
     guard var failure else {
       // The row's last writer is the script itself, until it is finished.
-      let writer = try table.writers(of: [row]).first
+      let writer = try table.writers(of: [row], isPatient: true).first
       try table.finish(row)
       return .applied(invalidIndexes: invalid, transaction: writer)
     }

@@ -82,8 +82,8 @@ package struct MigrationFolder: Sendable {
       .map { Self.provider(in: String(decoding: $0, as: UTF8.self)) }
   }
 
-  /// In bytes.
-  private static let largestScript = 64 << 20
+  /// In bytes. What Prisma runs on has no longer text.
+  private static let largestScript = 512 << 20
 
   /// Nil: there is no such file.
   ///

@@ -7,7 +7,7 @@ package struct PolicyReader: Sendable {
   private let parseURL: URLParser
   private let places: EnvironmentPlaces
 
-  /// What is wrong with a connection, in words that show nothing of it; nil when it can be used.
+  /// Reads a connection URL; what it throws shows nothing of it.
   package typealias URLParser = @Sendable (Secret) throws(Failure) -> ConnectionTarget
 
   /// - Parameters:

@@ -19,6 +19,8 @@ import Testing
     "CREATE TABLE q (a) as SELECT f()", "CREATE MATERIALIZED VIEW v AS SELECT f()",
     "CREATE MATERIALIZED VIEW v AS SELECT 'WITH NO DATA'", "CREATE SCHEMA s CREATE TABLE t (a int)",
     "ALTER TABLE t ADD COLUMN x oid DEFAULT lo_export(1, '/x')", "ALTER TABLE t ADD x oid DEFAULT f()",
+    "ALTER TABLE \"a\" . \"b\" ADD x oid DEFAULT f()", "ALTER TABLE IF EXISTS t ADD x oid DEFAULT f()",
+    "ALTER TABLE t OWNER TO x, ADD c oid DEFAULT f()", "ALTER TABLE t ALTER c TYPE text",
     "ALTER TABLE t ALTER COLUMN a TYPE text USING f(a)", "ALTER TABLE t ALTER a SET data type text using f(a)",
   ])
   func `what pg_dump never writes is none of its`(statement: String) {
@@ -27,7 +29,14 @@ import Testing
 
   @Test(arguments: [
     "SET lock_timeout = 0", "SELECT pg_catalog.set_config('search_path', '', false)", "CREATE TABLE public.t (a int)",
-    "ALTER TABLE public.t OWNER TO x", "CREATE USER MAPPING FOR x SERVER y", "GRANT SELECT ON TABLE public.t TO x",
+    "ALTER TABLE public.t OWNER TO x", "ALTER TABLE public.type OWNER TO app",
+    "ALTER TABLE ONLY public.add CLUSTER ON i",
+    "ALTER TABLE ONLY public.t ALTER COLUMN type SET STATISTICS 500",
+    "ALTER TABLE public.\"x y\" ENABLE ALWAYS TRIGGER add",
+    "ALTER TABLE ONLY public.t ATTACH PARTITION public.type FOR VALUES IN (1, 2)",
+    "ALTER TABLE public.t REPLICA IDENTITY USING INDEX i",
+    "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT f FOREIGN KEY (a, b) REFERENCES public.u(a, b) ON DELETE SET NULL",
+    "CREATE USER MAPPING FOR x SERVER y", "GRANT SELECT ON TABLE public.t TO x",
     "ALTER DEFAULT PRIVILEGES FOR ROLE x GRANT SELECT ON TABLES TO y", "COPY public.t (a) FROM stdin", "COMMIT",
     "SELECT pg_catalog.lo_create('1')", "REVOKE ALL ON SCHEMA public FROM PUBLIC",
     "CREATE OR REPLACE VIEW public.v AS SELECT 1",

@@ -56,10 +56,9 @@ package struct LockHolders: Sendable {
   package func endStrangers(_ session: Session) throws(Failure) -> [Holder] {
     try all(session).filter { holder in
       guard holder.isStranger else { return false }
-      guard case .success = session.attempt("SELECT pg_catalog.pg_terminate_backend($1::int)", [holder.process]) else {
-        return false
-      }
-      return true
+      let outcome = session.attempt("SELECT pg_catalog.pg_terminate_backend($1::int)", [holder.process])
+      guard case .success(let rows) = outcome else { return false }
+      return rows.first?.first == "t"
     }
   }
 }

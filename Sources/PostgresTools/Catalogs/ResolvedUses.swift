@@ -12,12 +12,18 @@ package struct ResolvedUses: Sendable, Equatable {
   package private(set) var lines: Set<String> = []
 
   /// - Parameter session: of the database. What it sees of temporary objects is left out.
+  ///
+  /// - Throws: `server_answer_too_large`.
   package init(_ session: Session) throws(Failure) {
     var lines: Set<String> = []
+    var bytes = 0
     try Self.each(session) { line in
+      bytes += min(line.utf8.count, 1000)
+      guard bytes <= Session.mostBytes else { return }
       let isLong = line.utf8.count > 1000
       lines.insert(isLong ? "\(line.prefix(400))… #\(String(UInt(bitPattern: line.hashValue), radix: 36))" : line)
     }
+    guard bytes <= Session.mostBytes else { throw session.tooLarge(Session.mostBytes).failure }
     self.lines = lines
   }
 

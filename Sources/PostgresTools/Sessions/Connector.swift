@@ -23,13 +23,21 @@ package struct Connector: Sendable {
   /// - Throws: `wrong_password`, `login_refused`, `no_such_database`, `server_unreachable`, `server_starting`,
   ///   `too_many_connections`.
   package func connect(_ target: ConnectionTarget, purpose: String) throws(Failure) -> Session {
-    let session = try patient(target, purpose, .ours)
-    do throws(Failure) { try session.leaveDefaults() } catch {
+    try withoutDefaults(try patient(target, purpose, .ours), target, purpose)
+  }
+
+  private func withoutDefaults(
+    _ session: Session, _ target: ConnectionTarget, _ purpose: String
+  ) throws(Failure) -> Session {
+    // A session that was ended knows it no more.
+    let version = session.serverVersion
+    do throws(Failure) {
+      try session.leaveDefaults()
+      return session
+    } catch {
       // A limit that is too short even for lifting it. (Not at once for all: a pooler refuses such options.)
-      guard Self.limits.contains(error.server?.sqlState ?? "") else { throw error }
-      let limits =
-        ["statement_timeout", "idle_session_timeout"]
-        + (session.serverVersion >= 170_000 ? ["transaction_timeout"] : [])
+      guard error.code == "connection_lost" || Self.limits.contains(error.server?.sqlState ?? "") else { throw error }
+      let limits = ["statement_timeout", "idle_session_timeout"] + (version >= 170_000 ? ["transaction_timeout"] : [])
       let given = target.parameters["options"].map { [$0] } ?? []
       var unlimited = target
       unlimited.parameters["options"] = (given + limits.map { "-c \($0)=0" }).joined(separator: " ")
@@ -37,7 +45,6 @@ package struct Connector: Sendable {
       try session.leaveDefaults()
       return session
     }
-    return session
   }
 
   /// The SQLSTATEs of a statement, a session and a transaction that took too long: query_canceled, idle_session_timeout,
@@ -82,9 +89,7 @@ package struct Connector: Sendable {
     let deadline = clock.now + limit
     while true {
       switch attempt(target, purpose, .ours) {
-      case .success(let session):
-        try session.leaveDefaults()
-        return session
+      case .success(let session): return try withoutDefaults(session, target, purpose)
       case .failure(let error):
         guard error.isWorthWaiting, clock.now < deadline else { throw error.failure }
         if !waits { onWait() }

@@ -6,6 +6,7 @@ import Foundation
 package final class ServerSilence: @unchecked Sendable {
   private let what: String
   private let limit: Duration
+  private let why: String
   private let lock = NSLock()
   // The time that a machine sleeps is nobody's silence.
   private var last = SuspendingClock.now
@@ -32,8 +33,11 @@ package final class ServerSilence: @unchecked Sendable {
     return hours >= 1 ? "\(hours) hours" : "\(limit.components.seconds) s"
   }
 
-  /// - Parameter what: is done meanwhile, for the failure.
-  package init(_ what: String, limit: Duration = dumpLimit) {
+  /// - Parameters:
+  ///   - what: is done meanwhile, for the failure.
+  ///   - why: what it is called when the limit is over, without the limit.
+  package init(_ what: String, limit: Duration = dumpLimit, why: String = "the server has sent nothing for") {
+    self.why = why
     self.what = what
     self.limit = limit
   }
@@ -55,7 +59,7 @@ package final class ServerSilence: @unchecked Sendable {
     guard !succeeded, lock.withLock({ wasTooLong }) else { return }
     throw Failure(
       "server_timeout", exit: .unavailable, what: what,
-      why: "the server has sent nothing for \(Self.words(limit))",
+      why: "\(why) \(Self.words(limit))",
       nextStep: "see what it does (pg_stat_activity), then run the same command again")
   }
 }

@@ -25,6 +25,7 @@ extension Session {
   ///
   /// - Throws: as `copyIn`.
   package func beginCopy(_ statement: [UInt8]) throws(Failure) {
+    lateness = nil
     guard send(bytes: statement), waitForResult(), let begin = PQgetResult(connection) else { throw lost().failure }
     defer { PQclear(begin) }
     guard PQresultStatus(begin) == PGRES_COPY_IN else {
@@ -68,7 +69,7 @@ extension Session {
   /// Waits until the server takes more, or has something to say about it.
   private func waitForRoom() -> Bool {
     let wait = Wait()
-    while cancellation.signal == nil, !isSilent(wait) {
+    while cancellation.signal == nil, lateness != .silence, !isSilent(wait) {
       var waiting = pollfd(fd: PQsocket(connection), events: Int16(POLLIN | POLLOUT), revents: 0)
       _ = poll(&waiting, 1, 100)
       guard waiting.revents != 0 else { continue }

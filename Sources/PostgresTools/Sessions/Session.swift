@@ -13,7 +13,7 @@ package final class Session: @unchecked Sendable {
   private let notices: Unmanaged<NoticeBox>
   package let target: ConnectionTarget
   /// The database had made it another role than the connection's.
-  private(set) var hasLeftRole = false
+  package private(set) var hasLeftRole = false
   /// Heard besides the session's own, for some statements. Guarded by `lock`.
   private var alsoHears: Cancellation?
   /// Whether statements have the usual limits: not where they are somebody else's.
@@ -214,26 +214,28 @@ package final class Session: @unchecked Sendable {
     }
   }
 
-  /// Runs a query whose answer is not kept, however large it is.
+  /// Runs a query whose answer is not kept, however large it is. It may take half an hour.
   ///
   /// - Parameter body: takes each row as it comes.
   /// - Throws: as `query`.
   func each(_ sql: String, _ body: ([String?]) -> Void) throws(Failure) {
     let outcome: Result<Void, ServerError> = lock.withLock {
+      deadline = hasLimits ? (.now + .seconds(1800), .seconds(2)) : nil
       lateness = nil
-      defer { lateness = nil }
+      defer { (deadline, lateness) = (nil, nil) }
       guard send(sql, []) else { return .failure(lost()) }
       PQsetSingleRowMode(connection)
       var outcome: Result<Void, ServerError> = .success(())
-      while waitForResult() {
+      while waitForResult(), !isPastGrace {
         guard let result = PQgetResult(connection) else { return outcome }
         defer { PQclear(result) }
         if PQresultStatus(result) == PGRES_SINGLE_TUPLE {
           rows(of: result).forEach(body)
-        } else if case .failure(let error) = read(result) {
+        } else if case .failure(let error) = read(result), case .success = outcome {
           outcome = .failure(error)
         }
       }
+      if case .failure = outcome { return outcome }
       return .failure(lost())
     }
     if case .failure(let error) = outcome { throw error.failure }
@@ -348,7 +350,7 @@ package final class Session: @unchecked Sendable {
         lateness = .time
         wait.giveUp = .now + deadline.grace
         cancelStatement()
-      } else if isSilent(wait) {
+      } else if lateness == .silence || isSilent(wait) {
         wait.giveUp = .now + .seconds(2)
         cancelStatement()
       }

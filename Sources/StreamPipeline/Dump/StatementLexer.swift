@@ -26,7 +26,7 @@ struct StatementLexer {
     case dollarOpen, dollarBody(tag: [UInt8], start: Int)
   }
 
-  /// The server takes no statement of half this size.
+  /// PostgreSQL accepts statements of up to 1 GiB.
   private static let longestStatement = 2 << 30
 
   /// Whether the text of a long `COMMENT` is only hashed. Its size is up to whoever owns something, and it has one wording.

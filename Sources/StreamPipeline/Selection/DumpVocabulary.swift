@@ -48,9 +48,30 @@ package enum DumpVocabulary {
       return !words.suffix(3).elementsEqual(["WITH", "NO", "DATA"])
     }
     if words.first == "CREATE", words.prefix(4).contains("TABLE") { return words.contains("AS") }
-    guard words.starts(with: ["ALTER", "TABLE"]) else { return false }
-    let added = zip(words, words.dropFirst()).filter { $0.0 == "ADD" }.map(\.1)
-    return words.contains("TYPE") || !added.allSatisfy { $0 == "CONSTRAINT" || $0 == "GENERATED" }
+    return words.starts(with: ["ALTER", "TABLE"]) && !changes(ofTable: words)
+  }
+
+  private static let changes: Set = [
+    "ADD", "ALTER", "ATTACH", "CLUSTER", "DISABLE", "ENABLE", "FORCE", "INHERIT", "NO", "OWNER", "REPLICA", "SET",
+    "VALIDATE",
+  ]
+
+  /// Whether each change of an `ALTER TABLE` is one that reads no rows but to check them.
+  private static func changes(ofTable words: [String]) -> Bool {
+    let behind = words.dropFirst(words.dropFirst(2).first == "ONLY" ? 4 : 3)
+    return behind.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { change in
+      let change = Array(change)
+      guard let verb = change.first, changes.contains(verb) else { return false }
+      if verb == "ADD" { return change.dropFirst().first == "CONSTRAINT" }
+      guard verb == "ALTER" else { return true }
+      let action = change.dropFirst(change.dropFirst().first == "COLUMN" ? 3 : 2)
+      switch action.first {
+      case "ADD": return action.dropFirst().first == "GENERATED"
+      case "SET": return action.dropFirst().first != "DATA"
+      case "DROP": return true
+      default: return false
+      }
+    }
   }
 }
 
@@ -61,8 +82,10 @@ struct StatementOutline {
   /// Opening ones, the inner ones too.
   let parentheses: Int
 
-  /// In capitals.
-  var words: [String] { text.uppercased().split { $0.isWhitespace || "(),".contains($0) }.map(String.init) }
+  /// In capitals; a comma is one.
+  var words: [String] {
+    text.uppercased().replacing(",", with: " , ").split { $0.isWhitespace || "()".contains($0) }.map(String.init)
+  }
 
   init(_ statement: [UInt8]) {
     var (outer, depth, opened): ([UInt8], Int, Int) = ([], 0, 0)

@@ -142,7 +142,8 @@ struct CaptureDatabase {
     let properties = try reader.properties()
     for role in try reader.rolesWithLargeSettings() {
       surroundings.log.warning(
-        "the settings of role \(role) in this database are not kept: they are larger than any that a server needs; "
+        "the backup does not contain the settings of role \(role) in this database: they have more than 16 KiB, or more than 1 MiB "
+          + "together with those of other roles; to remove them: "
           + "ALTER ROLE \(quoteIdentifier(role)) IN DATABASE \(quoteIdentifier(source.target.database)) RESET ALL")
     }
     let history = try source.history()

@@ -147,7 +147,7 @@ extension DatabaseSwap {
         guard error.sqlState == "42501" else { return error }
         break
       }
-      if !DatabaseLocks.endStrangers(on: names, session) { usleep(100_000) }
+      usleep(100_000)
     }
     let outcome = DatabaseLocks.attempt(on: names, session) {
       let outcome = session.attempt("BEGIN; \(Session.durableCommits(local: true)); \(exchange) COMMIT")

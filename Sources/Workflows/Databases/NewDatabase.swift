@@ -175,21 +175,25 @@ struct NewDatabase {
 
   /// - Returns: false when somebody was past the fence as it closed.
   private func giveName() throws(Failure) -> Bool {
-    try session.query("BEGIN")
-    do throws(Failure) { try giveProperties() } catch {
+    do throws(Failure) {
+      try session.query("BEGIN")
+      try giveProperties()
+      let rename = "ALTER DATABASE \(quoteIdentifier(temporaryName)) RENAME TO \(quoteIdentifier(finalName))"
+      if case .failure(let error) = session.attempt(rename) {
+        if error.sqlState == "55006" {
+          try session.query("ROLLBACK")
+          return false
+        }
+        // Another run has taken the name meanwhile, or took it at the very moment.
+        throw ["42P04", "23505"].contains(error.sqlState) ? Self.exists(finalName) : error.failure
+      }
+      try session.query("ALTER DATABASE \(quoteIdentifier(finalName)) ALLOW_CONNECTIONS true")
+      step("commit the database")
+      try session.query("COMMIT")
+    } catch {
       _ = session.attempt("ROLLBACK")
       throw error
     }
-    let rename = "ALTER DATABASE \(quoteIdentifier(temporaryName)) RENAME TO \(quoteIdentifier(finalName))"
-    do { _ = try session.attempt(rename).get() } catch {
-      try session.query("ROLLBACK")
-      if error.sqlState == "55006" { return false }
-      // Another run has taken the name meanwhile, or took it at the very moment.
-      throw ["42P04", "23505"].contains(error.sqlState) ? Self.exists(finalName) : error.failure
-    }
-    try session.query("ALTER DATABASE \(quoteIdentifier(finalName)) ALLOW_CONNECTIONS true")
-    step("commit the database")
-    try session.query("COMMIT")
     step("published the database")
     return true
   }
@@ -203,7 +207,13 @@ struct NewDatabase {
       try session.query("COMMIT")
     } catch {
       _ = session.attempt("ROLLBACK")
-      throw error
+      guard error.server?.sqlState == "55P03" else { throw error }
+      return Failure(
+        Self.notRenamed, exit: .failed, what: "restore into \(finalName)",
+        why: "the database is restored whole, as \(temporaryName), but cannot be renamed: \(cause.why)",
+        nextStep:
+          "end that transaction, then: ALTER DATABASE \(quoteIdentifier(temporaryName)) ALLOW_CONNECTIONS true, "
+          + "and RENAME TO \(quoteIdentifier(finalName)); the next restore drops what still has the temporary name")
     }
     return Failure(
       Self.notRenamed, exit: .failed, what: "restore into \(finalName)",

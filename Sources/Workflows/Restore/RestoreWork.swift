@@ -116,7 +116,9 @@ struct RestoreWork {
     return try DirectoryRestore(
       place: place,
       pgRestore: { (arguments) throws(Failure) in
-        let silence = ServerSilence("restore of \(backup.id)", limit: ServerSilence.statementLimit)
+        let silence = ServerSilence(
+          "restore of \(backup.id)", limit: ServerSilence.statementLimit,
+          why: "pg_restore, of which nothing is heard, has not ended within")
         let exit = try surroundings.runner.run(
           filling("pg_restore", arguments, settings), stopping: nil, silence: silence)
         return unknown.isAll(of: exit) ? nil : exit

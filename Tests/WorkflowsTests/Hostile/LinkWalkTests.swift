@@ -59,12 +59,14 @@ import Testing
       return whole.stops
     }
     #expect(steps.count > 4, "\(steps)")
+    var walked = 0
     for step in isWhole ? steps : Array(steps.shuffled().prefix(4)) {
       try prepared(command) { deploy in
         let bench = deploy.bench
         try FileManager.default.copyItem(atPath: bench.repository, toPath: "\(bench.folder)/outside")
         let run = try deploy.startStepping(command, "--confirm", deploy.database, at: step)
         guard try run.reach() != nil, let name = try Self.folders(in: bench.repository).randomElement() else { return }
+        walked += 1
         let before = try Self.contents(of: "outside", in: bench.folder)
         try Self.exchange(name, in: bench, forLinkTo: "\(bench.folder)/outside")
         let end = try run.end()
@@ -73,6 +75,7 @@ import Testing
         #expect(after == before, "\(step), \(name): \(after.symmetricDifference(before).sorted())")
       }
     }
+    #expect(walked > 0, "\(steps)")
   }
 
   /// A database in which the command has something to do.

@@ -26,7 +26,8 @@ import Testing
     let process = try ChildProcess(starting: command, capturesOutput: false)
     try waitUntil("the stranger has its lock") {
       try deploy.cluster.psql(
-        "SELECT count(*) FROM pg_stat_activity WHERE usename = '\(role)' AND state = 'idle in transaction'") == "1"
+        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE usename = '\(role)' AND granted "
+          + "AND classid = 'pg_database'::regclass") == "1"
     }
     return process
   }
@@ -55,7 +56,9 @@ import Testing
       let holder = try hold("ALTER ROLE \(role) IN DATABASE \(made) SET work_mem = '1MB'", role, deploy)
       defer { holder.terminate(graceSeconds: 0.1) }
       let end = try run.end()
-      #expect(end.code == 0, "\(end.standardError)")
+      #expect(
+        end.code == 0 && end.standardError.contains("ended pid") && end.standardError.contains(role),
+        "\(end.standardError)")
       #expect(try deploy.cluster.psql("SELECT a FROM t", database: copy) == "1")
       try deploy.maintain("DROP DATABASE \"\(copy)\" WITH (FORCE)")
     }
@@ -96,6 +99,8 @@ import Testing
         let process = try ChildProcess(starting: deploy.command(command + ["--json"]), capturesOutput: true)
         let (exit, bytes) = try PeakMemory(of: process.pid).whileRunning { try process.end() }
         #expect(exit.code != 0 && bytes < 300 << 20, "\(command): \(exit.code), \(bytes >> 20) MiB")
+        let run = try ProgramRun(running: deploy.command(command + ["--json"]))
+        #expect(run.stdout.contains("has more than 512 MiB"), "\(command): \(run.stdout)")
       }
     }
   }

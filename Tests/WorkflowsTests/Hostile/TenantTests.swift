@@ -70,17 +70,20 @@ import Testing
 
   @Test func `what is hung on the history while a migration runs does not run`() throws {
     try TenantBench.with { deploy, sightings in
-      try deploy.migration("20240201000000_slow", "CREATE TABLE public.more (a int); SELECT pg_catalog.pg_sleep(4);")
+      try deploy.migration(
+        "20240201000000_slow", "CREATE TABLE public.more (a int); SELECT pg_catalog.pg_advisory_xact_lock_shared(7);")
+      let session = try deploy.session()
+      try session.query("SELECT pg_advisory_lock(7)")
       let run = try deploy.start("deploy", "--create-repository")
       try waitUntil("the migration runs") {
-        try deploy.cluster.psql(
-          "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(4)%' AND wait_event = 'PgSleep'") != "0"
+        try deploy.cluster.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") != "0"
       }
       try deploy.cluster.psql(
         """
         CREATE FUNCTION hook() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM public.seen(); RETURN NEW; END $$;
         CREATE TRIGGER hook BEFORE UPDATE ON _prisma_migrations FOR EACH ROW EXECUTE FUNCTION hook()
         """, database: deploy.database, user: "tenant")
+      try session.query("SELECT pg_advisory_unlock(7)")
       let end = try run.end()
       #expect(end.code == 78 && end.standardError.contains("trigger hook"), "\(end.code) \(end.standardError)")
       #expect(try sightings() == ["tenant"])
