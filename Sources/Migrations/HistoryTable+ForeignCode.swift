@@ -10,7 +10,7 @@ extension HistoryTable {
   /// - Throws: `foreign_code`, `history_locked`; what `body` throws, after which nothing was written.
   func writing(isPatient: Bool = true, _ body: () throws(Failure) -> Void) throws(Failure) {
     try session.waiting { () throws(Failure) in
-      try withLock("ROW EXCLUSIVE", isPatient: isPatient) { () throws(Failure) in try body() }
+      try withLock("SHARE ROW EXCLUSIVE", isPatient: isPatient) { () throws(Failure) in try body() }
     }
   }
 
@@ -18,8 +18,10 @@ extension HistoryTable {
   ///
   /// - Throws: `foreign_code`, `history_locked`; what `body` throws.
   func reading<Result>(isPatient: Bool = false, _ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-    guard isPatient else { return try withLock("ACCESS SHARE", isPatient: false, body) }
-    return try session.waiting { () throws(Failure) in try withLock("ACCESS SHARE", isPatient: true, body) }
+    // What keeps indexes and statistics from being made takes a right to write, too.
+    let mode = try mayKeepNames() ? "SHARE UPDATE EXCLUSIVE" : "ACCESS SHARE"
+    guard isPatient else { return try withLock(mode, isPatient: false, body) }
+    return try session.waiting { () throws(Failure) in try withLock(mode, isPatient: true, body) }
   }
 
   private func withLock<Result>(
@@ -67,7 +69,7 @@ extension HistoryTable {
     let lines = [
       "SET LOCAL search_path = ''", session.hasLeftRole ? "SET LOCAL ROLE NONE" : nil,
       try mayKeepNames() ? Self.keepNames : nil,
-      "LOCK TABLE ONLY \(name) IN ROW EXCLUSIVE MODE",
+      "LOCK TABLE ONLY \(name) IN SHARE ROW EXCLUSIVE MODE",
       """
       SELECT (found.what || ' belongs to ' || found.owner || ', and would run with the rights of ' || found.role)::pg_catalog.int4
       FROM (\(Self.foreignCode(in: quoteLiteral(schema)))) AS found (what, owner, role)
@@ -111,6 +113,9 @@ extension HistoryTable {
       JOIN pg_catalog.pg_class t ON t.oid = k.conrelid
       UNION ALL SELECT 'policy ' || pg_catalog.quote_ident(p.polname), h.relowner FROM history h
       JOIN pg_catalog.pg_policy p ON p.polrelid = h.oid WHERE pg_catalog.row_security_active(h.oid)
+      -- What was made since the transaction began is not seen in another one.
+      UNION ALL SELECT 'what is unseen at isolation level ' || pg_catalog.current_setting('transaction_isolation'),
+        h.relowner FROM history h WHERE pg_catalog.current_setting('transaction_isolation') <> 'read committed'
       -- A row of a partition is checked against the keys of all that it is in.
       UNION ALL SELECT 'partition key of ' || a.relid::pg_catalog.regclass::text, p.relowner FROM history h
       CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(h.oid) a (relid)

@@ -11,6 +11,11 @@ import Testing
     "UPDATE t SET a = 1", "DELETE FROM t", "WITH x AS (SELECT 1) SELECT 1", "TRUNCATE t",
     "CREATE TABLESPACE x LOCATION '/'",
     "do $$ begin end $$", "", "EXECUTE x", "NOTIFY x",
+    "CREATE role evil SUPERUSER", "CREATE  ROLE evil", "CREATE\tROLE evil", "ALTER user r SUPERUSER",
+    "ALTER  SYSTEM SET a = b",
+    "SET a.b = a$$$; COPY (SELECT 1) TO PROGRAM 'id'; SET a.b = a$$$", "SET standard_conforming_strings = off",
+    "SET session_preload_libraries = 'x'", "SET role = x", "GRANT x TO \" ON \"", "BEGIN; DROP TABLE t",
+    "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "CREATE DATABASE x", "CREATE GROUP x",
     "SELECT pg_catalog.lo_export(1, '/tmp/x')", "SELECT pg_catalog.lo_from_bytea(1, '\\x00')",
     "INSERT INTO t VALUES (f())", "SELECT pg_catalog.lo_create(pg_catalog.lo_export(1, '/tmp/x'))",
     "SELECT pg_catalog.set_config('a', (SELECT f()), false)", "SELECT pg_catalog.setval('s', 1, true), f()",
@@ -29,6 +34,10 @@ import Testing
 
   @Test(arguments: [
     "SET lock_timeout = 0", "SELECT pg_catalog.set_config('search_path', '', false)", "CREATE TABLE public.t (a int)",
+    "SET default_tablespace = ''", "SET client_encoding = 'UTF8'", "SET default_table_access_method = heap",
+    "SET row_security = off",
+    "SET SESSION AUTHORIZATION 'a b'", "SET default_tablespace = \"a b\"", "SET standard_conforming_strings = on",
+    "SET restrict_nonsystem_relation_kind = 'view, foreign-table'", "CREATE TRUSTED PROCEDURAL LANGUAGE plx HANDLER h",
     "ALTER TABLE public.t OWNER TO x", "ALTER TABLE public.type OWNER TO app",
     "ALTER TABLE ONLY public.add CLUSTER ON i",
     "ALTER TABLE ONLY public.t ALTER COLUMN type SET STATISTICS 500",

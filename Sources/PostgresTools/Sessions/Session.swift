@@ -90,12 +90,13 @@ package final class Session: @unchecked Sendable {
       """
       SELECT pg_catalog.set_config(name, CASE name WHEN 'client_connection_check_interval' THEN '1s'
         WHEN 'default_transaction_read_only' THEN 'off' WHEN 'quote_all_identifiers' THEN 'off' WHEN 'jit' THEN 'off'
-        WHEN 'standard_conforming_strings' THEN 'on'
+        WHEN 'standard_conforming_strings' THEN 'on' WHEN 'default_transaction_isolation' THEN 'read committed'
         ELSE '0' END, false)
       FROM pg_catalog.pg_settings
       WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout',
         'idle_in_transaction_session_timeout', 'default_transaction_read_only', 'client_connection_check_interval',
-        'quote_all_identifiers', 'jit', 'standard_conforming_strings')
+        'quote_all_identifiers', 'jit', 'standard_conforming_strings',
+        'default_transaction_isolation')
       """)
   }
 
@@ -287,7 +288,10 @@ package final class Session: @unchecked Sendable {
   }
 
   func send(bytes: [UInt8]) -> Bool {
-    (bytes.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { PQsendQuery(connection, $0.baseAddress) } == 1
+    // Not PQsendQuery: the server takes one statement, whatever the bytes look like to us.
+    (bytes.map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer {
+      PQsendQueryParams(connection, $0.baseAddress, 0, nil, nil, nil, nil, 0)
+    } == 1
   }
 
   func send(_ sql: String, _ parameters: [String?]) -> Bool {

@@ -164,7 +164,7 @@ struct StatementLexer {
     case UInt8(ascii: "\""):
       append(byte)
       state = .double
-    case UInt8(ascii: "$") where !(text.last.map(isIdentifierByte) ?? false):
+    case UInt8(ascii: "$") where !(text.last.map { isIdentifierByte($0) || $0 == byte } ?? false):
       append(byte)
       tag = []
       state = .dollarOpen

@@ -11,7 +11,8 @@ struct WordTracker {
   var wordIsE: Bool { word == [UInt8(ascii: "e")] }
 
   mutating func take(_ byte: UInt8, parentheses: Int) {
-    if isIdentifierByte(byte) {
+    // A dollar sign may stand within a name.
+    if isIdentifierByte(byte) || byte == UInt8(ascii: "$") && !word.isEmpty {
       if word.count < 16 { word.append(byte | 0x20) }
     } else {
       endWord(parentheses: parentheses)

@@ -1,34 +1,64 @@
-/// What pg_dump writes. Anybody may write other SQL into the file of a forged plain backup: `DO`, `COPY … PROGRAM`, `ALTER ROLE`.
+/// What pg_dump writes, as it writes it. Anybody may write other SQL into the file of a forged plain backup: `DO`, `COPY … PROGRAM`, `ALTER ROLE`.
 package enum DumpVocabulary {
-  private static let beginnings = [
-    "COMMENT ON ", "SECURITY LABEL ", "SET ", "RESET SESSION AUTHORIZATION", "REFRESH MATERIALIZED VIEW ", "BEGIN",
-    "COMMIT",
+  private static let beginnings = ["COMMENT ON ", "SECURITY LABEL ", "REFRESH MATERIALIZED VIEW "]
+  private static let whole: Set = ["BEGIN", "COMMIT", "RESET SESSION AUTHORIZATION"]
+  /// Settings of a dump's session.
+  private static let settings: Set = [
+    "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
+    "client_encoding",
+    "check_function_bodies", "xmloption", "client_min_messages", "row_security", "escape_string_warning",
+    "default_tablespace", "default_table_access_method", "default_with_oids", "extra_float_digits",
   ]
   /// Calls of the server's own functions; their arguments are literals and numbers.
   private static let calls = [
     "set_config", "setval", "lo_create", "lo_open", "lo_close", "lowrite", "pg_restore_relation_stats",
     "pg_restore_attribute_stats", "pg_restore_extended_stats",
   ]
-  /// What belongs to the server, and in no database's dump.
-  private static let ofServer = [
-    "ROLE ", "USER ", "GROUP ", "DATABASE ", "SYSTEM ", "TABLESPACE ", "OR REPLACE ROLE ", "OR REPLACE DATABASE ",
+  /// Kinds of what belongs to a database.
+  private static let kinds = [
+    "ACCESS METHOD", "AGGREGATE", "CAST", "COLLATION", "CONVERSION", "DOMAIN", "EVENT TRIGGER", "EXTENSION",
+    "FOREIGN DATA WRAPPER", "FOREIGN TABLE", "FUNCTION", "INDEX", "LANGUAGE", "MATERIALIZED VIEW", "OPERATOR", "POLICY",
+    "PROCEDURAL LANGUAGE", "PROCEDURE", "PUBLICATION", "RULE", "SCHEMA", "SEQUENCE", "SERVER", "STATISTICS",
+    "SUBSCRIPTION", "TABLE", "TEXT SEARCH", "TRANSFORM", "TRIGGER", "TYPE", "USER MAPPING", "VIEW",
   ]
+  private static let created =
+    kinds + [
+      "CONSTRAINT TRIGGER", "DEFAULT CONVERSION", "OR REPLACE PROCEDURAL LANGUAGE",
+      "OR REPLACE TRUSTED PROCEDURAL LANGUAGE",
+      "OR REPLACE VIEW", "RECURSIVE VIEW", "TRUSTED LANGUAGE", "TRUSTED PROCEDURAL LANGUAGE", "UNIQUE INDEX",
+      "UNLOGGED SEQUENCE",
+      "UNLOGGED TABLE",
+    ]
+  private static let altered = kinds + ["DEFAULT PRIVILEGES", "LARGE OBJECT"]
 
   /// Whether a statement of a dump may be one of pg_dump's. What it defines is another question.
   package static func has(_ statement: [UInt8]) -> Bool {
-    if statement.starts(with: "CREATE USER MAPPING ".utf8) || statement.starts(with: "ALTER USER MAPPING ".utf8) {
-      return true
+    func begins(_ word: String, _ kinds: [String]) -> Bool {
+      kinds.contains { statement.starts(with: "\(word) \($0) ".utf8) }
     }
     if statement.starts(with: "SELECT ".utf8) { return isCall(statement) }
-    for word in ["CREATE ", "ALTER "] where statement.starts(with: word.utf8) {
-      return !ofServer.contains { statement.dropFirst(word.utf8.count).starts(with: $0.utf8) } && !computes(statement)
-    }
+    if begins("CREATE", created) || begins("ALTER", altered) { return !computes(statement) }
     if statement.starts(with: "COPY ".utf8) { return statement.ends(with: " FROM stdin") }
+    if statement.starts(with: "SET ".utf8) { return isSetting(String(decoding: statement, as: UTF8.self)) }
     // Membership of roles is given without an object.
     for word in ["GRANT ", "REVOKE "] where statement.starts(with: word.utf8) {
-      return statement.firstRange(of: Array(" ON ".utf8)) != nil
+      return StatementOutline(statement).words.contains("ON")
     }
-    return beginnings.contains { statement.starts(with: $0.utf8) }
+    return whole.contains(String(decoding: statement, as: UTF8.self))
+      || beginnings.contains { statement.starts(with: $0.utf8) }
+  }
+
+  private static func isSetting(_ statement: String) -> Bool {
+    if statement.wholeMatch(of: /SET SESSION AUTHORIZATION (DEFAULT|[A-Za-z_0-9$]+|'([^']|\'\')*'|"([^"]|"")*")/) != nil
+    {
+      return true
+    }
+    if statement.wholeMatch(of: /SET standard_conforming_strings = ('on'|on)/) != nil { return true }
+    if statement.hasPrefix("SET restrict_nonsystem_relation_kind = ") { return true }
+    guard let match = statement.wholeMatch(of: /SET ([a-z_]+) = ([A-Za-z_0-9]+|'[^'\\]*'|"([^"]|"")*")/) else {
+      return false
+    }
+    return settings.contains(String(match.1))
   }
 
   /// An argument that is a call or a query has a parenthesis of its own.

@@ -1,3 +1,4 @@
+import BackupModel
 import Diagnostics
 import PostgresTools
 
@@ -40,5 +41,30 @@ enum DatabaseLocks {
       } catch { session.log.info("who has \(name) locked is not known: \(error.why)") }
     }
     return ended
+  }
+
+  /// Runs one of a database's properties' statements. Any role may change its own settings in the database at the same time: what fails for that
+  /// is tried again, and such a setting left out in the end.
+  static func give(_ statement: String, to name: String, _ session: Session) throws(Failure) {
+    let isInTransaction = session.isInTransaction
+    func attempt() throws(Failure) -> ServerError? {
+      if isInTransaction { try session.query("SAVEPOINT property") }
+      guard case .failure(let error) = session.attempt(statement) else { return nil }
+      if isInTransaction { try session.query("ROLLBACK TO SAVEPOINT property") }
+      return error
+    }
+    for number in 1... {
+      guard let error = try attempt() else { return }
+      // lock_not_available; unique_violation; internal_error: "tuple concurrently updated".
+      let isOfAnother = ["55P03", "23505", "XX000"].contains(error.sqlState)
+      if isOfAnother, error.sqlState == "55P03" ? endStrangers(on: [name], session) : number < 5 { continue }
+      if isOfAnother, error.sqlState != "55P03", statement.hasPrefix("ALTER ROLE ") {
+        return session.log.warning(
+          "\(DatabaseProperties.shown(statement)): left out, since it was changed meanwhile (\(error.message))")
+      }
+      var failure = error.failure
+      failure.details.append("while running: \(DatabaseProperties.shown(statement))")
+      throw failure
+    }
   }
 }

@@ -230,11 +230,7 @@ struct NewDatabase {
     if properties.connectionLimit == -1 { try session.query("ALTER DATABASE \(temporary.text) CONNECTION LIMIT -1") }
     let opening = properties.privileges == nil ? ["GRANT CONNECT ON DATABASE \(temporary.text) TO PUBLIC"] : []
     for statement in properties.statements(name: temporary) + opening {
-      do throws(Failure) { try session.query(statement) } catch {
-        var failure = error
-        failure.details.append("while running: \(DatabaseProperties.shown(statement))")
-        throw failure
-      }
+      try DatabaseLocks.give(statement, to: temporaryName, session)
     }
   }
 

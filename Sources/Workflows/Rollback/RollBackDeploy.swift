@@ -208,7 +208,7 @@ package struct RollBackDeploy {
     let name = SQLFragment(identifier: plan.temporary)
     try maintenance.query("BEGIN")
     for statement in plan.properties.statements(replacing: own, name: name) {
-      try maintenance.query(statement)
+      try DatabaseLocks.give(statement, to: plan.temporary, maintenance)
     }
     try maintenance.query("COMMIT")
   }

@@ -64,6 +64,40 @@ import Testing
     }
   }
 
+  /// Committed at the moment in which the restored database gets the same setting: one of the two statements fails.
+  @Test(arguments: ["rollback", "restore"]) func `a setting that it changes again and again fails none`(command: String)
+    throws
+  {
+    try with { deploy, role in
+      try deploy.cluster.psql("ALTER ROLE \(role) IN DATABASE \(deploy.database) SET work_mem = '1MB'")
+      try deploy.deploy("20240201000000_more", "CREATE TABLE more (a int);")
+      let copy = "\(deploy.database)_copy"
+      let words =
+        command == "rollback" ? ["rollback", "--confirm", deploy.database] : ["restore", "latest", "--into", copy]
+      let run = try SteppedRun(
+        deploy.command(words), at: command == "rollback" ? "restored the database" : "publish the database",
+        notesIn: deploy.bench.folder)
+      _ = try run.reach()
+      let loop = """
+        DO $$ DECLARE d name; BEGIN FOR i IN 1..3000 LOOP FOR d IN SELECT datname FROM pg_database
+          WHERE datname LIKE '\(deploy.database)%' AND datname <> '\(deploy.database)' LOOP BEGIN
+            EXECUTE format('ALTER ROLE \(role) IN DATABASE %I SET work_mem = %L', d, (1024 + i) || 'kB');
+            EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; COMMIT; PERFORM pg_sleep(0.001); END LOOP; END $$
+        """
+      var client = ProgramRun.command([])
+      (client.executable, client.arguments) = (
+        "\(deploy.cluster.binaries)/psql",
+        ["-Xq", "-h", deploy.cluster.socket, "-p", "\(deploy.cluster.port)", "-U", role, "-d", "postgres", "-c", loop]
+      )
+      let stranger = try ChildProcess(starting: client, capturesOutput: false)
+      defer { stranger.terminate(graceSeconds: 0.1) }
+      usleep(200_000)
+      let end = try run.end()
+      #expect(end.code == 0, "\(end.standardError)")
+      if command == "restore" { try deploy.maintain("DROP DATABASE IF EXISTS \"\(copy)\" WITH (FORCE)") }
+    }
+  }
+
   @Test func `a setting of its own, however large, fails no backup, and is told`() throws {
     try with { deploy, role in
       try deploy.cluster.psql(
