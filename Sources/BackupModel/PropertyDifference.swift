@@ -7,6 +7,8 @@ package struct PropertyDifference: Sendable, Equatable {
   package var backup: String?
   /// What the database has after a rollback; false: the backup's, since an undone migration has changed it.
   package var keepsLive: Bool
+  /// A role's setting, which it may change by itself at any moment.
+  package var isOfRole = false
 }
 
 /// What a migration may have changed of its database, apart from the content.
@@ -70,7 +72,7 @@ extension DatabaseProperties {
       PropertyDifference(
         name: "setting \(name)" + (role.map { " of \($0)" } ?? ""), live: shown(name, own[name]),
         backup: shown(name, other[name]),
-        keepsLive: keepsLive)
+        keepsLive: keepsLive, isOfRole: role != nil)
     }
   }
 

@@ -66,7 +66,7 @@ struct NaiveContents {
   private mutating func open(_ statement: [UInt8]) -> Bool {
     let name = #"("(?:[^"]|"")*"|[\w$]+)"#
     let list = #" \((\#(name)(?:, \#(name))*)?\)"#
-    guard let pattern = try? Regex(#"COPY \#(name)\.\#(name)(?:\#(list)|(?! \())[\s\S]*"#),
+    guard let pattern = try? Regex(#"COPY \#(name)\.\#(name)(?:\#(list)| ?) FROM stdin"#),
       let found = String(decoding: statement, as: UTF8.self).wholeMatch(of: byScalar(pattern)),
       let schema = found.output[1].substring, let table = found.output[2].substring, let each = try? Regex(name)
     else { return false }

@@ -105,14 +105,20 @@ struct NameParser {
     guard let schema = identifier(), rest.popFirst() == UInt8(ascii: "."), let name = identifier() else { return nil }
     nameLength = rest.startIndex - start
     var columns: [String] = []
-    guard rest.starts(with: " (".utf8) else { return CopyTarget(schema: schema, name: name, columns: []) }
+    let end = Array(" FROM stdin".utf8)
+    guard rest.starts(with: " (".utf8) else {
+      // pg_dump leaves the place of the list empty.
+      let isWhole = rest.elementsEqual(end) || rest.elementsEqual([0x20] + end)
+      return isWhole ? CopyTarget(schema: schema, name: name, columns: []) : nil
+    }
     rest = rest.dropFirst(2)
     while let column = identifier() {
       columns.append(column)
       guard rest.starts(with: ", ".utf8) else { break }
       rest = rest.dropFirst(2)
     }
-    return rest.first == UInt8(ascii: ")") ? CopyTarget(schema: schema, name: name, columns: columns) : nil
+    return rest.elementsEqual([UInt8(ascii: ")")] + end)
+      ? CopyTarget(schema: schema, name: name, columns: columns) : nil
   }
 
   /// The names after the first ` TO ` that stands outside of quotes.

@@ -150,7 +150,8 @@ struct StatementLexer {
 
   private mutating func append(_ byte: UInt8) {
     if text.isEmpty { statementStart = consumed - 1 }
-    lastWasQuoteEnd = false
+    // Behind a line's end a string goes on, of the same kind.
+    lastWasQuoteEnd = lastWasQuoteEnd && [0x20, 0x09, 0x0A, 0x0D].contains(byte)
     outside?.append(byte)
     words.take(byte, parentheses: parentheses)
     text.append(byte)

@@ -55,10 +55,22 @@ package enum CodeOfOwners {
     return nil
   }
 
-  /// The materialized view that a statement fills, as it is spelled.
-  package static func refreshedView(_ statement: [UInt8]) -> [UInt8]? {
-    let kind = "REFRESH MATERIALIZED VIEW "
-    return statement.starts(with: kind.utf8) ? table(statement, kind) : nil
+  /// What follows the name of the table in an `ALTER TABLE`; nil where pg_dump would not write it so.
+  static func change(ofTable statement: [UInt8]) -> ArraySlice<UInt8>? {
+    guard let name = table(statement) else { return nil }
+    let start =
+      statement.starts(with: "ALTER TABLE ONLY ".utf8) ? "ALTER TABLE ONLY ".utf8.count : "ALTER TABLE ".utf8.count
+    let change = statement[(start + name.count)...]
+    return change.first == 0x20 || change.first == 0x0A ? change : nil
+  }
+
+  /// The table that a statement makes, as it is spelled.
+  package static func madeTable(_ statement: [UInt8]) -> [UInt8]? {
+    for kind in ["CREATE TABLE ", "CREATE UNLOGGED TABLE ", "CREATE MATERIALIZED VIEW "]
+    where statement.starts(with: kind.utf8) {
+      return table(statement, kind)
+    }
+    return nil
   }
 
   private static func table(_ statement: [UInt8], _ kind: String = "ALTER TABLE ") -> [UInt8]? {
@@ -91,8 +103,9 @@ package enum CodeOfOwners {
   /// Something is called in it that is no operator: comparisons and patterns are built-in ones, since operators of owners are told already.
   /// What only looks so, in a literal, counts too.
   private static func callsFunction(_ statement: [UInt8]) -> Bool {
-    guard let check = statement.firstRange(of: Array(" CHECK (".utf8)) else { return false }
-    let text = String(decoding: statement[check.upperBound...], as: UTF8.self)
+    let whole = String(decoding: statement, as: UTF8.self)
+    guard let check = whole.firstMatch(of: #/(?i)\bCHECK\s*\(/#) else { return false }
+    let text = whole[check.range.upperBound...]
     let harmless: Set<String> = [
       "length", "char_length", "octet_length", "lower", "upper", "btrim", "ltrim", "rtrim", "trim", "abs", "in", "and",
       "or", "not", "any", "all", "array", "numeric", "varchar", "character", "varying", "check", "coalesce", "position",

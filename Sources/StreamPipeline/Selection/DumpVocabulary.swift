@@ -1,7 +1,11 @@
 /// What pg_dump writes, as it writes it. Anybody may write other SQL into the file of a forged plain backup: `DO`, `COPY … PROGRAM`, `ALTER ROLE`.
 package enum DumpVocabulary {
   private static let beginnings = ["COMMENT ON ", "SECURITY LABEL ", "REFRESH MATERIALIZED VIEW "]
-  private static let whole: Set = ["BEGIN", "COMMIT", "RESET SESSION AUTHORIZATION"]
+  private static let whole: Set = [
+    "BEGIN", "COMMIT", "RESET SESSION AUTHORIZATION", "SELECT pg_catalog.set_config('search_path', '', false)",
+  ]
+  /// Objects of the server, in comments, labels and privileges: they outlast the database.
+  private static let ofServer: Set = ["DATABASE", "PARAMETER", "ROLE", "TABLESPACE"]
   /// Settings of a dump's session.
   private static let settings: Set = [
     "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
@@ -11,7 +15,7 @@ package enum DumpVocabulary {
   ]
   /// Calls of the server's own functions; their arguments are literals and numbers.
   private static let calls = [
-    "set_config", "setval", "lo_create", "lo_open", "lo_close", "lowrite", "pg_restore_relation_stats",
+    "setval", "lo_create", "lo_open", "lo_close", "lowrite", "pg_restore_relation_stats",
     "pg_restore_attribute_stats", "pg_restore_extended_stats",
   ]
   /// Kinds of what belongs to a database.
@@ -36,16 +40,22 @@ package enum DumpVocabulary {
     func begins(_ word: String, _ kinds: [String]) -> Bool {
       kinds.contains { statement.starts(with: "\(word) \($0) ".utf8) }
     }
+    let text = String(decoding: statement, as: UTF8.self)
+    if whole.contains(text) { return true }
     if statement.starts(with: "SELECT ".utf8) { return isCall(statement) }
     if begins("CREATE", created) || begins("ALTER", altered) { return !computes(statement) }
-    if statement.starts(with: "COPY ".utf8) { return statement.ends(with: " FROM stdin") }
-    if statement.starts(with: "SET ".utf8) { return isSetting(String(decoding: statement, as: UTF8.self)) }
-    // Membership of roles is given without an object.
-    for word in ["GRANT ", "REVOKE "] where statement.starts(with: word.utf8) {
-      return StatementOutline(statement).words.contains("ON")
+    if statement.starts(with: "COPY ".utf8) {
+      var parser = NameParser(statement.dropFirst("COPY ".utf8.count))
+      return parser.copyTarget() != nil
     }
-    return whole.contains(String(decoding: statement, as: UTF8.self))
-      || beginnings.contains { statement.starts(with: $0.utf8) }
+    if statement.starts(with: "SET ".utf8) { return isSetting(text) }
+    let isPrivilege = ["GRANT ", "REVOKE "].contains { statement.starts(with: $0.utf8) }
+    guard isPrivilege || beginnings.contains(where: { statement.starts(with: $0.utf8) }) else { return false }
+    if statement.starts(with: "REFRESH ".utf8) { return true }
+    // Membership of roles is given without an object.
+    let words = StatementOutline(statement).words
+    guard let on = words.firstIndex(of: "ON"), let kind = words[on...].dropFirst().first else { return false }
+    return !ofServer.contains(kind)
   }
 
   private static func isSetting(_ statement: String) -> Bool {
@@ -72,35 +82,46 @@ package enum DumpVocabulary {
 
   /// It fills a table, or writes one anew, with what an expression in it says: a dump has COPY for that.
   private static func computes(_ statement: [UInt8]) -> Bool {
-    let words = StatementOutline(statement).words
+    let outline = StatementOutline(statement)
+    let words = outline.words
     if words.starts(with: ["CREATE", "SCHEMA"]) { return words.count > 3 }
     if words.starts(with: ["CREATE", "MATERIALIZED", "VIEW"]) {
       return !words.suffix(3).elementsEqual(["WITH", "NO", "DATA"])
     }
-    if words.first == "CREATE", words.prefix(4).contains("TABLE") { return words.contains("AS") }
-    return words.starts(with: ["ALTER", "TABLE"]) && !changes(ofTable: words)
+    if words.starts(with: ["CREATE", "SUBSCRIPTION"]) {
+      return !String(decoding: StatementLexer.outsideOfQuotes(statement), as: UTF8.self).contains(
+        " WITH (connect = false")
+    }
+    let pairs = zip(words, words.dropFirst()).map { "\($0) \($1)" }
+    if words.first == "CREATE", words.prefix(4).contains("TABLE") {
+      return words.contains("AS") || pairs.contains("PARTITION OF")
+    }
+    if words.first == "ALTER", words.contains("RENAME") || pairs.contains("SET SCHEMA") { return true }
+    return words.starts(with: ["ALTER", "TABLE"]) && !isChange(ofTable: statement)
   }
 
   private static let changes: Set = [
     "ADD", "ALTER", "ATTACH", "CLUSTER", "DISABLE", "ENABLE", "FORCE", "INHERIT", "NO", "OWNER", "REPLICA", "SET",
-    "VALIDATE",
   ]
 
-  /// Whether each change of an `ALTER TABLE` is one that reads no rows but to check them.
-  private static func changes(ofTable words: [String]) -> Bool {
-    let behind = words.dropFirst(words.dropFirst(2).first == "ONLY" ? 4 : 3)
-    return behind.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { change in
-      let change = Array(change)
-      guard let verb = change.first, changes.contains(verb) else { return false }
-      if verb == "ADD" { return change.dropFirst().first == "CONSTRAINT" }
-      guard verb == "ALTER" else { return true }
-      let action = change.dropFirst(change.dropFirst().first == "COLUMN" ? 3 : 2)
-      switch action.first {
-      case "ADD": return action.dropFirst().first == "GENERATED"
-      case "SET": return action.dropFirst().first != "DATA"
-      case "DROP": return true
-      default: return false
-      }
+  /// Whether an `ALTER TABLE` has one change, which reads no rows but to check them.
+  private static func isChange(ofTable statement: [UInt8]) -> Bool {
+    guard let change = CodeOfOwners.change(ofTable: statement) else { return false }
+    let outline = StatementOutline(Array(change))
+    let words = outline.words
+    guard let verb = words.first, changes.contains(verb), !words.contains(",") else { return false }
+    switch verb {
+    case "ADD": return words.dropFirst().first == "CONSTRAINT"
+    // Its bounds are literals.
+    case "ATTACH": return outline.parentheses == outline.text.count { $0 == "(" }
+    case "ALTER": break
+    default: return true
+    }
+    let action = words.dropFirst(words.dropFirst().first == "COLUMN" ? 3 : 2)
+    switch action.first {
+    case "ADD": return action.dropFirst().first == "GENERATED"
+    case "SET": return action.dropFirst().first != "DATA"
+    default: return false
     }
   }
 }

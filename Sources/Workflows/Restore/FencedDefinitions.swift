@@ -23,7 +23,7 @@ enum FencedDefinitions {
       guard DumpVocabulary.has(statement) else { throw notFenced(statement) }
       if let domain = CodeOfOwners.checkedDomain(statement) { checked.append((domain, statement)) }
       if let table = CodeOfOwners.lateCheck(statement) { checked.append((table, statement)) }
-      if let view = CodeOfOwners.refreshedView(statement) { filled.append(view) }
+      if let table = CodeOfOwners.madeTable(statement) { filled.append(table) }
       if let (table, owner) = CodeOfOwners.tableOwner(statement) { owners[table] = owner }
       if let (domain, owner) = CodeOfOwners.domainOwner(statement) { owners[domain] = owner }
       if CodeOfOwners.makes(statement) {
@@ -36,8 +36,8 @@ enum FencedDefinitions {
     for (domain, statement) in checked where !(owners[domain].map(superusers.contains) ?? false) {
       throw notFenced(statement)
     }
-    // pg_dump writes the owner behind each; a view without one is filled with our rights.
-    for view in filled where owners[view] == nil { throw notFenced(Array("REFRESH MATERIALIZED VIEW ".utf8) + view) }
+    // pg_dump writes the owner behind each; what has none would be filled with our rights.
+    for table in filled where owners[table] == nil { throw notFenced(Array("CREATE TABLE ".utf8) + table) }
     if let first = unowned.first { throw notFenced(first) }
   }
 

@@ -42,7 +42,7 @@ extension RollbackPlanner {
     if plan.unreadable == nil { _ = try look(into: target, deploys, &now) }
     if plan.mode == .restore { now.situation.undoes = now.undoes }
     try compareProperties(&now)
-    now.situation.propertyDifferences = now.propertyDifferences
+    now.situation.propertyDifferences = now.propertyDifferences.filter { !$0.isOfRole }
     guard now.situation != plan.situation else { return }
     throw changed(plan, change(plan.situation, now.situation))
   }

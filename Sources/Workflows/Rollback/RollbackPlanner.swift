@@ -84,7 +84,8 @@ struct RollbackPlanner {
       let beyond = try look(into: target, others, &plan)
       try compareProperties(&plan)
       plan.staysDone = try IrreversibleStatements.find(of: plan.undoes, in: policy.migrations.directory)
-      (plan.situation.undoes, plan.situation.propertyDifferences) = (plan.undoes, plan.propertyDifferences)
+      plan.situation.undoes = plan.undoes
+      plan.situation.propertyDifferences = plan.propertyDifferences.filter { !$0.isOfRole }
       if mode == nil, let record, plan.unreadable == nil,
         beyond.allSatisfy({ $0.isFailed && $0.name == record.failed }),
         try nothingChanged(record, backup, target)
