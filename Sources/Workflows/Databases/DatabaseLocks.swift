@@ -44,7 +44,7 @@ enum DatabaseLocks {
   }
 
   /// Runs one of a database's properties' statements. Any role may change its own settings in the database at the same time: what fails for that
-  /// is tried again, and such a setting left out in the end.
+  /// is tried again, and such a setting left out in the end. A failure ends the transaction.
   static func give(_ statement: String, to name: String, _ session: Session) throws(Failure) {
     let isInTransaction = session.isInTransaction
     func attempt() throws(Failure) -> ServerError? {
@@ -57,11 +57,13 @@ enum DatabaseLocks {
       guard let error = try attempt() else { return }
       // lock_not_available; unique_violation; internal_error: "tuple concurrently updated".
       let isOfAnother = ["55P03", "23505", "XX000"].contains(error.sqlState)
-      if isOfAnother, error.sqlState == "55P03" ? endStrangers(on: [name], session) : number < 5 { continue }
+      if isOfAnother, number < 5, error.sqlState != "55P03" || endStrangers(on: [name], session) { continue }
       if isOfAnother, error.sqlState != "55P03", statement.hasPrefix("ALTER ROLE ") {
         return session.log.warning(
           "\(DatabaseProperties.shown(statement)): left out, since it was changed meanwhile (\(error.message))")
       }
+      // It ends here: as long as it is open, its locks keep the database from being dropped.
+      if isInTransaction { _ = session.attempt("ROLLBACK") }
       var failure = error.failure
       failure.details.append("while running: \(DatabaseProperties.shown(statement))")
       throw failure
