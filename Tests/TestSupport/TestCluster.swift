@@ -63,7 +63,7 @@ package final class TestCluster: @unchecked Sendable {
     let all =
       [
         "listen_addresses=127.0.0.1", "port=\(port)", "unix_socket_directories=\(socket)", "fsync=off",
-        "max_connections=60", "wal_level=logical", "max_prepared_transactions=4", "shared_buffers=64MB",
+        "max_connections=100", "wal_level=logical", "max_prepared_transactions=4", "shared_buffers=64MB",
       ] + settings
     try write(all.map(Self.settingLine).joined(), to: "\(data)/postgresql.auto.conf")
     if tool.hasSuffix("pg_basebackup") { try write("", to: "\(data)/standby.signal") }
