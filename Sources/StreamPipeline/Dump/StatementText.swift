@@ -33,7 +33,7 @@ struct StatementText {
     hashed = hashing
   }
 
-  /// The statement without the white space at its end; starts anew.
+  /// The statement without the white space at its end; then it is empty.
   mutating func finish() -> Finished {
     while let last = bytes.last, last == 0x20 || last == 0x0A || last == 0x09 || last == 0x0D { bytes.removeLast() }
     defer {

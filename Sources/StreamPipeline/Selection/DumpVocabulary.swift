@@ -80,7 +80,7 @@ package enum DumpVocabulary {
     }
   }
 
-  /// It fills a table, or writes one anew, with what an expression in it says: a dump has COPY for that.
+  /// It fills or rewrites a table with the values of an expression: a dump has COPY for that.
   private static func computes(_ statement: [UInt8]) -> Bool {
     let outline = StatementOutline(statement)
     let words = outline.words

@@ -9,7 +9,7 @@ extension ServerFacts {
       "pooler", exit: .configuration, what: "connection to \(endpoint)",
       why:
         "a connection pooler (PgBouncer or the like) stands between: snapshots and session settings do not survive it",
-      nextStep: "give the server's own host and port in database.url; where Prisma has a direct URL beside: "
+      nextStep: "give the server's own host and port in database.url; where Prisma has a direct URL, too: "
         + "url: ${DIRECT_URL}")
   }
 }
